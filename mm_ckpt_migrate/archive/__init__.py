@@ -1,0 +1,1 @@
+"""Containers of checkpoints, read strictly and written as images of literal and copied bytes."""

@@ -1,0 +1,176 @@
+"""Publish a file atomically: at any moment the destination is absent, the old file or the new one.
+
+The new file has no name while it is written (O_TMPFILE), so that a kill at any point leaves
+nothing behind; where the file system cannot do that, it has a random name in the same folder.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from mm_ckpt_migrate.errors import DestinationError
+
+_NO_TMPFILE: Final = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.ENOSYS}
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
+
+
+def check_destination(path: Path, source: os.stat_result, *, force: bool) -> None:
+    """Make sure, before anything is read, that the destination may be written.
+
+    Raises:
+        DestinationError: it exists (without `force`), is the source, a link or no file, or its
+            folder is missing or read-only.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        raise DestinationError(path, "its folder does not exist", hint=f"mkdir -p {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DestinationError(path, "its folder cannot be written to", hint="Choose another one.")
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise DestinationError(path, f"{error.strerror}", hint="Choose a shorter name.") from error
+    if stat.S_ISLNK(status.st_mode):
+        raise DestinationError(
+            path, "it is a symbolic link, which is never written through",
+            hint=f"Give the real file ({os.path.realpath(path)}) or another name.",
+        )  # fmt: skip
+    if (status.st_dev, status.st_ino) == (source.st_dev, source.st_ino):
+        raise DestinationError(
+            path, "it is the source itself, which is never written", hint="Give another name."
+        )
+    if not stat.S_ISREG(status.st_mode):
+        raise DestinationError(
+            path, "it is not a regular file", hint="Give the name of a new file."
+        )
+    if not force:
+        raise DestinationError(
+            path, "the destination exists", hint="Add --force to replace it, or give another name."
+        )
+
+
+def check_space(path: Path, size: int) -> None:
+    """Raises DestinationError where the file system has less than `size` bytes left."""
+    usage = os.statvfs(path.parent)
+    free = usage.f_bavail * usage.f_frsize
+    if free < size:
+        raise _full(path, f"{size:,} bytes are needed and {free:,} are free")
+
+
+def _full(path: Path, detail: str) -> DestinationError:
+    return DestinationError(
+        path, f"the disk is full: {detail}", hint="Free some space, or choose another disk."
+    )
+
+
+class Draft:
+    """The new file before it is published; leaving the block without `publish` discards it.
+
+    Raises:
+        DestinationError: the file cannot be made.
+    """
+
+    def __init__(self, path: Path, mode: int) -> None:
+        self.path = path
+        self.temporary: Path | None = None
+        try:
+            self.fd = self._open(mode)
+        except OSError as error:
+            raise as_destination_error(path, error) from error
+
+    def _open(self, mode: int) -> int:
+        flags = os.O_RDWR | os.O_CLOEXEC
+        if hasattr(os, "O_TMPFILE") and Path("/proc/self/fd").is_dir():
+            try:
+                return os.open(self.path.parent, flags | os.O_TMPFILE, mode)
+            except OSError as error:
+                if error.errno not in _NO_TMPFILE:
+                    raise
+        self.temporary = self._random_name()
+        return os.open(self.temporary, flags | os.O_CREAT | os.O_EXCL, mode)
+
+    def _random_name(self) -> Path:
+        return self.path.parent / f".mm-ckpt-migrate-{secrets.token_hex(8)}.tmp"
+
+    def __enter__(self) -> Draft:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self.fd)
+        if self.temporary is not None:
+            self.temporary.unlink(missing_ok=True)
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Raises DestinationError where the disk is full or fails."""
+        view = memoryview(data)
+        try:
+            while view:
+                written = os.pwrite(self.fd, view, offset)
+                offset += written
+                view = view[written:]
+        except OSError as error:
+            raise as_destination_error(self.path, error) from error
+
+    def publish(self, *, force: bool) -> None:
+        """Give the file its name, on disk before this returns.
+
+        Raises:
+            DestinationError: the destination appeared meanwhile, or the disk failed.
+        """
+        try:
+            os.fsync(self.fd)
+            self._name(force)
+            _sync_folder(self.path.parent)
+        except FileExistsError as error:
+            raise DestinationError(
+                self.path, "the destination was made by somebody else meanwhile",
+                hint="Look at it; add --force to replace it.",
+            ) from error  # fmt: skip
+        except OSError as error:
+            raise as_destination_error(self.path, error) from error
+
+    def _name(self, force: bool) -> None:
+        if not force:
+            self._link(self.path)
+            return
+        if self.temporary is None:
+            self.temporary = self._random_name()
+            self._link(self.temporary)
+        self.temporary.rename(self.path)
+        self.temporary = None
+
+    def _link(self, name: Path) -> None:
+        """A hard link fails where the name exists, so that two runs cannot both win."""
+        if self.temporary is not None and self.temporary != name:
+            os.link(self.temporary, name)
+        else:
+            os.link(f"/proc/self/fd/{self.fd}", name, follow_symlinks=True)
+
+
+def as_destination_error(path: Path, error: OSError) -> DestinationError:
+    if error.errno in _FULL:
+        return _full(path, os.strerror(error.errno or 0).lower())
+    return DestinationError(
+        path, f"cannot be written: {error.strerror}", hint="Choose another place."
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

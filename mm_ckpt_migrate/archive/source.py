@@ -1,0 +1,123 @@
+"""A checkpoint file, opened once, for reading only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from mm_ckpt_migrate.errors import CheckpointError
+
+CHUNK: Final = 1 << 20
+
+
+class Source:
+    """All reads go through one descriptor, so that replacing the path changes nothing.
+
+    Raises:
+        CheckpointError: the path is missing, unreadable, or no regular file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fd = _open_regular(path)
+        self.status = os.fstat(self.fd)
+        self.size = self.status.st_size
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="sha256")
+        self._digest: Future[str] | None = None
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._closing = True
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        os.close(self.fd)
+
+    _closing = False
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Exactly `size` bytes.
+
+        Raises:
+            CheckpointError: the file ends before that, or the disk reports an error.
+        """
+        return read_exactly(self.fd, offset, size, self.path)
+
+    def start_digest(self) -> None:
+        """Begin to compute the SHA-256 of the whole file beside other work."""
+        if self._digest is None:
+            self._digest = self._pool.submit(self._hash)
+
+    def digest(self) -> str:
+        """The SHA-256 of the whole file, in hex; also makes sure that it did not change.
+
+        Raises:
+            CheckpointError: the file was changed since it was opened.
+        """
+        self.start_digest()
+        assert self._digest is not None
+        result = self._digest.result()
+        self.check_unchanged()
+        return result
+
+    def check_unchanged(self) -> None:
+        """Raises CheckpointError where the open file was written to or cut since it was opened."""
+        now = os.fstat(self.fd)
+        before = self.status
+        if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            raise CheckpointError(
+                self.path, "the file changed while it was read", hint="Wait until it is complete."
+            )
+
+    def _hash(self) -> str:
+        sha = hashlib.sha256()
+        offset = 0
+        while offset < self.size and not self._closing:
+            block = self.read(offset, min(CHUNK, self.size - offset))
+            sha.update(block)
+            offset += len(block)
+        return sha.hexdigest()
+
+
+def read_exactly(fd: int, offset: int, size: int, path: Path) -> bytes:
+    """Read with short reads and interruptions looped over; raises CheckpointError at the end."""
+    blocks: list[bytes] = []
+    while size > 0:
+        try:
+            block = os.pread(fd, size, offset)
+        except OSError as error:
+            raise CheckpointError(path, f"the disk failed to read it: {error.strerror}") from error
+        if not block:
+            raise CheckpointError(
+                path, f"the file ends at byte {offset}, in the middle of a record"
+            )
+        blocks.append(block)
+        offset += len(block)
+        size -= len(block)
+    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+
+
+def _open_regular(path: Path) -> int:
+    # O_NONBLOCK keeps a FIFO from hanging the open; it means nothing to a regular file.
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError:
+        raise CheckpointError(
+            path, "there is no such file", hint="Check the path of the old checkpoint."
+        ) from None
+    except OSError as error:
+        raise CheckpointError(path, f"cannot be opened: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise CheckpointError(path, "this is not a regular file", hint="Give a checkpoint file.")
+    return fd

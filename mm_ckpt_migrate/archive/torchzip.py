@@ -1,0 +1,163 @@
+"""torch's zip format: which members there are, and how a new file of them is composed."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from mm_ckpt_migrate.archive import zipformat as z
+from mm_ckpt_migrate.archive.image import Extent, Image, Piece, piece_size
+from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.archive.zipread import read_records
+from mm_ckpt_migrate.errors import CheckpointError, LimitError
+from mm_ckpt_migrate.pickles.parse import MAX_PICKLE_BYTES
+
+# Members beside the pickle and the storages, with the contents that torch can write.
+_SMALL: Final[dict[str, re.Pattern[bytes]]] = {
+    ".format_version": re.compile(rb"1"),
+    ".storage_alignment": re.compile(rb"[1-9][0-9]{0,4}"),
+    "byteorder": re.compile(rb"little"),
+    "version": re.compile(rb"([1-9]|10)\n?"),
+    ".data/serialization_id": re.compile(rb"[0-9]{1,64}"),
+}
+_TORCHSCRIPT: Final = ("constants.pkl", "code/", "model.json", "tensors/")
+
+
+@dataclass(frozen=True, slots=True)
+class TorchZip:
+    """The members of a torch zip file.
+
+    Attributes:
+        pickle: the content of `data.pkl`.
+        extents: the storages in file order.
+        top: the folder that all members lie in.
+        before, after: small members before and after the storages, as (name, content).
+    """
+
+    pickle: bytes
+    extents: tuple[Extent, ...]
+    top: str = "archive"
+    before: tuple[tuple[str, bytes], ...] = (
+        (".format_version", b"1"),
+        (".storage_alignment", b"64"),
+        ("byteorder", b"little"),
+    )
+    after: tuple[tuple[str, bytes], ...] = (("version", b"3\n"),)
+
+    @property
+    def alignment(self) -> int:
+        return int(dict(self.before).get(".storage_alignment", z.DEFAULT_ALIGNMENT))
+
+
+def read_zip(source: Source, *, check_crc: bool = True) -> TorchZip:
+    """Read the members; storages are located, not read.
+
+    Raises:
+        CheckpointError: the archive is damaged or is not one that torch.save writes.
+        LimitError: its pickle is larger than any genuine one.
+    """
+    records = read_records(source)
+    top, names = _names(source, records)
+    if check_crc and not any(record.crc for record in records if record.size):
+        raise CheckpointError(
+            source.path, "it was saved without CRCs, so damage cannot be detected",
+            hint="Add --no-crc to accept it with that reduced assurance.",
+        )  # fmt: skip
+    small = [(n, r) for n, r in zip(names, records, strict=True) if not n.startswith("data/")]
+    first = next((i for i, name in enumerate(names) if name.startswith("data/")), len(names))
+    content = {name: _read_small(source, name, r, check_crc) for name, r in small}
+    pickle = content.pop("data.pkl")
+    found = TorchZip(
+        pickle,
+        tuple(
+            Extent(name.removeprefix("data/"), r.payload, r.size, r.crc if check_crc else None)
+            for name, r in zip(names, records, strict=True)
+            if name.startswith("data/")
+        ),
+        top,
+        tuple((n, content[n]) for n in names[:first] if n in content),
+        tuple((n, content[n]) for n in names[first:] if n in content),
+    )
+    if found.alignment & (found.alignment - 1) or found.alignment > 65536:
+        raise CheckpointError(source.path, f"storage alignment {found.alignment} is impossible")
+    return found
+
+
+def _names(source: Source, records: Sequence[z.Record]) -> tuple[str, list[str]]:
+    """The top folder, and the members' names below it; data.pkl must come first."""
+    top, slash, _ = records[0].name.partition("/")
+    names = [record.name.removeprefix(f"{top}/") for record in records]
+    if any(name.startswith(_TORCHSCRIPT) for name in names):
+        raise CheckpointError(
+            source.path, "this is a TorchScript archive, a program rather than a checkpoint",
+            hint="Give the .pth file that the training run wrote.",
+        )  # fmt: skip
+    if not slash or any(not record.name.startswith(f"{top}/") for record in records):
+        raise CheckpointError(source.path, "this zip archive was not written by torch.save")
+    if names[0] != "data.pkl":
+        raise CheckpointError(source.path, "this zip archive has no data.pkl as its first member")
+    for name in names[1:]:
+        if name not in _SMALL and not re.fullmatch(r"data/(0|[1-9][0-9]*)", name):
+            raise CheckpointError(source.path, f"the zip member {name[:80]!r} is unknown")
+    return top, names
+
+
+def _read_small(source: Source, name: str, record: z.Record, check_crc: bool) -> bytes:
+    limit = MAX_PICKLE_BYTES if name == "data.pkl" else 64
+    if record.size > limit:
+        raise LimitError(source.path, f"{name} is larger than {limit} bytes")
+    content = source.read(record.payload, record.size)
+    if check_crc and zlib.crc32(content) != record.crc:
+        raise CheckpointError(
+            source.path, f"{name} is damaged: its CRC does not match", hint="Fetch the file again."
+        )
+    if name in _SMALL and not _SMALL[name].fullmatch(content):
+        raise CheckpointError(source.path, f"{name} holds {content[:40]!r}")
+    return content
+
+
+def compose_zip(container: TorchZip, pickle: bytes, storages: Sequence[Extent]) -> Image:
+    """The file with this pickle and these storages, numbered in the order given.
+
+    Every extent must have its CRC. The small members keep their contents and places.
+    """
+    builder = _Builder(container.alignment)
+    builder.add(f"{container.top}/data.pkl", pickle, zlib.crc32(pickle))
+    for name, content in container.before:
+        builder.add(f"{container.top}/{name}", content, zlib.crc32(content))
+    for number, extent in enumerate(storages):
+        assert extent.crc is not None
+        builder.add(f"{container.top}/data/{number}", extent, extent.crc)
+    for name, content in container.after:
+        builder.add(f"{container.top}/{name}", content, zlib.crc32(content))
+    return builder.finish()
+
+
+@dataclass(slots=True)
+class _Builder:
+    alignment: int
+    offset: int = 0
+    pieces: list[Piece] = field(default_factory=list)
+    literal: bytearray = field(default_factory=bytearray)
+    records: list[z.Record] = field(default_factory=list)
+
+    def add(self, name: str, payload: Piece, crc: int) -> None:
+        record = z.place(name, self.offset, piece_size(payload), crc, self.alignment)
+        self.literal += z.local_header(record)
+        if isinstance(payload, bytes):
+            self.literal += payload
+        else:
+            self.pieces += (bytes(self.literal), payload)
+            self.literal.clear()
+        self.literal += z.descriptor(record)
+        self.records.append(record)
+        self.offset = record.end
+
+    def finish(self) -> Image:
+        directory = b"".join(map(z.central_entry, self.records))
+        end = z.end_records(len(self.records), len(directory), self.offset)
+        self.pieces.append(bytes(self.literal + directory + end))
+        return Image(self.pieces)

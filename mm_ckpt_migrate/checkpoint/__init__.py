@@ -1,0 +1,1 @@
+"""What a checkpoint's nodes mean: its tensors, its config, its training state, its stamp."""

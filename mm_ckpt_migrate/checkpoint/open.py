@@ -1,0 +1,199 @@
+"""Open a checkpoint of any format without executing anything in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from mm_ckpt_migrate.archive.image import Extent
+from mm_ckpt_migrate.archive.legacy import read_legacy
+from mm_ckpt_migrate.archive.safetensors import read_safetensors
+from mm_ckpt_migrate.archive.sniff import Format, sniff
+from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.archive.storages import StorageRef, storage_refs
+from mm_ckpt_migrate.archive.torchzip import read_zip
+from mm_ckpt_migrate.checkpoint.model import Checkpoint, Container, Tree
+from mm_ckpt_migrate.checkpoint.policy import foreign_globals
+from mm_ckpt_migrate.checkpoint.tensors import Tensor, read_tensors
+from mm_ckpt_migrate.errors import CheckpointError, LimitError
+from mm_ckpt_migrate.keys import STAMP_KEY, safe_text
+from mm_ckpt_migrate.pickles.build import (
+    Plain,
+    attributes,
+    find,
+    is_mapping,
+    pairs,
+    text_at,
+    to_plain,
+)
+from mm_ckpt_migrate.pickles.nodes import Call, Global, Mutable, Node, Text, walk
+from mm_ckpt_migrate.pickles.parse import PickleError, PickleLimitError, parse_whole
+from mm_ckpt_migrate.schema import Schema
+
+MAX_TENSORS: Final = 200_000
+_STATE_DICT_PATHS: Final[tuple[tuple[str, ...], ...]] = (("state_dict",), ("model",), ())
+
+
+def open_checkpoint(source: Source, *, check_crc: bool = True) -> Checkpoint:
+    """Read everything but the storages.
+
+    Raises:
+        CheckpointError: the file is damaged, ambiguous, or no checkpoint.
+        LimitError: it exceeds a limit that genuine checkpoints keep.
+    """
+    try:
+        return _open(source, check_crc)
+    except PickleLimitError as error:
+        raise LimitError(source.path, str(error)) from error
+    except PickleError as error:
+        raise CheckpointError(
+            source.path, str(error), hint="`mm-ckpt-migrate inspect FILE` shows what can be read."
+        ) from error
+
+
+def _open(source: Source, check_crc: bool) -> Checkpoint:
+    kind = sniff(source)
+    if kind is Format.SAFETENSORS:
+        return _open_safetensors(source)
+    if kind is Format.ZIP:
+        container = read_zip(source, check_crc=check_crc)
+        return _open_pickled(
+            source, kind, container, parse_whole(container.pickle), container.extents
+        )
+    legacy = read_legacy(source)
+    return _open_pickled(source, kind, legacy, legacy.root, legacy.extents)
+
+
+def _open_pickled(
+    source: Source, kind: Format, container: Container, root: Node, found: tuple[Extent, ...]
+) -> Checkpoint:
+    path, state_dict = _state_dict(source, root)
+    nodes = walk(root)
+    extents = {extent.key: extent for extent in found}
+    _check_storages(source, storage_refs(root), extents)
+    tensors = read_tensors(state_dict)
+    if len(tensors) > MAX_TENSORS:
+        raise LimitError(source.path, f"it holds more than {MAX_TENSORS} tensors")
+    ema = find(root, "ema_state_dict") if path == ("state_dict",) else None
+    meta = find(root, "meta") if path else None
+    tree = Tree(
+        root, path, state_dict,
+        ema if isinstance(ema, Mutable) and is_mapping(ema) else None,
+        tuple(foreign_globals(nodes)),
+    )  # fmt: skip
+    stamp = to_plain(find(meta, STAMP_KEY))
+    return Checkpoint(
+        source, kind, container, _schema(tensors, state_dict), tensors, extents,
+        text_at(meta, "cfg") or text_at(meta, "config"), _versions(meta),
+        stamp if isinstance(stamp, dict) else None,
+        tuple(k.value for k, _ in pairs(root) if isinstance(k, Text)) if path else (), tree,
+    )  # fmt: skip
+
+
+def _state_dict(source: Source, root: Node) -> tuple[tuple[str, ...], Mutable]:
+    """The mapping of tensors, and the keys that lead to it."""
+    if not is_mapping(root):
+        name = (
+            root.callee.path if isinstance(root, Call) and isinstance(root.callee, Global) else ""
+        )
+        raise CheckpointError(
+            source.path,
+            f"it holds a pickled {safe_text(name)} object" if name else "it does not hold a dict",
+            hint="Save the state dict instead: torch.save(model.state_dict(), PATH).",
+        )
+    for path in _STATE_DICT_PATHS:
+        node = find(root, *path)
+        if isinstance(node, Mutable) and is_mapping(node):
+            return path, node
+    raise AssertionError("the root itself is a mapping")
+
+
+def _check_storages(
+    source: Source, refs: Mapping[str, StorageRef], extents: Mapping[str, Extent]
+) -> None:
+    """Every storage that is spoken of is there, with the size that is said, and no other is."""
+    for key, ref in refs.items():
+        if key not in extents:
+            raise CheckpointError(source.path, f"storage {key} is missing from the file")
+        if ref.nbytes != extents[key].size:
+            raise CheckpointError(
+                source.path, f"storage {key} has {extents[key].size} bytes, not {ref.nbytes}"
+            )
+    if unused := [key for key in extents if key not in refs]:
+        raise CheckpointError(
+            source.path, f"no tensor uses storage {unused[0]}, which is in the file"
+        )
+
+
+def _schema(tensors: Mapping[str, Tensor], state_dict: Node) -> Schema:
+    return Schema(
+        tuple(tensor.spec for tensor in tensors.values()), _modules(state_dict), _ties(tensors)
+    )
+
+
+def _modules(state_dict: Node) -> dict[str, int | None] | None:
+    """`_metadata`: the version of each module's path."""
+    metadata = find(attributes(state_dict), "_metadata")
+    if metadata is None or not is_mapping(metadata):
+        return None
+    versions: dict[str, int | None] = {}
+    for key, value in pairs(metadata):
+        version = to_plain(find(value, "version"))
+        if isinstance(key, Text):
+            versions[key.value] = version if type(version) is int else None
+    return versions
+
+
+def _ties(tensors: Mapping[str, Tensor]) -> tuple[tuple[str, ...], ...]:
+    places: dict[tuple[object, ...], list[str]] = {}
+    for name, tensor in tensors.items():
+        places.setdefault(tensor.place, []).append(name)
+    return tuple(
+        tuple(names)
+        for names in places.values()
+        if len(names) > 1 and 0 not in tensors[names[0]].spec.shape
+    )
+
+
+def _versions(meta: Node | None) -> dict[str, str]:
+    """`mmengine_version` and the like, some of which run into a git hash: `2.24.14d38edd`."""
+    plain = to_plain(meta)
+    if not isinstance(plain, dict):
+        return {}
+    return {
+        key.removesuffix("_version"): safe_text(value)
+        for key, value in plain.items()
+        if key.endswith("_version") and isinstance(value, str)
+    }
+
+
+def _open_safetensors(source: Source) -> Checkpoint:
+    file = read_safetensors(source)
+    tensors = {
+        spec.name: Tensor(spec, spec.name, 0, _row_major(spec.shape)) for spec, _ in file.entries
+    }
+    metadata = file.metadata or {}
+    return Checkpoint(
+        source, Format.SAFETENSORS, file,
+        Schema(tuple(spec for spec, _ in file.entries)), tensors,
+        {extent.key: extent for _, extent in file.entries},
+        metadata.get("cfg"), {}, _stamp_of(metadata), (), None,
+    )  # fmt: skip
+
+
+def _row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
+    strides: list[int] = []
+    step = 1
+    for size in reversed(shape):
+        strides.append(step)
+        step *= size
+    return tuple(reversed(strides))
+
+
+def _stamp_of(metadata: Mapping[str, str]) -> dict[str, Plain] | None:
+    try:
+        stamp = json.loads(metadata.get(STAMP_KEY, "null"))
+    except ValueError:
+        return None
+    return stamp if isinstance(stamp, dict) else None

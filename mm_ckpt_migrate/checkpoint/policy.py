@@ -1,0 +1,76 @@
+"""Which classes and functions a checkpoint may name.
+
+They are never imported here, but what is carried into the new file will be by whoever loads
+that one without `weights_only`. So a name outside this list is refused rather than passed on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from mm_ckpt_migrate.pickles.nodes import Call, Global, Node, Text, Tuple
+
+_HARMLESS: Final = re.compile(
+    r"""(
+      collections\.(OrderedDict|defaultdict|deque|Counter)
+    | torch\._utils\._rebuild_(tensor(_v[23])?|parameter|parameter_with_state|qtensor|sparse_tensor
+                               |meta_tensor_no_storage|device_tensor_from_numpy)
+    | torch\._tensor\._rebuild_from_type_v2
+    | torch\.serialization\._get_layout
+    | torch(\.storage)?\.\w+Storage
+    | torch\.(Size|device|dtype|Tensor)
+    | torch\.(float|bfloat|int|uint|bool|complex|double|half|long|short|q(u?)int|per_)\w*
+    | torch\.nn\.parameter\.(Parameter|Buffer)
+    | numpy\.(_core|core)\.(multiarray\.(_reconstruct|scalar)|numeric\._frombuffer)
+    | numpy\.(dtype|ndarray|bool_?|u?int\d+|float\d+|str_)
+    | numpy\.dtypes\.\w+DType
+    | numpy\.random\.(_pickle\.\w+|mtrand\.RandomState)
+    | _codecs\.encode
+    | (__builtin__|builtins)\.(set|frozenset|bytearray|complex|slice|range|int|float|str|bool
+                               |list|dict|tuple)
+    | datetime\.(datetime|date|time|timedelta|timezone)
+    | pathlib\.(PosixPath|WindowsPath|PurePosixPath|PureWindowsPath)
+    | argparse\.Namespace
+    | mmengine\.logging\.(history_buffer|message_hub)\.(HistoryBuffer|MessageHub)
+    | mmengine\.config\.config\.(Config|ConfigDict)
+    | mmcv\.utils\.config\.(Config|ConfigDict)
+    | addict\.addict\.Dict
+    )""",
+    re.VERBOSE,
+)
+_GETATTR: Final = re.compile(r"(__builtin__|builtins)\.getattr")
+_HISTORY_BUFFER: Final = "mmengine.logging.history_buffer.HistoryBuffer"
+_STATISTICS: Final = {"min", "max", "mean", "current"}
+
+
+def foreign_globals(nodes: Iterable[Node]) -> list[str]:
+    """The names, each once, that no genuine checkpoint of OpenMMLab needs."""
+    nodes = list(nodes)
+    calls = [node for node in nodes if isinstance(node, Call) and _is_getattr(node.callee)]
+    getattr_is_harmless = bool(calls) and all(map(_is_statistic, calls))
+    found: dict[str, None] = {}
+    for node in nodes:
+        if not isinstance(node, Global) or _HARMLESS.fullmatch(node.path):
+            continue
+        if not (getattr_is_harmless and _is_getattr(node)):
+            found[node.path] = None
+    return list(found)
+
+
+def _is_getattr(node: Node) -> bool:
+    return isinstance(node, Global) and _GETATTR.fullmatch(node.path) is not None
+
+
+def _is_statistic(call: Call) -> bool:
+    """`getattr(HistoryBuffer, "mean")`, which is how mmengine pickles a buffer's methods."""
+    if not isinstance(call.args, Tuple) or len(call.args.items) != 2:
+        return False
+    owner, name = call.args.items
+    return (
+        isinstance(owner, Global)
+        and owner.path == _HISTORY_BUFFER
+        and isinstance(name, Text)
+        and name.value in _STATISTICS
+    )

@@ -1,0 +1,121 @@
+"""Tensors: what a `_rebuild_tensor_v2` node says, checked against the storage it views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Final
+
+from mm_ckpt_migrate.archive.dtypes import ITEM_SIZES
+from mm_ckpt_migrate.archive.storages import storage_ref
+from mm_ckpt_migrate.pickles.build import named_pairs
+from mm_ckpt_migrate.pickles.nodes import Call, Global, Node, Persistent, Scalar, Tuple
+from mm_ckpt_migrate.pickles.parse import PickleError
+from mm_ckpt_migrate.schema import TensorSpec
+
+_REBUILD: Final = {
+    "torch._utils._rebuild_tensor": 4,
+    "torch._utils._rebuild_tensor_v2": 6,
+    "torch._utils._rebuild_tensor_v3": 7,
+}
+_PARAMETER: Final = "torch._utils._rebuild_parameter"
+_MAX_DIMENSIONS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A view of a storage.
+
+    Attributes:
+        spec: name, shape and dtype.
+        storage: key of the storage.
+        offset: first element, counted in elements from the storage's start.
+        stride: steps in elements, one per dimension.
+    """
+
+    spec: TensorSpec
+    storage: str
+    offset: int
+    stride: tuple[int, ...]
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """Equal for two names exactly where they share one tensor."""
+        return (self.storage, self.offset, self.spec.shape, self.stride, self.spec.dtype)
+
+    @property
+    def contiguous(self) -> bool:
+        step = 1
+        for size, stride in zip(reversed(self.spec.shape), reversed(self.stride), strict=True):
+            if size != 1 and stride != step:
+                return prod(self.spec.shape) == 0
+            step *= size
+        return True
+
+
+def read_tensor(name: str, node: Node) -> Tensor:
+    """Read the tensor that a state dict holds under `name`.
+
+    Raises:
+        PickleError: it is no plain dense tensor, or reaches outside its storage.
+    """
+    if isinstance(node, Call) and _path(node) == _PARAMETER and isinstance(node.args, Tuple):
+        node = node.args.items[0] if node.args.items else node
+    args = node.args.items if isinstance(node, Call) and isinstance(node.args, Tuple) else []
+    path = _path(node)
+    if path not in _REBUILD or not _REBUILD[path] <= len(args) <= _REBUILD[path] + 1:
+        raise _odd(name, f"is {path or 'no tensor'}, not a dense tensor")
+    storage, offset_node = args[0], args[1]
+    if not isinstance(storage, Persistent):
+        raise _odd(name, "has no storage")
+    ref = storage_ref(storage)
+    dtype, numel = ref.dtype, ref.numel
+    if path.endswith("_v3"):
+        dtype = _dtype_name(name, args[6])
+        numel = ref.nbytes // ITEM_SIZES[dtype]
+    offset = _natural(name, offset_node)
+    shape, stride = _naturals(name, args[2]), _naturals(name, args[3])
+    _check_bounds(name, shape, stride, offset, numel)
+    return Tensor(TensorSpec(name, shape, dtype), ref.key, offset, stride)
+
+
+def read_tensors(state_dict: Node) -> dict[str, Tensor]:
+    """Every tensor of a mapping from str to tensor, in order; raises as `read_tensor` does."""
+    return {key.value: read_tensor(key.value, value) for key, value in named_pairs(state_dict)}
+
+
+def _check_bounds(
+    name: str, shape: tuple[int, ...], stride: tuple[int, ...], offset: int, numel: int
+) -> None:
+    if len(shape) != len(stride) or len(shape) > _MAX_DIMENSIONS:
+        raise _odd(name, f"has {len(shape)} sizes and {len(stride)} strides")
+    last = offset + sum((size - 1) * step for size, step in zip(shape, stride, strict=True))
+    if offset > numel or (0 not in shape and last >= numel):
+        raise _odd(name, "reaches outside its storage")
+
+
+def _path(node: Node) -> str:
+    return node.callee.path if isinstance(node, Call) and isinstance(node.callee, Global) else ""
+
+
+def _dtype_name(name: str, node: Node) -> str:
+    if isinstance(node, Global) and node.module == "torch" and node.name in ITEM_SIZES:
+        return node.name
+    raise _odd(name, "has an unknown element type")
+
+
+def _natural(name: str, node: Node) -> int:
+    value = node.value if isinstance(node, Scalar) else None
+    if type(value) is not int or not 0 <= value < 1 << 48:
+        raise _odd(name, "has a size, stride or offset that is no natural number")
+    return value
+
+
+def _naturals(name: str, node: Node) -> tuple[int, ...]:
+    if not isinstance(node, Tuple):
+        raise _odd(name, "has a shape that is no tuple")
+    return tuple(_natural(name, item) for item in node.items)
+
+
+def _odd(name: str, reason: str) -> PickleError:
+    return PickleError(0, f"the tensor {name[:200]!r} {reason}")

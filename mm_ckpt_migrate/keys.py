@@ -1,0 +1,44 @@
+"""State-dict keys as text for people: made safe for a terminal, and folded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+MAX_KEY_BYTES: Final = 1024
+STAMP_KEY: Final = "mm_ckpt_migrate"
+
+
+def key_fault(key: str) -> str | None:
+    """Why a key cannot be one of a genuine state dict, or None."""
+    if not key:
+        return "is empty"
+    if any(0xD800 <= ord(character) < 0xE000 for character in key):
+        return "holds half of a surrogate pair"
+    if len(key.encode()) > MAX_KEY_BYTES:
+        return f"is longer than {MAX_KEY_BYTES} bytes"
+    return None if key.isprintable() else "holds control characters"
+
+
+def safe_text(text: str, limit: int = 200) -> str:
+    """Text from a file, with everything escaped that a terminal would act on."""
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:limit])
+    return shown + ("…" if len(text) > limit else "")
+
+
+def fold(keys: Iterable[str]) -> list[str]:
+    """One line per group of keys that differ in their numbers alone: `layers.{0…8}.norm.weight`."""
+    groups: dict[tuple[str, ...], list[list[int]]] = {}
+    for key in keys:
+        parts = re.split(r"(?<![^.])(\d+)(?![^.])", key)
+        groups.setdefault(tuple(parts[::2]), []).append([int(n) for n in parts[1::2]])
+    return [_fold_group(texts, numbers) for texts, numbers in groups.items()]
+
+
+def _fold_group(texts: tuple[str, ...], numbers: list[list[int]]) -> str:
+    line = texts[0]
+    for column, text in zip(zip(*numbers, strict=True), texts[1:], strict=True):
+        low, high = min(column), max(column)
+        line += (str(low) if low == high else f"{{{low}…{high}}}") + text
+    return line

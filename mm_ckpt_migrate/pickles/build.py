@@ -1,0 +1,165 @@
+"""Read and edit nodes as the dicts, lists and strings that they stand for."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import TypeAlias
+
+from mm_ckpt_migrate.keys import key_fault, safe_text
+from mm_ckpt_migrate.pickles import opcodes as op
+from mm_ckpt_migrate.pickles.nodes import (
+    Call,
+    Change,
+    Dict,
+    List,
+    Mutable,
+    Node,
+    Scalar,
+    Text,
+    Tuple,
+)
+from mm_ckpt_migrate.pickles.parse import PickleError
+
+ORDERED_DICT = "collections.OrderedDict"
+
+# CPython's pickler fills a dict or a list in batches of this many.
+_BATCH = 1000
+
+
+def is_mapping(node: Node) -> bool:
+    """Whether the node is a dict or an OrderedDict that starts empty."""
+    if isinstance(node, Dict):
+        return True
+    return (
+        isinstance(node, Call)
+        and getattr(node.callee, "path", "") == ORDERED_DICT
+        and isinstance(node.args, Tuple)
+        and not node.args.items
+    )
+
+
+def pairs(mapping: Node) -> list[tuple[Node, Node]]:
+    """The key and value nodes of a mapping, in order."""
+    assert isinstance(mapping, Mutable)
+    flat = list(
+        chain.from_iterable(
+            change.operands
+            for change in mapping.changes
+            if change.opcode in (op.SETITEM, op.SETITEMS)
+        )
+    )
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def named_pairs(mapping: Node) -> list[tuple[Text, Node]]:
+    """The entries of a mapping whose keys must be distinct, sane strings.
+
+    Raises:
+        PickleError: a key is not a str, stands twice, or cannot be one of a genuine state dict.
+    """
+    seen: set[str] = set()
+    entries: list[tuple[Text, Node]] = []
+    for key, value in pairs(mapping):
+        if not isinstance(key, Text):
+            raise PickleError(0, "a key of the state dict is not a string")
+        fault = key_fault(key.value)
+        if fault or key.value in seen:
+            shown = safe_text(key.value)
+            raise PickleError(0, f"the key {shown!r} {fault or 'stands in the state dict twice'}")
+        seen.add(key.value)
+        entries.append((key, value))
+    return entries
+
+
+def set_pairs(mapping: Mutable, new: Iterable[tuple[Node, Node]]) -> None:
+    """Replace a mapping's content, batched as CPython's pickler does; attributes stay."""
+    flat = list(chain.from_iterable(new))
+    others = [c for c in mapping.changes if c.opcode not in (op.SETITEM, op.SETITEMS)]
+    mapping.changes = _batches(flat, 2, op.SETITEM, op.SETITEMS) + others
+
+
+def _batches(flat: list[Node], width: int, one: bytes, many: bytes) -> list[Change]:
+    size = width * _BATCH
+    batches = [flat[start : start + size] for start in range(0, len(flat), size)]
+    return [Change(many if len(batch) > width else one, batch) for batch in batches]
+
+
+def elements(node: Node) -> list[Node]:
+    """The items of a list or a tuple node; empty for anything else."""
+    if isinstance(node, Tuple):
+        return node.items
+    if isinstance(node, List):
+        return list(chain.from_iterable(change.operands for change in node.changes))
+    return []
+
+
+def find(mapping: Node | None, *path: str) -> Node | None:
+    """The value under nested string keys, or None where there is no such key."""
+    node = mapping
+    for name in path:
+        if node is None or not is_mapping(node):
+            return None
+        node = next((v for k, v in pairs(node) if isinstance(k, Text) and k.value == name), None)
+    return node
+
+
+def text_at(mapping: Node | None, *path: str) -> str | None:
+    """The str under nested string keys, or None."""
+    node = find(mapping, *path)
+    return node.value if isinstance(node, Text) else None
+
+
+def attributes(node: Node) -> Node | None:
+    """The dict of instance attributes that BUILD gives an object, if any."""
+    if not isinstance(node, Mutable):
+        return None
+    return next((c.operands[0] for c in node.changes if c.opcode == op.BUILD), None)
+
+
+def to_plain(node: Node | None, depth: int = 8) -> Plain:
+    """The plain value that a node of dicts, lists and scalars stands for; other nodes give None."""
+    if node is None or depth == 0:
+        return None
+    if isinstance(node, (Text, Scalar)):
+        return node.value
+    if is_mapping(node):
+        return {k.value: to_plain(v, depth - 1) for k, v in pairs(node) if isinstance(k, Text)}
+    if isinstance(node, (List, Tuple)):
+        return [to_plain(item, depth - 1) for item in elements(node)]
+    return None
+
+
+Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
+
+
+def from_plain(value: Plain) -> Node:
+    """Nodes for a plain value, as CPython's pickler would write it."""
+    if isinstance(value, str):
+        return _memoized(Text(value))
+    if isinstance(value, dict):
+        return mapping_of({key: from_plain(item) for key, item in value.items()})
+    if isinstance(value, list):
+        filled = List()
+        filled.changes = _batches([from_plain(item) for item in value], 1, op.APPEND, op.APPENDS)
+        return _memoized(filled)
+    return Scalar(value, _scalar_bytes(value))
+
+
+def mapping_of(items: Mapping[str, Node]) -> Dict:
+    """A plain dict of nodes under string keys."""
+    mapping = Dict()
+    set_pairs(mapping, [(from_plain(key), value) for key, value in items.items()])
+    _memoized(mapping)
+    return mapping
+
+
+def _memoized(node: Node) -> Node:
+    node.memoized = True
+    return node
+
+
+def _scalar_bytes(value: bool | int | float | None) -> bytes:
+    """Between PROTO and STOP, CPython's own spelling of the value."""
+    return pickle.dumps(value, protocol=2)[2:-1]

@@ -1,0 +1,96 @@
+"""Write inert nodes back as a pickle stream.
+
+A tree that was not edited gives the bytes it was read from: memo numbers are handed out in the
+order of the stream, and every object keeps the opcodes that made and filled it.
+"""
+
+from __future__ import annotations
+
+from mm_ckpt_migrate.pickles import opcodes as op
+from mm_ckpt_migrate.pickles.nodes import (
+    Call,
+    Dict,
+    Global,
+    List,
+    Mutable,
+    Node,
+    Persistent,
+    Scalar,
+    Text,
+    Tuple,
+)
+
+_TUPLES = (op.EMPTY_TUPLE, op.TUPLE1, op.TUPLE2, op.TUPLE3)
+
+
+def emit(root: Node) -> bytes:
+    """The stream of protocol 2 that makes the object."""
+    out = bytearray(op.PROTO + b"\x02")
+    _Emitter(out).node(root)
+    out += op.STOP
+    return bytes(out)
+
+
+class _Emitter:
+    def __init__(self, out: bytearray) -> None:
+        self.out = out
+        self.numbers: dict[int, int] = {}
+
+    def node(self, node: Node) -> None:
+        number = self.numbers.get(id(node))
+        if number is not None:
+            self._memo(op.BINGET, op.LONG_BINGET, number)
+            return
+        self._make(node)
+        if node.memoized:
+            self.numbers[id(node)] = len(self.numbers)
+            self._memo(op.BINPUT, op.LONG_BINPUT, len(self.numbers) - 1)
+        if isinstance(node, Mutable):
+            self._changes(node)
+
+    def _memo(self, short: bytes, long: bytes, number: int) -> None:
+        if number < 256:
+            self.out += short + bytes((number,))
+        else:
+            self.out += long + number.to_bytes(4, "little")
+
+    def _make(self, node: Node) -> None:
+        if isinstance(node, Text):
+            raw = node.value.encode("utf-8", "surrogatepass")
+            self.out += op.BINUNICODE + len(raw).to_bytes(4, "little") + raw
+        elif isinstance(node, Scalar):
+            self.out += node.raw
+        elif isinstance(node, Global):
+            self.out += op.GLOBAL + f"{node.module}\n{node.name}\n".encode("ascii")
+        elif isinstance(node, Tuple):
+            self._tuple(node)
+        elif isinstance(node, Persistent):
+            self.node(node.pid)
+            self.out += op.BINPERSID
+        elif isinstance(node, Call):
+            self.node(node.callee)
+            self.node(node.args)
+            self.out += node.opcode
+        elif isinstance(node, List):
+            self.out += op.EMPTY_LIST
+        elif isinstance(node, Dict):
+            self.out += op.EMPTY_DICT
+
+    def _tuple(self, node: Tuple) -> None:
+        if len(node.items) < len(_TUPLES):
+            for item in node.items:
+                self.node(item)
+            self.out += _TUPLES[len(node.items)]
+            return
+        self.out += op.MARK
+        for item in node.items:
+            self.node(item)
+        self.out += op.TUPLE
+
+    def _changes(self, node: Mutable) -> None:
+        for change in node.changes:
+            if change.opcode in (op.APPENDS, op.SETITEMS):
+                self.out += op.MARK
+            for operand in change.operands:
+                self.node(operand)
+            self.out += change.opcode

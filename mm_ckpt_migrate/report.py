@@ -1,0 +1,73 @@
+"""Verdicts, one per rung of the ladder of proof, and the report they make up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from mm_ckpt_migrate.errors import ExitCode
+
+
+class Rung(str, Enum):
+    """The ladder of proof, weakest first."""
+
+    INTEGRITY = "integrity"
+    KEYS = "keys"
+    ROLES = "roles"
+    FORWARD = "forward"
+    RESUME = "resume"
+    METRIC = "metric"
+
+
+class Status(str, Enum):
+    """A skipped rung never counts as passed."""
+
+    PASS = "pass"  # noqa: S105
+    FAIL = "fail"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one rung found.
+
+    Attributes:
+        summary: one line: the evidence, or why the rung was skipped.
+        details: further lines, such as each mismatch.
+    """
+
+    rung: Rung
+    status: Status
+    summary: str
+    details: tuple[str, ...] = ()
+
+
+def passed(rung: Rung, summary: str, details: Sequence[str] = ()) -> Verdict:
+    return Verdict(rung, Status.PASS, summary, tuple(details))
+
+
+def failed(rung: Rung, summary: str, details: Sequence[str] = ()) -> Verdict:
+    return Verdict(rung, Status.FAIL, summary, tuple(details))
+
+
+def skipped(rung: Rung, summary: str) -> Verdict:
+    return Verdict(rung, Status.SKIPPED, summary)
+
+
+_EXIT_CODES = {
+    Rung.INTEGRITY: ExitCode.INTEGRITY_FAILED,
+    Rung.KEYS: ExitCode.KEYS_FAILED,
+    Rung.ROLES: ExitCode.ROLES_FAILED,
+    Rung.FORWARD: ExitCode.FORWARD_FAILED,
+    Rung.RESUME: ExitCode.RESUME_FAILED,
+    Rung.METRIC: ExitCode.METRIC_FAILED,
+}
+
+
+def exit_code(verdicts: Sequence[Verdict]) -> ExitCode:
+    """The code of the first failed rung, or OK."""
+    for rung in Rung:
+        if any(v.rung is rung and v.status is Status.FAIL for v in verdicts):
+            return _EXIT_CODES[rung]
+    return ExitCode.OK

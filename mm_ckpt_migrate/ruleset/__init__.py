@@ -1,0 +1,1 @@
+"""Rule files: their grammar, how keys are matched, and how a family is recognised."""

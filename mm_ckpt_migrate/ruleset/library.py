@@ -1,0 +1,56 @@
+"""Where the rule files are, and the families in them."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from mm_ckpt_migrate.errors import FamilyError, RuleError
+from mm_ckpt_migrate.ruleset.load import LOOKALIKES, load_lookalikes, load_ruleset
+from mm_ckpt_migrate.ruleset.model import Lookalike, RuleSet
+
+
+def rules_folder() -> Path:
+    """The folder of rule files: inside an installed package, at the top of a checkout.
+
+    Raises:
+        RuleError: there is none.
+    """
+    package = Path(str(resources.files("mm_ckpt_migrate")))
+    for folder in (package / "rules", package.parent / "rules"):
+        if (folder / LOOKALIKES).is_file():
+            return folder
+    raise RuleError(package / "rules", None, "the rule files are missing", hint="Install it again.")
+
+
+def load_library(folder: Path) -> tuple[RuleSet, ...]:
+    """All families, by number and name.
+
+    Raises:
+        RuleError: a file is malformed, or two files claim one name or number.
+    """
+    paths = sorted(path for path in folder.glob("*.yaml") if path.name != LOOKALIKES)
+    library = sorted(map(load_ruleset, paths), key=lambda r: (r.number or 1000, r.family))
+    names = [name for rules in library for name in command_names(rules)]
+    for name in names:
+        if names.count(name) > 1:
+            raise RuleError(folder, None, f"two rule files claim the family {name!r}")
+    return tuple(library)
+
+
+def load_known_lookalikes(folder: Path) -> tuple[Lookalike, ...]:
+    return load_lookalikes(folder / LOOKALIKES)
+
+
+def command_names(rules: RuleSet) -> list[str]:
+    """What may be typed for the family: its name, and its number where it has one."""
+    return [rules.family] + ([str(rules.number)] if rules.number is not None else [])
+
+
+def family_named(library: tuple[RuleSet, ...], name: str) -> RuleSet:
+    """Raises FamilyError, listing what there is, where no family has that name or number."""
+    for rules in library:
+        if name.lower() in command_names(rules):
+            return rules
+    known = ", ".join(f"{r.number} or {r.family}" if r.number else r.family for r in library)
+    raise FamilyError(f"there are no rules for a family {name!r}", hint=f"Give {known}, or auto.")
