@@ -8,6 +8,7 @@ from typing import Final
 
 MAX_KEY_BYTES: Final = 1024
 STAMP_KEY: Final = "mm_ckpt_migrate"
+TIED_KEY: Final = "tied"
 
 
 def key_fault(key: str) -> str | None:

@@ -109,7 +109,7 @@ def plan_from_json(data: Any) -> Plan:
             str(data["family"]), str(data["from"]), str(data["to"]), str(data["rules_sha256"]),
             tuple(map(str, data["rules"])),
             tuple(Move(str(s), _text(t), r) for s, t, r in data["keys"]),
-            tuple(ModuleMove(*map(_text, pair), v) for *pair, v in data["modules"]),
+            tuple(ModuleMove(_text(s), _text(t), v) for s, t, v in data["modules"]),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise PlanError(f"this is no plan of this tool: {error!r}") from None

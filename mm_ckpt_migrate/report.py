@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
+from typing import Any
 
 from mm_ckpt_migrate.errors import ExitCode
 
@@ -71,3 +72,34 @@ def exit_code(verdicts: Sequence[Verdict]) -> ExitCode:
         if any(v.rung is rung and v.status is Status.FAIL for v in verdicts):
             return _EXIT_CODES[rung]
     return ExitCode.OK
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertReport:
+    """What `convert` or `plan` did, and what was proven.
+
+    Attributes:
+        destination: the file that was made; None where none was.
+        moved, kept, dropped: how many keys the plan renames, leaves and drops.
+        plan_digest: SHA-256 of the plan; empty where there was nothing to do.
+        source_digest: SHA-256 of the source; empty where it was not computed.
+        notices: what the user should know, one sentence each.
+    """
+
+    source: str
+    destination: str | None
+    family: str
+    moved: int
+    kept: int
+    dropped: int
+    plan_digest: str
+    source_digest: str
+    verdicts: tuple[Verdict, ...]
+    notices: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return exit_code(self.verdicts)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"exit_code": int(self.exit_code)}

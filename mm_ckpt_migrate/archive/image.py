@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -29,6 +29,19 @@ Piece: TypeAlias = bytes | Extent
 
 def piece_size(piece: Piece) -> int:
     return piece.size if isinstance(piece, Extent) else len(piece)
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """A new file whose head is known but for the source's digest in its stamp.
+
+    Attributes:
+        head: the pickle or the header.
+        compose: lays the file out around a head of the same length.
+    """
+
+    head: bytes
+    compose: Callable[[bytes], Image]
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,9 @@ class Draft:
         if self.temporary is not None and self.temporary != name:
             os.link(self.temporary, name)
         else:
-            os.link(f"/proc/self/fd/{self.fd}", name, follow_symlinks=True)
+            # Only with a folder's descriptor does Python ask linkat to follow the link in /proc;
+            # the path is absolute, so the descriptor itself does not matter.
+            os.link(f"/proc/self/fd/{self.fd}", name, src_dir_fd=self.fd, follow_symlinks=True)
 
 
 def as_destination_error(path: Path, error: OSError) -> DestinationError:

@@ -22,13 +22,15 @@ class Source:
         CheckpointError: the path is missing, unreadable, or no regular file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fd: int | None = None) -> None:
+        """`fd`: an open file to read instead, of which `path` is but the name; which stays open."""
         self.path = path
-        self.fd = _open_regular(path)
+        self.fd = _open_regular(path) if fd is None else os.dup(fd)
         self.status = os.fstat(self.fd)
         self.size = self.status.st_size
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="sha256")
         self._digest: Future[str] | None = None
+        self._closing = False
 
     def __enter__(self) -> Source:
         return self
@@ -42,8 +44,6 @@ class Source:
         self._closing = True
         self._pool.shutdown(wait=True, cancel_futures=True)
         os.close(self.fd)
-
-    _closing = False
 
     def read(self, offset: int, size: int) -> bytes:
         """Exactly `size` bytes.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -54,8 +54,21 @@ def _source_crc(source: Source, extent: Extent) -> int:
     return crc
 
 
-def copy_storages(source: Source, image: Image, draft: Draft, progress: Progress) -> dict[int, int]:
-    """Copy every storage and read it back; the CRC-32 of what arrived, by offset in the new file.
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """CRC-32 of every storage that was copied, equal on both sides.
+
+    Attributes:
+        source: by first byte in the source.
+        output: by first byte in the new file.
+    """
+
+    source: Mapping[int, int]
+    output: Mapping[int, int]
+
+
+def copy_storages(source: Source, image: Image, draft: Draft, progress: Progress) -> Copies:
+    """Copy every storage, and read back what arrived.
 
     The reading back runs in a second thread, right behind the copying. It tells at once whether
     the source's own bytes match the CRC that its container records.
@@ -65,19 +78,24 @@ def copy_storages(source: Source, image: Image, draft: Draft, progress: Progress
         DestinationError: the disk is full or fails.
         IntegrityError: what arrived is not what the source holds.
     """
-    measured: dict[int, Future[int]] = {}
+    arriving: list[tuple[Extent, int, Future[int]]] = []
     with ThreadPoolExecutor(1, thread_name_prefix="crc32") as pool:
         try:
             for offset, extent in image.extents():
+                if not extent.size:
+                    continue
                 _copy(source, extent, draft, offset)
-                measured[offset] = pool.submit(_arrived, source, extent, draft, offset)
+                arriving.append(
+                    (extent, offset, pool.submit(_arrived, source, extent, draft, offset))
+                )
                 progress(extent.size)
             os.fdatasync(draft.fd)
-            return {offset: future.result() for offset, future in measured.items()}
+            crcs = [(extent.offset, offset, future.result()) for extent, offset, future in arriving]
         except OSError as error:
             raise as_destination_error(draft.path, error) from error
         finally:
             pool.shutdown(cancel_futures=True)
+    return Copies({s: crc for s, _, crc in crcs}, {o: crc for _, o, crc in crcs})
 
 
 def _arrived(source: Source, extent: Extent, draft: Draft, offset: int) -> int:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Final
 
 from mm_ckpt_migrate.archive.image import Extent
 from mm_ckpt_migrate.archive.legacy import read_legacy
-from mm_ckpt_migrate.archive.safetensors import read_safetensors
 from mm_ckpt_migrate.archive.sniff import Format, sniff
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.archive.storages import StorageRef, storage_refs
 from mm_ckpt_migrate.archive.torchzip import read_zip
+from mm_ckpt_migrate.checkpoint.from_safetensors import open_safetensors
 from mm_ckpt_migrate.checkpoint.model import Checkpoint, Container, Tree
 from mm_ckpt_migrate.checkpoint.policy import foreign_globals
-from mm_ckpt_migrate.checkpoint.tensors import Tensor, read_tensors
+from mm_ckpt_migrate.checkpoint.tensors import Tensor, read_tensors, ties
 from mm_ckpt_migrate.errors import CheckpointError, LimitError
 from mm_ckpt_migrate.keys import STAMP_KEY, safe_text
 from mm_ckpt_migrate.pickles.build import (
-    Plain,
     attributes,
     find,
     is_mapping,
@@ -32,7 +30,7 @@ from mm_ckpt_migrate.pickles.parse import PickleError, PickleLimitError, parse_w
 from mm_ckpt_migrate.schema import Schema
 
 MAX_TENSORS: Final = 200_000
-_STATE_DICT_PATHS: Final[tuple[tuple[str, ...], ...]] = (("state_dict",), ("model",), ())
+_STATE_DICT_NAMES: Final[tuple[str, ...]] = ("state_dict", "model")
 
 
 def open_checkpoint(source: Source, *, check_crc: bool = True) -> Checkpoint:
@@ -55,7 +53,7 @@ def open_checkpoint(source: Source, *, check_crc: bool = True) -> Checkpoint:
 def _open(source: Source, check_crc: bool) -> Checkpoint:
     kind = sniff(source)
     if kind is Format.SAFETENSORS:
-        return _open_safetensors(source)
+        return open_safetensors(source)
     if kind is Format.ZIP:
         container = read_zip(source, check_crc=check_crc)
         return _open_pickled(
@@ -102,11 +100,26 @@ def _state_dict(source: Source, root: Node) -> tuple[tuple[str, ...], Mutable]:
             f"it holds a pickled {safe_text(name)} object" if name else "it does not hold a dict",
             hint="Save the state dict instead: torch.save(model.state_dict(), PATH).",
         )
-    for path in _STATE_DICT_PATHS:
-        node = find(root, *path)
-        if isinstance(node, Mutable) and is_mapping(node):
-            return path, node
-    raise AssertionError("the root itself is a mapping")
+    assert isinstance(root, Mutable)
+    sections = {k.value: v for k, v in pairs(root) if isinstance(k, Text) and _holds_tensors(v)}
+    names: list[str] = [n for n in _STATE_DICT_NAMES if n in sections] or list(sections)
+    if not names or any(_is_tensor(value) for _, value in pairs(root)):
+        return (), root
+    node = sections[names[0]]
+    assert isinstance(node, Mutable)
+    return (names[0],), node
+
+
+def _holds_tensors(node: Node) -> bool:
+    return is_mapping(node) and any(_is_tensor(value) for _, value in pairs(node))
+
+
+def _is_tensor(node: Node) -> bool:
+    return (
+        isinstance(node, Call)
+        and isinstance(node.callee, Global)
+        and node.callee.path.startswith("torch._utils._rebuild_")
+    )
 
 
 def _check_storages(
@@ -128,7 +141,7 @@ def _check_storages(
 
 def _schema(tensors: Mapping[str, Tensor], state_dict: Node) -> Schema:
     return Schema(
-        tuple(tensor.spec for tensor in tensors.values()), _modules(state_dict), _ties(tensors)
+        tuple(tensor.spec for tensor in tensors.values()), _modules(state_dict), ties(tensors)
     )
 
 
@@ -145,17 +158,6 @@ def _modules(state_dict: Node) -> dict[str, int | None] | None:
     return versions
 
 
-def _ties(tensors: Mapping[str, Tensor]) -> tuple[tuple[str, ...], ...]:
-    places: dict[tuple[object, ...], list[str]] = {}
-    for name, tensor in tensors.items():
-        places.setdefault(tensor.place, []).append(name)
-    return tuple(
-        tuple(names)
-        for names in places.values()
-        if len(names) > 1 and 0 not in tensors[names[0]].spec.shape
-    )
-
-
 def _versions(meta: Node | None) -> dict[str, str]:
     """`mmengine_version` and the like, some of which run into a git hash: `2.24.14d38edd`."""
     plain = to_plain(meta)
@@ -166,34 +168,3 @@ def _versions(meta: Node | None) -> dict[str, str]:
         for key, value in plain.items()
         if key.endswith("_version") and isinstance(value, str)
     }
-
-
-def _open_safetensors(source: Source) -> Checkpoint:
-    file = read_safetensors(source)
-    tensors = {
-        spec.name: Tensor(spec, spec.name, 0, _row_major(spec.shape)) for spec, _ in file.entries
-    }
-    metadata = file.metadata or {}
-    return Checkpoint(
-        source, Format.SAFETENSORS, file,
-        Schema(tuple(spec for spec, _ in file.entries)), tensors,
-        {extent.key: extent for _, extent in file.entries},
-        metadata.get("cfg"), {}, _stamp_of(metadata), (), None,
-    )  # fmt: skip
-
-
-def _row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
-    strides: list[int] = []
-    step = 1
-    for size in reversed(shape):
-        strides.append(step)
-        step *= size
-    return tuple(reversed(strides))
-
-
-def _stamp_of(metadata: Mapping[str, str]) -> dict[str, Plain] | None:
-    try:
-        stamp = json.loads(metadata.get(STAMP_KEY, "null"))
-    except ValueError:
-        return None
-    return stamp if isinstance(stamp, dict) else None

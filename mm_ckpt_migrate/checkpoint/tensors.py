@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Final
@@ -37,6 +38,16 @@ class Tensor:
     storage: str
     offset: int
     stride: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the elements, without gaps."""
+        return prod(self.spec.shape) * ITEM_SIZES[self.spec.dtype]
+
+    @property
+    def byte_offset(self) -> int:
+        """First byte, counted from the storage's start."""
+        return self.offset * ITEM_SIZES[self.spec.dtype]
 
     @property
     def place(self) -> tuple[object, ...]:
@@ -82,6 +93,18 @@ def read_tensor(name: str, node: Node) -> Tensor:
 def read_tensors(state_dict: Node) -> dict[str, Tensor]:
     """Every tensor of a mapping from str to tensor, in order; raises as `read_tensor` does."""
     return {key.value: read_tensor(key.value, value) for key, value in named_pairs(state_dict)}
+
+
+def ties(tensors: Mapping[str, Tensor]) -> tuple[tuple[str, ...], ...]:
+    """Groups of names that share one tensor; empty tensors share nothing."""
+    places: dict[tuple[object, ...], list[str]] = {}
+    for name, tensor in tensors.items():
+        places.setdefault(tensor.place, []).append(name)
+    return tuple(
+        tuple(names)
+        for names in places.values()
+        if len(names) > 1 and 0 not in tensors[names[0]].spec.shape
+    )
 
 
 def _check_bounds(

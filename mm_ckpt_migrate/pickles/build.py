@@ -134,10 +134,17 @@ def to_plain(node: Node | None, depth: int = 8) -> Plain:
 Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 
 
+def text_of(value: str) -> Text:
+    """A new string object, which the stream may share."""
+    node = Text(value)
+    node.memoized = True
+    return node
+
+
 def from_plain(value: Plain) -> Node:
     """Nodes for a plain value, as CPython's pickler would write it."""
     if isinstance(value, str):
-        return _memoized(Text(value))
+        return text_of(value)
     if isinstance(value, dict):
         return mapping_of({key: from_plain(item) for key, item in value.items()})
     if isinstance(value, list):
@@ -150,7 +157,7 @@ def from_plain(value: Plain) -> Node:
 def mapping_of(items: Mapping[str, Node]) -> Dict:
     """A plain dict of nodes under string keys."""
     mapping = Dict()
-    set_pairs(mapping, [(from_plain(key), value) for key, value in items.items()])
+    set_pairs(mapping, [(text_of(key), value) for key, value in items.items()])
     _memoized(mapping)
     return mapping
 

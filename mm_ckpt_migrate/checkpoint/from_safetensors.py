@@ -1,0 +1,58 @@
+"""A safetensors file as a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mm_ckpt_migrate.archive.safetensors import read_safetensors
+from mm_ckpt_migrate.archive.sniff import Format
+from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.checkpoint.tensors import Tensor, ties
+from mm_ckpt_migrate.keys import STAMP_KEY, TIED_KEY
+from mm_ckpt_migrate.pickles.build import Plain
+from mm_ckpt_migrate.schema import Schema
+
+
+def open_safetensors(source: Source) -> Checkpoint:
+    """Read the header; names that this tool recorded as tied share one tensor again.
+
+    Raises:
+        CheckpointError: the file is damaged.
+        LimitError: it exceeds a limit that genuine files keep.
+    """
+    file = read_safetensors(source)
+    metadata = file.metadata or {}
+    tensors = {
+        spec.name: Tensor(spec, spec.name, 0, _row_major(spec.shape)) for spec, _ in file.entries
+    }
+    for alias, owner in _json_table(metadata, TIED_KEY).items():
+        if isinstance(owner, str) and owner in tensors and alias not in tensors:
+            tied = tensors[owner]
+            tensors[alias] = replace(tied, spec=replace(tied.spec, name=alias))
+    return Checkpoint(
+        source, Format.SAFETENSORS, file,
+        Schema(tuple(t.spec for t in tensors.values()), None, ties(tensors)), tensors,
+        {extent.key: extent for _, extent in file.entries},
+        metadata.get("cfg"), {}, _json_table(metadata, STAMP_KEY) or None, (), None,
+    )  # fmt: skip
+
+
+def _row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
+    strides: list[int] = []
+    step = 1
+    for size in reversed(shape):
+        strides.append(step)
+        step *= size
+    return tuple(reversed(strides))
+
+
+def _json_table(metadata: Mapping[str, str], key: str) -> dict[str, Plain]:
+    """A JSON object that this tool put into a string of the metadata."""
+    try:
+        table = json.loads(metadata.get(key, "null"))
+    except (ValueError, RecursionError):
+        return {}
+    return table if isinstance(table, dict) else {}

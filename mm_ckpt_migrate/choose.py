@@ -1,0 +1,163 @@
+"""Choose the family of a checkpoint from its keys and from the config inside it; never guess."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.configs.read import read_config_text
+from mm_ckpt_migrate.configs.values import Config
+from mm_ckpt_migrate.errors import ConfigError, FamilyError
+from mm_ckpt_migrate.ruleset.detect import Detection, Layout, detect, find_lookalike, layout_of
+from mm_ckpt_migrate.ruleset.library import family_named
+from mm_ckpt_migrate.ruleset.model import Lookalike, RuleSet
+from mm_ckpt_migrate.verify.roles import contradicts, fits
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """All rule files."""
+
+    families: tuple[RuleSet, ...]
+    lookalikes: tuple[Lookalike, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The chosen family.
+
+    Attributes:
+        layout: whether the checkpoint's names are old or new.
+        config: the config inside the checkpoint, or None.
+        config_fault: why that config could not be read, or None.
+        objection: why the choice would have been refused, had it not been forced; else None.
+    """
+
+    rules: RuleSet
+    layout: Layout
+    config: Config | None
+    config_fault: str | None
+    objection: str | None = None
+
+
+def choose_family(
+    checkpoint: Checkpoint, requested: str, library: Library, *, force: bool
+) -> Choice:
+    """Settle on one family, or refuse.
+
+    Args:
+        requested: a family's name or number, or `auto`.
+        force: use the requested family even where the checkpoint contradicts it.
+
+    Raises:
+        FamilyError: the checkpoint is of another family, of none, half migrated, or ambiguous.
+    """
+    names = checkpoint.schema.names
+    config, fault = _embedded_config(checkpoint)
+    detections = detect(names, library.families)
+    if requested.lower() == AUTO:
+        found = _only(checkpoint, detections, config, library)
+        rules, objection = found.rules, _config_objection(found.rules, names, config, library)
+    else:
+        rules = family_named(library.families, requested)
+        objection = _objection(rules, checkpoint, detections, library)
+        objection = objection or _config_objection(rules, names, config, library)
+    if objection and not force:
+        raise FamilyError(f"{checkpoint.source.path}: {objection.reason}", hint=objection.advice)
+    layout = layout_of(rules, [tuple(name.split(".")) for name in names])
+    _check_layout(checkpoint, layout)
+    assert layout is not None
+    return Choice(rules, layout, config, fault, objection.reason if objection else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Objection:
+    reason: str
+    advice: str
+
+
+def _embedded_config(checkpoint: Checkpoint) -> tuple[Config | None, str | None]:
+    if checkpoint.config is None:
+        return None, None
+    try:
+        return read_config_text(checkpoint.config, "the config inside the checkpoint"), None
+    except ConfigError as error:
+        return None, error.message
+
+
+def _only(
+    checkpoint: Checkpoint,
+    detections: Sequence[Detection],
+    config: Config | None,
+    library: Library,
+) -> Detection:
+    names = checkpoint.schema.names
+    if not detections:
+        unknown = _unknown(checkpoint, library)
+        raise FamilyError(f"{checkpoint.source.path}: {unknown.reason}", hint=unknown.advice)
+    if len(detections) > 1 and config is not None:
+        detections = [d for d in detections if fits(config, names, d.rules)] or detections
+    if len(detections) > 1:
+        families = ", ".join(d.rules.family for d in detections)
+        raise FamilyError(
+            f"{checkpoint.source.path}: its keys fit several families: {families}",
+            hint="Name the one it was trained as instead of auto.",
+        )
+    return detections[0]
+
+
+def _objection(
+    rules: RuleSet, checkpoint: Checkpoint, detections: Sequence[Detection], library: Library
+) -> _Objection | None:
+    if any(detection.rules is rules for detection in detections):
+        return None
+    if not detections:
+        return _unknown(checkpoint, library)
+    family = detections[0].rules.family
+    return _Objection(
+        f"this is a {family} checkpoint by its keys, not a {rules.family} one",
+        f"Give {family} instead of {rules.family}. The wrong rules would load strictly and "
+        "exchange self- and cross-attention.",
+    )
+
+
+def _unknown(checkpoint: Checkpoint, library: Library) -> _Objection:
+    lookalike = find_lookalike(checkpoint.schema.names, library.lookalikes)
+    if lookalike:
+        return _Objection(f"this is {lookalike.name}, not one to migrate", lookalike.advice)
+    return _Objection(
+        "its keys are those of no family that the rules know",
+        "`mm-ckpt-migrate inspect FILE` shows what is inside; most models need no renaming.",
+    )
+
+
+def _config_objection(
+    rules: RuleSet, names: Sequence[str], config: Config | None, library: Library
+) -> _Objection | None:
+    if config is None or not contradicts(config, names, rules):
+        return None
+    fitting = [other.family for other in library.families if fits(config, names, other)]
+    return _Objection(
+        f"the config inside it states an operation_order that the rules of {rules.family} are "
+        "wrong for",
+        f"Its order is that of {fitting[0]}."
+        if fitting
+        else "No family computes in that order; the current release has no counterpart.",
+    )
+
+
+def _check_layout(checkpoint: Checkpoint, layout: Layout | None) -> None:
+    path = checkpoint.source.path
+    if layout is Layout.MIXED:
+        raise FamilyError(
+            f"{path}: it has names of the old and of the new layout: it was half migrated",
+            hint="Start again from the file that the training run wrote.",
+        )
+    if layout is None:
+        raise FamilyError(
+            f"{path}: it has no transformer layers of this family",
+            hint="`mm-ckpt-migrate inspect FILE` shows what is inside.",
+        )

@@ -1,0 +1,221 @@
+"""Everything that is decided before a byte is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.choose import Choice, Library, choose_family
+from mm_ckpt_migrate.configs.find import config_scope, find_config
+from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.values import Config, lookup
+from mm_ckpt_migrate.errors import CheckpointError, ConfigError, PlanError, TargetMismatchError
+from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.plan import (
+    Plan,
+    compare_layouts,
+    fit_modules,
+    invert,
+    make_plan,
+    migrated_schema,
+    plan_from_json,
+)
+from mm_ckpt_migrate.report import Rung, Verdict, failed, skipped
+from mm_ckpt_migrate.ruleset.detect import Layout, detect
+from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.schema import TargetModel
+from mm_ckpt_migrate.stamp import Origin, read_stamp
+from mm_ckpt_migrate.target.resolve import Target, resolve_target
+from mm_ckpt_migrate.verify.roles import check_roles
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What will be done.
+
+    Attributes:
+        plan: the table; None where there is nothing to do.
+        order: the new keys in the order of the new file.
+        target: the model that the new file is for; None where it was not built.
+        origin: the stamp that is taken off, in reverse.
+        roles: verdict of the roles rung.
+        notices: what the user should know, one sentence each.
+    """
+
+    family: str
+    plan: Plan | None
+    order: tuple[str, ...]
+    target: TargetModel | None
+    origin: Origin | None
+    roles: Verdict
+    notices: tuple[str, ...]
+
+
+def open_target(cfg: str, rules_folder_families: Sequence[RuleSet], options: Options) -> Target:
+    """Find and read the target config, and start to build its model where it is not cached.
+
+    Raises:
+        ConfigError: the config is missing, unreadable, or for the old release.
+    """
+    path = find_config(cfg)
+    config = read_config(path)
+    model = config.get("model")
+    if not isinstance(model, dict):
+        raise ConfigError(path, "it has no `model`", hint="Give the config of the target model.")
+    if old := _old_setting(config, rules_folder_families):
+        raise ConfigError(
+            path, f"this is a config for the old release: it has `{old}`",
+            hint="Give the current release's config, such as the name of one that mmseg ships.",
+        )  # fmt: skip
+    imports = lookup(config, "custom_imports.imports")
+    names = [imports] if isinstance(imports, str) else imports
+    return resolve_target(
+        model, config_scope(path, config),
+        imports=tuple(map(str, names)) if isinstance(names, (list, tuple)) else (),
+        allow_imports=options.allow_imports, cache=options.cache, source=path,
+    )  # fmt: skip
+
+
+def _old_setting(config: Config, families: Sequence[RuleSet]) -> str | None:
+    """A setting that only the old release's transformer layers have."""
+    for rules in families:
+        for role in rules.roles:
+            for head in sorted(role.config.choices.get("head", ())):
+                path = f"model.{role.config.fill({'head': head})}"
+                if lookup(config, path) is not None:
+                    return path
+    return None
+
+
+def decide(
+    checkpoint: Checkpoint, family: str, library: Library, target: Target | None, options: Options
+) -> Decision:
+    """Choose the family, make the plan, and hold it against the target model.
+
+    Raises:
+        FamilyError: the checkpoint is not of that family.
+        PlanError: a guarantee of the plan is broken.
+        TargetMismatchError: the plan's result is not what the target model asks for.
+        CheckpointError: the checkpoint names classes that must not be passed on.
+        ConfigError, MissingSoftwareError: the target cannot be built.
+    """
+    _check_foreign(checkpoint, options)
+    choice = choose_family(checkpoint, family, library, force=options.force_family)
+    if choice.layout is Layout.NEW:
+        return _nothing_to_do(checkpoint, choice)
+    plan = make_plan(checkpoint.schema, choice.rules)
+    model = target.schema() if target else None
+    order = tuple(plan.targets.values())
+    if model is not None:
+        _check_covering(checkpoint, choice, plan, model, library)
+        plan = _ordered_modules(fit_modules(plan, model.schema), model)
+        order = model.schema.names
+    return Decision(
+        choice.rules.family, plan, order, model, None, _roles(choice, plan), _notices(choice)
+    )
+
+
+def _check_foreign(checkpoint: Checkpoint, options: Options) -> None:
+    foreign = checkpoint.tree.foreign if checkpoint.tree else ()
+    if foreign and not options.keep_opaque:
+        raise CheckpointError(
+            checkpoint.source.path,
+            f"it names {', '.join(foreign[:5])}, which no checkpoint of OpenMMLab needs; nothing "
+            "was imported or called",
+            hint="Where you know where it comes from, --keep-opaque carries it over unchanged.",
+        )
+
+
+def _nothing_to_do(checkpoint: Checkpoint, choice: Choice) -> Decision:
+    if checkpoint.stamp:
+        tool = str(checkpoint.stamp.get("tool"))
+        notice = f"it was migrated before, by {tool}: nothing to do"
+    else:
+        notice = "its names are the current release's already: nothing to do"
+    verdict = skipped(Rung.ROLES, "there was nothing to rename")
+    return Decision(choice.rules.family, None, (), None, None, verdict, (notice,))
+
+
+def _check_covering(
+    checkpoint: Checkpoint, choice: Choice, plan: Plan, model: TargetModel, library: Library
+) -> None:
+    different = compare_layouts(migrated_schema(plan, checkpoint.schema), model.schema)
+    if not different:
+        return
+    families = [d.rules.family for d in detect(model.schema.names, library.families)]
+    if families and choice.rules.family not in families:
+        raise TargetMismatchError(
+            f"the config builds a {families[0]} model, and {checkpoint.source.path} is a "
+            f"{choice.rules.family} checkpoint",
+            hint=f"Give a {choice.rules.family} config of the current release.",
+        )
+    shown = "\n  ".join(different[:20]) + ("\n  …" if len(different) > 20 else "")
+    raise TargetMismatchError(
+        f"the model of the config is not the one in {checkpoint.source.path}: "
+        f"{len(different)} differences\n  {shown}",
+        hint="Give the config it was trained with: number of classes, queries and layers, "
+        "and the backbone must be the same.",
+    )
+
+
+def _ordered_modules(plan: Plan, model: TargetModel) -> Plan:
+    rank = {path: number for number, path in enumerate(model.schema.modules or {})}
+    modules = sorted(plan.modules, key=lambda m: rank.get(m.target or "", -1))
+    return replace(plan, modules=tuple(modules))
+
+
+def _roles(choice: Choice, plan: Plan) -> Verdict:
+    if choice.objection:
+        return failed(Rung.ROLES, f"unproven, and forced: {choice.objection}")
+    if choice.config_fault:
+        return skipped(Rung.ROLES, f"the config inside cannot be read: {choice.config_fault}")
+    return check_roles(choice.config, plan, choice.rules)
+
+
+def _notices(choice: Choice) -> tuple[str, ...]:
+    if choice.objection:
+        return ("UNPROVEN: the family was forced; the file may load and compute garbage",)
+    return ()
+
+
+def decide_reverse(checkpoint: Checkpoint, options: Options) -> Decision:
+    """Read the table backwards: the one in the file's stamp, or the one in `plan_file`.
+
+    Raises:
+        PlanError: there is no table, or it does not fit this file.
+        CheckpointError: the checkpoint names classes that must not be passed on.
+    """
+    _check_foreign(checkpoint, options)
+    origin = _origin(checkpoint, options.plan_file)
+    plan = invert(origin.plan)
+    if set(plan.targets) != set(checkpoint.schema.names):
+        raise PlanError(
+            f"{checkpoint.source.path}: its keys are not those that the plan made",
+            hint="The file was changed since; only the file that the plan made can be reversed.",
+        )
+    notices = [f"{name} was dropped by the migration and stays lost" for name in origin.dropped]
+    verdict = skipped(Rung.ROLES, "the old names are given back as they were")
+    order = tuple(plan.targets.values())
+    return Decision(plan.family, plan, order, None, origin, verdict, tuple(notices))
+
+
+def _origin(checkpoint: Checkpoint, plan_file: Path | None) -> Origin:
+    if plan_file is not None:
+        return Origin(read_plan(plan_file), "", (), wrapped=False)
+    if checkpoint.stamp is None:
+        raise PlanError(
+            f"{checkpoint.source.path}: it bears no stamp, so the way back is unknown",
+            hint="Give the plan that was saved when it was migrated: --plan FILE.",
+        )
+    return read_stamp(checkpoint.stamp)
+
+
+def read_plan(path: Path) -> Plan:
+    """Raises PlanError where the file is missing or no plan."""
+    try:
+        return plan_from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise PlanError(f"{path}: cannot be read as a plan: {error}") from error

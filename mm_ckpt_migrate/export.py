@@ -1,0 +1,124 @@
+"""Lay a migrated state dict out as a safetensors file.
+
+The format holds named tensors and strings, nothing else: tied tensors are written once and
+their other names recorded; other sections of the checkpoint stay behind, and are named.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mm_ckpt_migrate.archive.dtypes import ITEM_SIZES
+from mm_ckpt_migrate.archive.image import Composition, Extent, Image
+from mm_ckpt_migrate.archive.safetensors import (
+    SafetensorsFile,
+    compose_safetensors,
+    unsupported,
+)
+from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.archive.transfer import measure_extents
+from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.checkpoint.tensors import Tensor
+from mm_ckpt_migrate.errors import CheckpointError
+from mm_ckpt_migrate.keys import STAMP_KEY, TIED_KEY
+from mm_ckpt_migrate.pickles.build import Plain
+from mm_ckpt_migrate.plan import Plan
+from mm_ckpt_migrate.schema import TensorSpec
+
+MAX_GATHERED_BYTES = 1 << 30
+
+
+def export(checkpoint: Checkpoint, plan: Plan, stamp: Mapping[str, Plain] | None) -> Composition:
+    """The safetensors file of a migrated state dict.
+
+    Raises:
+        CheckpointError: a tensor has a type that the format lacks, or a storage is damaged.
+    """
+    first: dict[tuple[object, ...], str] = {}
+    tied: dict[str, str] = {}
+    entries: list[tuple[TensorSpec, Extent | bytes]] = []
+    extents = _checked_extents(checkpoint)
+    for name, tensor in checkpoint.tensors.items():
+        target = plan.targets.get(name)
+        if target is None:
+            continue
+        owner = first.setdefault(tensor.place, target)
+        if owner != target and 0 not in tensor.spec.shape:
+            tied[target] = owner
+            continue
+        spec = replace(tensor.spec, name=target)
+        if unsupported(spec):
+            raise CheckpointError(
+                checkpoint.source.path, f"{name} is {spec.dtype}, which safetensors cannot hold",
+                hint="Leave --format out.",
+            )  # fmt: skip
+        extent = extents[tensor.storage]
+        entries.append((spec, _payload(checkpoint.source, tensor, extent)))
+    header, *payload = compose_safetensors(entries, _metadata(checkpoint, tied, stamp)).pieces
+    assert isinstance(header, bytes)
+    return Composition(header, lambda head: Image([head, *payload]))
+
+
+def _checked_extents(checkpoint: Checkpoint) -> dict[str, Extent]:
+    """The storages; where a tensor views a part of one, its CRC is checked here and now."""
+    partial = {
+        tensor.storage
+        for tensor in checkpoint.tensors.values()
+        if not _fills(tensor, checkpoint.extents[tensor.storage])
+    }
+    views = [e for key, e in checkpoint.extents.items() if key in partial]
+    checked = {e.key: e for e in measure_extents(checkpoint.source, views)}
+    return {**checkpoint.extents, **checked}
+
+
+def _fills(tensor: Tensor, extent: Extent) -> bool:
+    return tensor.contiguous and not tensor.offset and tensor.nbytes == extent.size
+
+
+def _payload(source: Source, tensor: Tensor, extent: Extent) -> Extent | bytes:
+    if _fills(tensor, extent):
+        return extent
+    item = ITEM_SIZES[tensor.spec.dtype]
+    if tensor.contiguous:
+        return Extent(extent.key, extent.offset + tensor.offset * item, tensor.nbytes)
+    if max(tensor.nbytes, extent.size) > MAX_GATHERED_BYTES:
+        raise CheckpointError(
+            source.path, f"{tensor.spec.name} is not contiguous and too large to be laid out anew"
+        )
+    return gather(source.read(extent.offset, extent.size), tensor)
+
+
+def gather(storage: bytes, tensor: Tensor) -> bytes:
+    """The elements of a strided view, in row-major order."""
+    item = ITEM_SIZES[tensor.spec.dtype]
+    out = bytearray()
+    starts = [tensor.offset]
+    *outer, (size, stride) = zip(tensor.spec.shape, tensor.stride, strict=True)
+    for outer_size, outer_stride in outer:
+        starts = [start + i * outer_stride for start in starts for i in range(outer_size)]
+    for start in starts:
+        for index in range(size):
+            begin = (start + index * stride) * item
+            out += storage[begin : begin + item]
+    return bytes(out)
+
+
+def _metadata(
+    checkpoint: Checkpoint, tied: Mapping[str, str], stamp: Mapping[str, Plain] | None
+) -> dict[str, str]:
+    container = checkpoint.container
+    metadata = {"format": "pt"}
+    if isinstance(container, SafetensorsFile):
+        metadata = dict(container.metadata or {})
+    elif checkpoint.config:
+        metadata["cfg"] = checkpoint.config
+    if tied:
+        metadata[TIED_KEY] = json.dumps(tied, sort_keys=True)
+    else:
+        metadata.pop(TIED_KEY, None)
+    metadata.pop(STAMP_KEY, None)
+    if stamp:
+        metadata[STAMP_KEY] = json.dumps(stamp, separators=(",", ":"))
+    return metadata

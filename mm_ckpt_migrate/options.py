@@ -1,0 +1,37 @@
+"""What a conversion may be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mm_ckpt_migrate.archive.sniff import Format
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of `convert` and `plan`.
+
+    Attributes:
+        build: build the target model and check against it.
+        force: replace an existing destination.
+        force_family: use the requested family even where the checkpoint contradicts it.
+        reverse: give the old file back.
+        plan_file: where to save the plan; in reverse, where to read it.
+        format: container of the new file; None keeps the source's.
+        check_crc: refuse a zip file without CRCs.
+        keep_opaque: carry objects of classes that no genuine checkpoint needs.
+        allow_imports: packages beside OpenMMLab's that the config may import.
+        cache: use and fill the schema cache.
+    """
+
+    build: bool = True
+    force: bool = False
+    force_family: bool = False
+    reverse: bool = False
+    plan_file: Path | None = None
+    format: Format | None = None
+    check_crc: bool = True
+    keep_opaque: bool = False
+    allow_imports: tuple[str, ...] = ()
+    cache: bool = True

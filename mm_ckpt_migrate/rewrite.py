@@ -1,0 +1,193 @@
+"""Apply a plan to a checkpoint's nodes, and lay the new file out.
+
+Only the pickle changes: keys, `_metadata` paths, the order of entries, the stamp. Tensors keep
+their nodes, and storages their bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from mm_ckpt_migrate.archive.image import Composition, Extent
+from mm_ckpt_migrate.archive.legacy import LegacyFile, compose_legacy
+from mm_ckpt_migrate.archive.sniff import Format
+from mm_ckpt_migrate.archive.storages import storage_ref, storage_refs
+from mm_ckpt_migrate.archive.torchzip import TorchZip, compose_zip
+from mm_ckpt_migrate.archive.transfer import measure_extents
+from mm_ckpt_migrate.checkpoint.model import Checkpoint, Tree
+from mm_ckpt_migrate.errors import PlanError
+from mm_ckpt_migrate.keys import STAMP_KEY, safe_text
+from mm_ckpt_migrate.pickles.build import (
+    Plain,
+    attributes,
+    find,
+    from_plain,
+    mapping_of,
+    named_pairs,
+    pairs,
+    set_pairs,
+    text_of,
+)
+from mm_ckpt_migrate.pickles.emit import emit
+from mm_ckpt_migrate.pickles.nodes import Mutable, Node, Persistent, Text, Tuple, walk
+from mm_ckpt_migrate.plan import Plan
+
+# Indexed by the order of the parameters, which the migration changes.
+TRAINING_STATE: Final = ("optimizer", "param_schedulers")
+
+Rename = Callable[[str], str | None]
+
+
+def training_state(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """The sections that are left out, because they would belong to the wrong parameters."""
+    return tuple(name for name in checkpoint.sections if name in TRAINING_STATE)
+
+
+def rewrite(
+    checkpoint: Checkpoint,
+    plan: Plan,
+    order: Sequence[str],
+    stamp: Mapping[str, Plain] | None,
+    *,
+    target_format: Format,
+    unwrap: bool = False,
+) -> Composition:
+    """Edit the nodes in place and lay the file out.
+
+    Args:
+        order: the new keys in the order in which the new file shall have them.
+        stamp: to be put into `meta`; None removes the one that is there.
+        target_format: zip, or legacy where the source is legacy.
+        unwrap: make the state dict the root again.
+
+    Raises:
+        PlanError: `ema_state_dict` holds a key that the plan does not know.
+    """
+    tree = checkpoint.tree
+    assert tree is not None
+    _rename(tree.state_dict, plan.targets.get, order)
+    _rename_modules(tree.state_dict, plan, order_of_modules(plan), "")
+    if tree.ema is not None:
+        _rename(tree.ema, _averaged(plan), ["steps", *(f"module.{name}" for name in order)])
+        _rename_modules(tree.ema, plan, order_of_modules(plan), "module.")
+    root = tree.state_dict if unwrap else _root(tree, stamp)
+    return _lay_out(checkpoint, root, target_format)
+
+
+def order_of_modules(plan: Plan) -> list[str]:
+    return [move.target for move in plan.modules if move.target is not None]
+
+
+def _averaged(plan: Plan) -> Rename:
+    def rename(key: str) -> str | None:
+        if key == "steps":
+            return key
+        target = plan.targets.get(key.removeprefix("module."))
+        return f"module.{target}" if target and key.startswith("module.") else None
+
+    return rename
+
+
+def _rename(mapping: Mutable, rename: Rename, order: Sequence[str]) -> None:
+    entries: dict[str, tuple[Node, Node]] = {}
+    for key, value in named_pairs(mapping):
+        target = rename(key.value)
+        if target is None:
+            raise PlanError(f"the plan says nothing about the key {safe_text(key.value)!r}")
+        entries[target] = (key if target == key.value else text_of(target), value)
+    rank = {name: number for number, name in enumerate(order)}
+    set_pairs(mapping, (entries[n] for n in sorted(entries, key=lambda n: rank.get(n, len(rank)))))
+
+
+def _rename_modules(mapping: Mutable, plan: Plan, order: Sequence[str], prefix: str) -> None:
+    """`_metadata` of a state dict; `prefix` stands before each path in an averaged model's."""
+    metadata = find(attributes(mapping), "_metadata")
+    if not isinstance(metadata, Mutable):
+        return
+    present = {k.value: (k, v) for k, v in pairs(metadata) if isinstance(k, Text)}
+    # Paths outside the prefix, such as the averaged model's own, are none of the plan's.
+    planned = {_join(prefix, move.source) for move in plan.modules if move.source is not None}
+    entries = {path: entry for path, entry in present.items() if path not in planned}
+    for move in plan.modules:
+        if move.target is None:
+            continue
+        target = _join(prefix, move.target)
+        found = present.get(_join(prefix, move.source)) if move.source is not None else None
+        if found is not None:
+            entries[target] = (found[0] if found[0].value == target else text_of(target), found[1])
+        elif move.source is None:
+            entries[target] = (text_of(target), from_plain({"version": move.version}))
+    rank = {_join(prefix, name): number for number, name in enumerate(order)}
+    set_pairs(metadata, (entries[n] for n in sorted(entries, key=lambda n: rank.get(n, -1))))
+
+
+def _join(prefix: str, path: str) -> str:
+    return prefix + path if path else prefix.rstrip(".")
+
+
+def _root(tree: Tree, stamp: Mapping[str, Plain] | None) -> Node:
+    """The root without the training state and with the stamp in its `meta`."""
+    if not tree.path:
+        meta = mapping_of({STAMP_KEY: from_plain(dict(stamp))} if stamp else {})
+        return mapping_of({"meta": meta, "state_dict": tree.state_dict})
+    root = tree.root
+    assert isinstance(root, Mutable)
+    entries = [(k, v) for k, v in pairs(root) if text_value(k) not in TRAINING_STATE]
+    meta_node = find(root, "meta")
+    if isinstance(meta_node, Mutable):
+        kept = [(k, v) for k, v in pairs(meta_node) if text_value(k) != STAMP_KEY]
+        if stamp:
+            kept.append((text_of(STAMP_KEY), from_plain(dict(stamp))))
+        set_pairs(meta_node, kept)
+    elif stamp:
+        entries.insert(0, (text_of("meta"), mapping_of({STAMP_KEY: from_plain(dict(stamp))})))
+    set_pairs(root, entries)
+    return root
+
+
+def text_value(node: Node) -> str | None:
+    return node.value if isinstance(node, Text) else None
+
+
+def _lay_out(checkpoint: Checkpoint, root: Node, target_format: Format) -> Composition:
+    container = checkpoint.container
+    if target_format is Format.LEGACY:
+        assert isinstance(container, LegacyFile)
+        legacy, refs = container, storage_refs(root)
+        return Composition(emit(root), lambda pickle: compose_legacy(legacy, pickle, refs))
+    shell = container if isinstance(container, TorchZip) else TorchZip(b"", ())
+    storages = _number_storages(root, checkpoint.extents)
+    if any(extent.crc is None for extent in storages):
+        storages = measure_extents(checkpoint.source, storages)
+    return Composition(emit(root), lambda pickle: compose_zip(shell, pickle, storages))
+
+
+def _number_storages(root: Node, extents: Mapping[str, Extent]) -> list[Extent]:
+    """Number the storages in the order in which the pickle first meets them, as torch does.
+
+    torch's loader computes offsets from that order (`calculate_storage_offsets`), and gives
+    wrong tensors, without a word, where a file does not have it.
+    """
+    numbers: dict[str, Text] = {}
+    for node in walk(root):
+        if isinstance(node, Persistent):
+            key = storage_ref(node).key
+            number = numbers.setdefault(key, text_of(str(len(numbers))))
+            assert isinstance(node.pid, Tuple)
+            # A new tuple's worth of items: the old key's text may be shared with something else.
+            node.pid.items = [*node.pid.items[:2], number, *node.pid.items[3:5]]
+    return [replace(extents[key], key=number.value) for key, number in numbers.items()]
+
+
+def carried_sections(checkpoint: Checkpoint) -> dict[str, bytes]:
+    """The stream of each section that must arrive unchanged, by name."""
+    if checkpoint.tree is None or not checkpoint.tree.path:
+        return {}
+    changed: Iterable[str] = ("meta", "ema_state_dict", checkpoint.tree.path[0], *TRAINING_STATE)
+    return {
+        name: emit(node)
+        for key, node in pairs(checkpoint.tree.root)
+        if (name := text_value(key)) is not None and name not in changed
+    }

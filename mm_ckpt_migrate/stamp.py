@@ -1,0 +1,74 @@
+"""The stamp that a migrated file carries: who made it, from what, by which plan."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from mm_ckpt_migrate import __version__
+from mm_ckpt_migrate.errors import PlanError
+from mm_ckpt_migrate.pickles.build import Plain
+from mm_ckpt_migrate.plan import Plan, plan_from_json
+
+# The source's digest is known only when all of it was read, which happens while it is copied.
+# The stamp is laid out with this in its place, and it is put in last.
+DIGEST_PLACEHOLDER: Final = "~" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a stamped file came from.
+
+    Attributes:
+        plan: how it was made from its source.
+        sha256: digest of the very first file, before any migration.
+        dropped: sections that the migration left out.
+        wrapped: whether the source was a bare state dict.
+    """
+
+    plan: Plan
+    sha256: str
+    dropped: tuple[str, ...]
+    wrapped: bool
+
+
+def make_stamp(
+    plan: Plan, previous: Mapping[str, Plain] | None, dropped: tuple[str, ...], *, wrapped: bool
+) -> dict[str, Plain]:
+    """A stamp with `DIGEST_PLACEHOLDER` for the source's digest; a first origin is kept."""
+    origin = previous.get("origin_sha256") if previous else None
+    return {
+        "tool": f"mm-ckpt-migrate {__version__}",
+        "family": plan.family,
+        "from": plan.released_from,
+        "to": plan.released_to,
+        "plan_sha256": plan.digest,
+        "source_sha256": DIGEST_PLACEHOLDER,
+        "origin_sha256": origin if isinstance(origin, str) else DIGEST_PLACEHOLDER,
+        "dropped": list(dropped),
+        "wrapped": wrapped,
+        "plan": json.dumps(plan.to_json(), separators=(",", ":")),
+    }
+
+
+def read_stamp(stamp: Mapping[str, Plain]) -> Origin:
+    """What a stamp says.
+
+    Raises:
+        PlanError: it was tampered with: its plan is malformed or does not have its digest.
+    """
+    try:
+        plan = plan_from_json(json.loads(str(stamp.get("plan"))))
+    except ValueError:
+        raise PlanError("the stamp in this file holds no readable plan") from None
+    if plan.digest != stamp.get("plan_sha256"):
+        raise PlanError("the plan in this file's stamp does not have the digest that it states")
+    dropped = stamp.get("dropped")
+    return Origin(
+        plan,
+        str(stamp.get("origin_sha256")),
+        tuple(map(str, dropped)) if isinstance(dropped, list) else (),
+        stamp.get("wrapped") is True,
+    )

@@ -1,0 +1,1 @@
+"""The ladder of proof, one file per rung."""

@@ -1,0 +1,108 @@
+"""Integrity: every byte of the output's storages is the source's, each tensor in one place.
+
+The two files are compared as they lie on disk. Where a container records a CRC-32 for each
+storage, the caller has held it against the bytes; where it records none, they are read here.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import TypeAlias
+
+from mm_ckpt_migrate.archive.image import Extent
+from mm_ckpt_migrate.archive.transfer import measure
+from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.checkpoint.tensors import Tensor
+from mm_ckpt_migrate.export import gather
+from mm_ckpt_migrate.keys import fold
+from mm_ckpt_migrate.plan import Plan
+from mm_ckpt_migrate.report import Rung, Verdict, failed, passed
+
+Checksum: TypeAlias = Callable[[Checkpoint, Extent], int]
+
+
+def read_checksum(checkpoint: Checkpoint, extent: Extent) -> int:
+    """CRC-32 of a storage, read from the file now."""
+    return measure(checkpoint.source.fd, extent.offset, extent.size, checkpoint.source.path)
+
+
+def check_integrity(
+    source: Checkpoint,
+    output: Checkpoint,
+    plan: Plan,
+    *,
+    checksum: Checksum = read_checksum,
+) -> Verdict:
+    """Compare two files tensor by tensor under a plan.
+
+    Args:
+        checksum: gives the CRC-32 of a storage's bytes.
+    """
+    wrong = [f"lost: {line}" for line in fold(_lost(output, plan))]
+    wrong += [f"from nowhere: {line}" for line in fold(_invented(output, plan))]
+    comparer = _Comparer(source, output, checksum)
+    changed = [
+        old
+        for old, new in plan.targets.items()
+        if new in output.tensors and not comparer.same(old, new)
+    ]
+    wrong += [f"changed: {line}" for line in fold(changed)]
+    size = sum(extent.size for extent in output.extents.values())
+    if wrong:
+        return failed(Rung.INTEGRITY, f"{len(wrong)} differences from the source", wrong)
+    return passed(
+        Rung.INTEGRITY,
+        f"{len(plan.targets)} tensors, each in one place; {len(output.extents)} storages with "
+        f"{size:,} bytes equal to the source's",
+    )
+
+
+def _lost(output: Checkpoint, plan: Plan) -> list[str]:
+    return [new for new in plan.targets.values() if new not in output.tensors]
+
+
+def _invented(output: Checkpoint, plan: Plan) -> list[str]:
+    expected = set(plan.targets.values())
+    return [name for name in output.tensors if name not in expected]
+
+
+class _Comparer:
+    """Compares tensors, and pairs the storages that they view: one to one, or something is off."""
+
+    def __init__(self, source: Checkpoint, output: Checkpoint, checksum: Checksum) -> None:
+        self.source = source
+        self.output = output
+        self.checksum = checksum
+        self.pairs: dict[str, str] = {}
+        self.partners: dict[str, str] = {}
+
+    def same(self, old: str, new: str) -> bool:
+        before, after = self.source.tensors[old], self.output.tensors[new]
+        if (before.spec.shape, before.spec.dtype) != (after.spec.shape, after.spec.dtype):
+            return False
+        if self.source.tree and self.output.tree:
+            view = (before.offset, before.stride) == (after.offset, after.stride)
+            return view and self._same_storage(before.storage, after.storage)
+        return self._content(self.source, before) == self._content(self.output, after)
+
+    def _same_storage(self, old: str, new: str) -> bool:
+        """Equal bytes, and sharing kept: storages stay as many as they were."""
+        if old in self.pairs or new in self.partners:
+            return self.pairs.get(old) == new and self.partners.get(new) == old
+        self.pairs[old], self.partners[new] = new, old
+        before, after = self.source.extents[old], self.output.extents[new]
+        return before.size == after.size and self.checksum(self.source, before) == self.checksum(
+            self.output, after
+        )
+
+    def _content(self, checkpoint: Checkpoint, tensor: Tensor) -> int:
+        """CRC-32 of a tensor's elements in row-major order."""
+        extent = checkpoint.extents[tensor.storage]
+        if not tensor.contiguous:
+            storage = checkpoint.source.read(extent.offset, extent.size)
+            return zlib.crc32(gather(storage, tensor))
+        start = extent.offset + tensor.byte_offset
+        if (start, tensor.nbytes) == (extent.offset, extent.size):
+            return self.checksum(checkpoint, extent)
+        return measure(checkpoint.source.fd, start, tensor.nbytes, checkpoint.source.path)

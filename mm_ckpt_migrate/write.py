@@ -1,0 +1,126 @@
+"""Write a migrated checkpoint: copy, stamp, read back, compare, publish."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mm_ckpt_migrate.archive.image import Composition, Extent, Image
+from mm_ckpt_migrate.archive.publish import Draft, check_space
+from mm_ckpt_migrate.archive.sniff import Format
+from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.archive.transfer import Copies, Progress, copy_storages
+from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.decide import Decision
+from mm_ckpt_migrate.errors import CheckpointError
+from mm_ckpt_migrate.export import export
+from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.plan import Plan
+from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, skipped
+from mm_ckpt_migrate.rewrite import carried_sections, rewrite, training_state
+from mm_ckpt_migrate.stamp import DIGEST_PLACEHOLDER, make_stamp
+from mm_ckpt_migrate.target.resolve import Target
+from mm_ckpt_migrate.verify.integrity import check_integrity
+from mm_ckpt_migrate.verify.keys import check_keys, check_load
+
+
+def write_checkpoint(
+    checkpoint: Checkpoint,
+    decision: Decision,
+    plan: Plan,
+    target: Target | None,
+    *,
+    new: Path,
+    options: Options,
+    progress: Progress,
+) -> tuple[Verdict, ...]:
+    """Write the new file, and publish it where integrity and keys hold.
+
+    The checkpoint's nodes are edited in place; only its layout is of use afterwards.
+
+    Raises:
+        CheckpointError: the source is damaged, or changes meanwhile.
+        DestinationError: the destination cannot be written.
+        IntegrityError: the copy is not what the source holds.
+    """
+    carried = carried_sections(checkpoint)
+    composition = _compose(checkpoint, decision, plan, options)
+    image = composition.compose(composition.head)
+    check_space(new, image.size)
+    with Draft(new, checkpoint.source.status.st_mode & 0o777) as draft:
+        copies = copy_storages(checkpoint.source, image, draft, progress)
+        _write_literals(checkpoint.source, composition, image, draft)
+        with Source(new, draft.fd) as written:
+            output = open_checkpoint(written)
+            verdicts = (
+                _integrity(checkpoint, output, plan, copies, carried),
+                _keys(output, decision, target, draft),
+                decision.roles,
+            )
+        if not any(v.status is Status.FAIL and v.rung is not Rung.ROLES for v in verdicts):
+            draft.publish(force=options.force)
+    return verdicts
+
+
+def _compose(
+    checkpoint: Checkpoint, decision: Decision, plan: Plan, options: Options
+) -> Composition:
+    kind = options.format or checkpoint.format
+    origin = decision.origin
+    stamp = None
+    if origin is None:
+        wrapped = checkpoint.tree is not None and not checkpoint.tree.path
+        stamp = make_stamp(plan, checkpoint.stamp, training_state(checkpoint), wrapped=wrapped)
+    if kind is Format.SAFETENSORS:
+        return export(checkpoint, plan, stamp)
+    if checkpoint.tree is None or (kind is Format.LEGACY and checkpoint.format is not kind):
+        raise CheckpointError(
+            checkpoint.source.path,
+            f"a {checkpoint.format.value} file cannot become a {kind.value} file",
+            hint="Leave --format out.",
+        )
+    return rewrite(
+        checkpoint, plan, decision.order, stamp,
+        target_format=kind, unwrap=origin is not None and origin.wrapped,
+    )  # fmt: skip
+
+
+def _write_literals(source: Source, composition: Composition, image: Image, draft: Draft) -> None:
+    """Everything but the storages, with the source's digest, which is known by now."""
+    head = composition.head.replace(DIGEST_PLACEHOLDER.encode(), source.digest().encode())
+    final = composition.compose(head)
+    assert final.size == image.size
+    for offset, data in final.literals():
+        draft.write(offset, data)
+
+
+def _integrity(
+    source: Checkpoint,
+    output: Checkpoint,
+    plan: Plan,
+    copies: Copies,
+    carried: dict[str, bytes],
+) -> Verdict:
+    """Compare the files by what was measured while copying, and what was carried over whole."""
+
+    def checksum(checkpoint: Checkpoint, extent: Extent) -> int:
+        known = copies.output if checkpoint is output else copies.source
+        return known[extent.offset] if extent.size else 0
+
+    verdict = check_integrity(source, output, plan, checksum=checksum)
+    arrived = carried_sections(output)
+    if output.tree and (lost := [n for n, data in carried.items() if arrived.get(n) != data]):
+        return failed(Rung.INTEGRITY, f"sections changed: {', '.join(lost)}")
+    return verdict
+
+
+def _keys(output: Checkpoint, decision: Decision, target: Target | None, draft: Draft) -> Verdict:
+    """Against the cached schema, or against the model itself where it was built just now."""
+    if decision.target is None or target is None:
+        return skipped(Rung.KEYS, "no target model was built")
+    verdict = check_keys(output.schema, decision.target)
+    if decision.target.cached or verdict.status is not Status.PASS or output.schema.ties:
+        return verdict
+    if output.format is Format.SAFETENSORS:
+        return check_load(target.load(draft.fd, "safetensors"), verdict)
+    return check_load(target.load(draft.fd, "torch"), verdict)
