@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from pathlib import Path
 from types import TracebackType
@@ -98,7 +97,7 @@ class Draft:
         return os.open(self.temporary, flags | os.O_CREAT | os.O_EXCL, mode)
 
     def _random_name(self) -> Path:
-        return self.path.parent / f".mm-ckpt-migrate-{secrets.token_hex(8)}.tmp"
+        return self.path.parent / f".mm-ckpt-migrate-{os.urandom(8).hex()}.tmp"
 
     def __enter__(self) -> Draft:
         return self

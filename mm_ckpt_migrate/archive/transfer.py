@@ -13,7 +13,7 @@ from typing import Final
 
 from mm_ckpt_migrate.archive.image import Extent, Image
 from mm_ckpt_migrate.archive.publish import Draft, as_destination_error
-from mm_ckpt_migrate.archive.source import CHUNK, Source, read_exactly
+from mm_ckpt_migrate.archive.source import CHUNK, Source, read_blocks
 from mm_ckpt_migrate.errors import CheckpointError, IntegrityError
 
 _NO_KERNEL_COPY: Final = {
@@ -27,11 +27,8 @@ Progress = Callable[[int], None]
 def measure(fd: int, offset: int, size: int, path: Path) -> int:
     """CRC-32 of a range of an open file."""
     crc = 0
-    while size > 0:
-        block = read_exactly(fd, offset, min(CHUNK, size), path)
+    for block in read_blocks(fd, offset, size, path):
         crc = zlib.crc32(block, crc)
-        offset += len(block)
-        size -= len(block)
     return crc
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 from mm_ckpt_migrate.errors import FamilyError, RuleError
+from mm_ckpt_migrate.resources import resource_folder
 from mm_ckpt_migrate.ruleset.load import LOOKALIKES, load_lookalikes, load_ruleset
 from mm_ckpt_migrate.ruleset.model import Lookalike, RuleSet
 
@@ -16,11 +16,10 @@ def rules_folder() -> Path:
     Raises:
         RuleError: there is none.
     """
-    package = Path(str(resources.files("mm_ckpt_migrate")))
-    for folder in (package / "rules", package.parent / "rules"):
-        if (folder / LOOKALIKES).is_file():
-            return folder
-    raise RuleError(package / "rules", None, "the rule files are missing", hint="Install it again.")
+    folder = resource_folder("rules", "rules")
+    if folder is None:
+        raise RuleError("rules", None, "the rule files are missing", hint="Install the tool again.")
+    return folder
 
 
 def load_library(folder: Path) -> tuple[RuleSet, ...]:

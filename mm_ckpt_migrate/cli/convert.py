@@ -1,0 +1,104 @@
+"""`convert` and `plan`."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from mm_ckpt_migrate.cli import arguments as args
+from mm_ckpt_migrate.cli.boundary import command
+
+
+class OutputFormat(str, Enum):
+    """Containers that `convert` writes."""
+
+    ZIP = "zip"
+    SAFETENSORS = "safetensors"
+
+
+@command
+def convert(
+    family: args.FamilyArgument,
+    cfg: args.ConfigArgument,
+    old: args.OldArgument,
+    new: args.NewArgument,
+    no_build: args.NoBuildOption = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing NEW.")] = False,
+    force_family: args.ForceFamilyOption = False,
+    reverse: Annotated[
+        bool,
+        typer.Option(
+            "--reverse", help="Give the old file back, from a migrated OLD and its stamp."
+        ),
+    ] = False,
+    plan_file: args.PlanOption = None,
+    output_format: Annotated[
+        OutputFormat | None,
+        typer.Option("--format", help="Container of NEW. Default: the same as OLD's."),
+    ] = None,
+    no_crc: args.NoCrcOption = False,
+    keep_opaque: args.KeepOpaqueOption = False,
+    allow_import: args.AllowImportOption = None,
+    no_cache: args.NoCacheOption = False,
+    as_json: args.JsonOption = False,
+) -> int:
+    """Make a checkpoint that the current release loads, and show why to trust it.
+
+    OLD is never written. NEW appears whole or not at all.
+    """
+    from mm_ckpt_migrate.archive.sniff import Format
+    from mm_ckpt_migrate.cli.progress import copying
+    from mm_ckpt_migrate.cli.render import print_json, print_report, stdout
+    from mm_ckpt_migrate.convert import convert as run
+    from mm_ckpt_migrate.options import Options
+
+    options = Options(
+        build=not no_build, force=force, force_family=force_family, reverse=reverse,
+        plan_file=plan_file, format=Format(output_format.value) if output_format else None,
+        check_crc=not no_crc, keep_opaque=keep_opaque,
+        allow_imports=tuple(allow_import or ()), cache=not no_cache,
+    )  # fmt: skip
+    with copying(old) as progress:
+        report = run(family, cfg, old, new, options, progress=progress)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        print_report(stdout(), report, "Converted" if report.destination else "Refused")
+    return report.exit_code
+
+
+@command
+def plan(
+    family: args.FamilyArgument,
+    cfg: args.ConfigArgument,
+    old: args.OldArgument,
+    no_build: args.NoBuildOption = False,
+    force_family: args.ForceFamilyOption = False,
+    plan_file: args.PlanOption = None,
+    no_crc: args.NoCrcOption = False,
+    keep_opaque: args.KeepOpaqueOption = False,
+    allow_import: args.AllowImportOption = None,
+    no_cache: args.NoCacheOption = False,
+    as_json: args.JsonOption = False,
+) -> int:
+    """Show what `convert` would do: the table old name to new name. Writes nothing but --plan."""
+    from mm_ckpt_migrate.cli.render import print_json, print_plan, print_report, stdout
+    from mm_ckpt_migrate.convert import plan as run
+    from mm_ckpt_migrate.options import Options
+
+    options = Options(
+        build=not no_build, force_family=force_family, plan_file=plan_file,
+        check_crc=not no_crc, keep_opaque=keep_opaque,
+        allow_imports=tuple(allow_import or ()), cache=not no_cache,
+    )  # fmt: skip
+    table, report = run(family, cfg, old, options)
+    if as_json:
+        print_json(report.to_json() | {"plan": table.to_json() if table else None})
+        return report.exit_code
+    console = stdout()
+    if table is not None:
+        print_plan(console, table)
+    print_report(console, report, "Plan for")
+    return report.exit_code

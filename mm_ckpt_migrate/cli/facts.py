@@ -1,0 +1,61 @@
+"""A survey as lines of text."""
+
+from __future__ import annotations
+
+from mm_ckpt_migrate.keys import safe_text
+from mm_ckpt_migrate.survey import Survey
+
+
+def facts_of(found: Survey) -> dict[str, str]:
+    """What, and its value, in reading order; what does not apply is left out."""
+    dtypes = ", ".join(f"{count} {dtype}" for dtype, count in found.dtypes.items())
+    lines = {
+        "file": safe_text(found.path),
+        "format": f"{found.format}, {found.file_size:,} bytes",
+        "sha256": found.sha256 + _name_hash(found),
+        "sections": ", ".join(map(safe_text, found.sections)),
+        "tensors": f"{found.tensors} ({dtypes}), {found.elements:,} elements, {found.size:,} bytes",
+        "tied": f"{found.ties} groups of names share a tensor" if found.ties else "",
+        "inside": ", ".join(_contents(found)),
+        "written by": ", ".join(f"{name} {version}" for name, version in found.versions.items()),
+        "family": " ".join(filter(None, (found.family or "not recognised", _layout(found)))),
+        "migrated": _stamp(found),
+        "torch.load": _weights_only(found),
+        "unknown names": ", ".join(map(safe_text, found.foreign)),
+        "fault": safe_text(found.fault or "", 400),
+        "what to do": found.advice,
+    }
+    return {name: text for name, text in lines.items() if text}
+
+
+def _name_hash(found: Survey) -> str:
+    if found.name_hash is None:
+        return ""
+    return " (as the file's name says)" if found.name_hash else " (NOT what the file's name says)"
+
+
+def _contents(found: Survey) -> list[str]:
+    present = {
+        "a config": found.has_config,
+        "module versions": found.has_metadata,
+        "an optimizer": found.has_optimizer,
+        "averaged weights": found.has_ema,
+    }
+    return [name for name, there in present.items() if there] or ["tensors only"]
+
+
+def _layout(found: Survey) -> str:
+    return f"({found.layout} layout)" if found.layout else ""
+
+
+def _stamp(found: Survey) -> str:
+    if found.stamp is None:
+        return ""
+    return f"by {safe_text(found.stamp['tool'])}, from {safe_text(found.stamp['source_sha256'])}"
+
+
+def _weights_only(found: Survey) -> str:
+    if found.weights_only:
+        return "takes it at its defaults (weights_only=True)"
+    names = ", ".join(map(safe_text, found.refused_globals[:6]))
+    return f"refuses it at its defaults (weights_only=True): {names}"

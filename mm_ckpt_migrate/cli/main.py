@@ -1,0 +1,52 @@
+"""The program. Commands import what they need inside their bodies, so that --help stays fast."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mm_ckpt_migrate import __version__
+from mm_ckpt_migrate.cli import checks, convert, inspect, rules
+
+_EPILOG = (
+    "Exit codes: 0 done or nothing to do; 2 usage; 3 bad checkpoint; 4 bad rules or plan; 5 family "
+    "refused; 6 bad config or target; 7 destination; 8 software missing; 10 integrity, 11 keys, "
+    "12 roles failed; 130 interrupted."
+)
+
+app = typer.Typer(
+    name="mm-ckpt-migrate",
+    help="Migrate old OpenMMLab checkpoints to the current release, with proof.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(convert.convert)
+app.command()(convert.plan)
+app.command()(inspect.inspect)
+app.add_typer(rules.app, name="rules")
+app.command()(checks.doctor)
+app.command()(checks.demo)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mm-ckpt-migrate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Migrate old OpenMMLab checkpoints to the current release, with proof."""
+
+
+def run() -> None:
+    """The console script."""
+    app()
