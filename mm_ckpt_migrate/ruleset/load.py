@@ -3,82 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeVar
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Final
 
 from mm_ckpt_migrate.errors import RuleError
+from mm_ckpt_migrate.ruleset.fields import SEGMENT, WORD, Fields
 from mm_ckpt_migrate.ruleset.model import Lookalike, Marks, Role, Rule, RuleSet
 from mm_ckpt_migrate.ruleset.pattern import Pattern, PatternError, compile_pattern
-from mm_ckpt_migrate.ruleset.yamltext import Location, YamlText
+from mm_ckpt_migrate.ruleset.yamltext import YamlText
 
+SCHEMA: Final = 1
 MAX_RULES: Final = 2_000
 LOOKALIKES: Final = "lookalikes.yaml"
-
-Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-Sentence = Annotated[str, Field(min_length=1, max_length=4000)]
-Choice = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
-Operation = Literal["self_attn", "cross_attn", "norm", "ffn"]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class _Releases(_Strict):
-    from_: Sentence = Field(alias="from")
-    to: Sentence
-
-
-class _Recognise(_Strict):
-    present: list[str] = Field(min_length=1)
-    absent: list[str]
-    old: list[str] = Field(min_length=1)
-    new: list[str]
-
-
-class _Move(_Strict):
-    from_: str = Field(alias="from")
-    to: str | None = None
-    drop: bool = False
-    optional: bool = False
-
-
-class _Role(_Strict):
-    layers: str
-    config: str
-    operation_order: list[Operation] = Field(min_length=1)
-
-
-class _RuleFile(_Strict):
-    schema_: Literal[1] = Field(alias="schema")
-    family: Word
-    number: int | None = None
-    title: Sentence
-    releases: _Releases
-    why: Sentence
-    upstream: list[Sentence] = Field(min_length=1)
-    names: dict[Word, list[Choice]] = {}
-    recognise: _Recognise
-    rules: list[_Move] = Field(min_length=1, max_length=MAX_RULES)
-    roles: list[_Role] = []
-    control: list[_Move] = Field(min_length=1)
-
-
-class _Lookalike(_Strict):
-    name: Sentence
-    present: list[str] = Field(min_length=1)
-    advice: Sentence
-
-
-class _LookalikeFile(_Strict):
-    schema_: Literal[1] = Field(alias="schema")
-    lookalikes: list[_Lookalike]
-
-
-_Model = TypeVar("_Model", bound=BaseModel)
+_OPERATION: Final = re.compile("self_attn|cross_attn|norm|ffn")
+_MARKS: Final = (("present", 1), ("absent", 0), ("old", 1), ("new", 0))
 
 
 def load_ruleset(path: Path) -> RuleSet:
@@ -88,40 +28,36 @@ def load_ruleset(path: Path) -> RuleSet:
         RuleError: it is malformed, with the line; or a rule contradicts another or itself.
     """
     raw = _read(path)
-    text = YamlText(path, raw)
-    file = _validate(text, _RuleFile)
-    builder = _Builder(text, {n: frozenset(c) for n, c in file.names.items()})
-    rules = builder.rules("rules", file.rules)
-    control = builder.rules("control", file.control)
-    sources = {rule.source.text for rule in rules}
-    for index, rule in enumerate(control):
-        if rule.source.text not in sources:
-            raise builder.error(("control", index), f"no rule moves {rule.source.text!r}")
-        if rule in rules:
-            raise builder.error(("control", index), "the control must differ from the rule")
-    marks = file.recognise
-    return RuleSet(
-        file.family, file.number, file.title, file.releases.from_, file.releases.to, file.why,
-        tuple(file.upstream),
-        Marks(*(builder.patterns(("recognise", n), getattr(marks, n)) for n in _MARK_NAMES)),
-        rules, builder.roles(file.roles), control, path, hashlib.sha256(raw).hexdigest(),
+    fields = _open(path, raw)
+    family = fields.text("family", WORD)
+    number = fields.integer("number") if "number" in fields.left else None
+    title, why = fields.text("title"), fields.text("why")
+    releases = fields.table("releases")
+    released = releases.text("from"), releases.text("to")
+    releases.close()
+    upstream = fields.texts("upstream", minimum=1)
+    builder = _Builder(_choices(fields))
+    rules = builder.rules(fields, "rules")
+    ruleset = RuleSet(
+        family, number, title, *released, why, tuple(upstream),
+        builder.marks(fields.table("recognise")), rules, builder.roles(fields),
+        builder.control(fields, rules), path, hashlib.sha256(raw).hexdigest(),
     )  # fmt: skip
+    fields.close()
+    return ruleset
 
 
 def load_lookalikes(path: Path) -> tuple[Lookalike, ...]:
     """Load the list of files to name and refuse; raises as `load_ruleset` does."""
-    text = YamlText(path, _read(path))
-    file = _validate(text, _LookalikeFile)
-    builder = _Builder(text, {})
-    return tuple(
-        Lookalike(
-            entry.name, builder.patterns(("lookalikes", i, "present"), entry.present), entry.advice
-        )
-        for i, entry in enumerate(file.lookalikes)
-    )
-
-
-_MARK_NAMES: Final = ("present", "absent", "old", "new")
+    fields = _open(path, _read(path))
+    builder = _Builder({})
+    entries = []
+    for entry in fields.tables("lookalikes"):
+        patterns = builder.patterns(entry, "present", minimum=1)
+        entries.append(Lookalike(entry.text("name"), patterns, entry.text("advice")))
+        entry.close()
+    fields.close()
+    return tuple(entries)
 
 
 def _read(path: Path) -> bytes:
@@ -131,63 +67,94 @@ def _read(path: Path) -> bytes:
         raise RuleError(path, None, f"cannot be read: {error.strerror}") from error
 
 
-def _validate(text: YamlText, model: type[_Model]) -> _Model:
-    try:
-        return model.model_validate(text.data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        location: Location = first["loc"]
-        where = ".".join(map(str, location))
-        raise RuleError(
-            text.path, text.line(location), f"{where}: {first['msg'].lower()}"
-        ) from None
+def _open(path: Path, raw: bytes) -> Fields:
+    text = YamlText(path, raw)
+    fields = Fields(text, (), text.data)
+    if fields.integer("schema") != SCHEMA:
+        raise fields.error(f"this tool reads rule files of schema {SCHEMA}", "schema")
+    return fields
+
+
+def _choices(fields: Fields) -> dict[str, frozenset[str]]:
+    """`names`: for some captures, the only segments they may stand for."""
+    if "names" not in fields.left:
+        return {}
+    table = fields.table("names")
+    for name in table.left:
+        if not WORD.fullmatch(name):
+            raise table.error(f"{name!r} is no name of a capture", name)
+    return {name: frozenset(table.texts(name, SEGMENT, minimum=1)) for name in list(table.left)}
 
 
 class _Builder:
-    def __init__(self, text: YamlText, choices: Mapping[str, frozenset[str]]) -> None:
-        self.text = text
+    """Compiles the patterns of one file."""
+
+    def __init__(self, choices: Mapping[str, frozenset[str]]) -> None:
         self.choices = choices
 
-    def error(self, location: Location, reason: str) -> RuleError:
-        return RuleError(self.text.path, self.text.line(location), reason)
+    def pattern(self, fields: Fields, name: str) -> Pattern:
+        return self._compile(fields, fields.text(name), name)
 
-    def pattern(self, location: Location, text: str) -> Pattern:
+    def patterns(self, fields: Fields, name: str, *, minimum: int) -> tuple[Pattern, ...]:
+        texts = fields.texts(name, minimum=minimum)
+        return tuple(self._compile(fields, text, name, i) for i, text in enumerate(texts))
+
+    def _compile(self, fields: Fields, text: str, *inside: str | int) -> Pattern:
         try:
             return compile_pattern(text, self.choices)
         except PatternError as error:
-            raise self.error(location, str(error)) from None
+            raise fields.error(str(error), *inside) from None
 
-    def patterns(self, location: Location, texts: list[str]) -> tuple[Pattern, ...]:
-        return tuple(self.pattern((*location, i), text) for i, text in enumerate(texts))
+    def marks(self, fields: Fields) -> Marks:
+        marks = Marks(*(self.patterns(fields, name, minimum=low) for name, low in _MARKS))
+        fields.close()
+        return marks
 
-    def rules(self, section: str, moves: list[_Move]) -> tuple[Rule, ...]:
-        rules = tuple(self._rule((section, i), move) for i, move in enumerate(moves))
-        for index, rule in enumerate(rules):
-            if any(rule.source.text == other.source.text for other in rules[:index]):
-                raise self.error((section, index), f"a second rule moves {rule.source.text!r}")
-        return rules
+    def rules(self, fields: Fields, section: str) -> tuple[Rule, ...]:
+        rules: list[Rule] = []
+        for entry in fields.tables(section, minimum=1, maximum=MAX_RULES):
+            rule = self._rule(entry)
+            if any(rule.source.text == other.source.text for other in rules):
+                raise entry.error(f"a second rule moves {rule.source.text!r}")
+            rules.append(rule)
+        return tuple(rules)
 
-    def _rule(self, location: Location, move: _Move) -> Rule:
-        source = self.pattern((*location, "from"), move.from_)
-        if (move.to is None) != move.drop:
-            raise self.error(location, "a rule needs either `to` or `drop: true`")
-        if move.to is None:
-            return Rule(source, None, move.optional)
-        target = self.pattern((*location, "to"), move.to)
-        if unknown := set(target.captures) - set(source.captures):
-            raise self.error((*location, "to"), f"{{{min(unknown)}}} does not stand in `from`")
-        if lost := set(source.captures) - set(target.captures):
-            raise self.error((*location, "to"), f"{{{min(lost)}}} of `from` would be lost")
-        if source.has_rest != target.has_rest:
-            raise self.error((*location, "to"), "`**` must end both `from` and `to`, or neither")
-        return Rule(source, target, move.optional)
+    def _rule(self, fields: Fields) -> Rule:
+        source = self.pattern(fields, "from")
+        drop, optional = fields.flag("drop"), fields.flag("optional")
+        if drop == ("to" in fields.left):
+            raise fields.error("a rule needs either `to` or `drop: true`")
+        target = None if drop else self.pattern(fields, "to")
+        fields.close()
+        if target is not None:
+            _check_captures(fields, source, target)
+        return Rule(source, target, optional)
 
-    def roles(self, roles: list[_Role]) -> tuple[Role, ...]:
-        return tuple(
-            Role(
-                self.pattern(("roles", i, "layers"), role.layers),
-                self.pattern(("roles", i, "config"), role.config),
-                tuple(role.operation_order),
-            )
-            for i, role in enumerate(roles)
-        )
+    def control(self, fields: Fields, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        control = self.rules(fields, "control")
+        right = {rule.source.text: rule.target for rule in rules}
+        for number, rule in enumerate(control):
+            if rule.source.text not in right:
+                raise fields.error(f"no rule moves {rule.source.text!r}", "control", number)
+            if right[rule.source.text] == rule.target:
+                raise fields.error("the control must differ from the rule", "control", number)
+        return control
+
+    def roles(self, fields: Fields) -> tuple[Role, ...]:
+        roles = []
+        for entry in fields.tables("roles") if "roles" in fields.left else ():
+            layers, config = self.pattern(entry, "layers"), self.pattern(entry, "config")
+            order = entry.texts("operation_order", _OPERATION, minimum=1)
+            entry.close()
+            roles.append(Role(layers, config, tuple(order)))
+        return tuple(roles)
+
+
+def _check_captures(fields: Fields, source: Pattern, target: Pattern) -> None:
+    """A target names each capture of its source, and no other: else names collide or are lost."""
+    if unknown := set(target.captures) - set(source.captures):
+        raise fields.error(f"{{{min(unknown)}}} does not stand in `from`", "to")
+    if lost := set(source.captures) - set(target.captures):
+        raise fields.error(f"{{{min(lost)}}} of `from` would be lost", "to")
+    if source.has_rest != target.has_rest:
+        raise fields.error("`**` must end both `from` and `to`, or neither", "to")

@@ -1,0 +1,139 @@
+"""A child process that answers JSON lines, killed with everything it started when done with."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_ROOT = str(Path(__file__).resolve().parents[2])
+_MAX_ANSWER = 64 * 1024 * 1024
+_STDERR_TAIL = 8192
+
+# Not `-m`: that would put the working directory, where downloads lie, in front of sys.path.
+_BOOTSTRAP = """\
+import sys
+sys.path[:] = [p for p in sys.path if p]
+if sys.argv[1] not in sys.path: sys.path.insert(0, sys.argv[1])
+from mm_ckpt_migrate.target import probe
+probe.main(sys.argv[2:])
+"""
+
+
+class ChildGone(Exception):
+    """The child gave no answer: it ended, was killed, or ran out of time."""
+
+
+class Child:
+    """The probe in an interpreter of its own, started at once."""
+
+    def __init__(
+        self, arguments: Sequence[str] = (), *, interpreter: Sequence[str] = (sys.executable,)
+    ) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
+        self._buffer = b""
+        self._process = subprocess.Popen(
+            [*interpreter, "-c", _BOOTSTRAP, _ROOT, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            cwd="/",  # a relative path in a config must not find a file
+            env=_environment(),
+            bufsize=0,
+            start_new_session=True,  # so that killing the group reaches grandchildren, not us
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, request: Mapping[str, object]) -> None:
+        """Hand over a request without waiting for the answer.
+
+        Raises:
+            ChildGone: the child has ended.
+        """
+        assert self._process.stdin is not None
+        pending = memoryview(json.dumps(request).encode() + b"\n")
+        try:
+            while pending:
+                pending = pending[self._process.stdin.write(pending) :]
+        except OSError as error:
+            raise ChildGone(self._obituary()) from error
+
+    def receive(self, timeout: float) -> dict[str, Any]:
+        """The next answer.
+
+        Raises:
+            ChildGone: there is none within `timeout` seconds, or it is no JSON object.
+        """
+        deadline = time.monotonic() + timeout
+        while b"\n" not in self._buffer:
+            chunk = self._chunk(deadline)
+            if chunk is None:
+                raise ChildGone(f"no answer within {timeout:g} s")
+            if not chunk or len(self._buffer) > _MAX_ANSWER:
+                raise ChildGone(self._obituary())
+            self._buffer += chunk
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        with contextlib.suppress(ValueError):
+            answer = json.loads(line)
+            if isinstance(answer, dict):
+                return answer
+        raise ChildGone("the child's answer is not understood")
+
+    def stderr_tail(self) -> str:
+        """The end of what the child and its libraries printed."""
+        size = os.fstat(self._log.fileno()).st_size
+        tail = os.pread(self._log.fileno(), _STDERR_TAIL, max(0, size - _STDERR_TAIL))
+        return tail.decode("utf-8", "replace").strip()
+
+    def close(self) -> None:
+        """Kill the child's process group; harmless when repeated."""
+        if self._log.closed:
+            return
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._log):
+            if stream is not None:
+                stream.close()
+
+    def _chunk(self, deadline: float) -> bytes | None:
+        """More output, `b""` at its end, or None at the deadline."""
+        assert self._process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                return None
+        return os.read(self._process.stdout.fileno(), 1 << 20)
+
+    def _obituary(self) -> str:
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return "the child closed its output without an answer"
+        lines = self.stderr_tail().splitlines()
+        said = f": {lines[-1]}" if lines else ""
+        if code < 0:
+            return f"the child was killed by {signal.Signals(-code).name}{said}"
+        return f"the child ended with status {code}{said}"
+
+
+def _environment() -> dict[str, str]:
+    """Ours, less the GPUs and with no path in it that depends on the working directory."""
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
+    if paths := os.environ.get("PYTHONPATH"):
+        absolute = (os.path.abspath(path) for path in paths.split(os.pathsep) if path)
+        environment["PYTHONPATH"] = os.pathsep.join(absolute)
+    return environment
