@@ -10,19 +10,11 @@ from mm_ckpt_migrate.configs.read import read_config_text
 from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.errors import ConfigError, FamilyError
 from mm_ckpt_migrate.ruleset.detect import Detection, Layout, detect, find_lookalike, layout_of
-from mm_ckpt_migrate.ruleset.library import family_named
-from mm_ckpt_migrate.ruleset.model import Lookalike, RuleSet
+from mm_ckpt_migrate.ruleset.library import Library, family_named
+from mm_ckpt_migrate.ruleset.model import RuleSet
 from mm_ckpt_migrate.verify.roles import contradicts, fits
 
 AUTO = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class Library:
-    """All rule files."""
-
-    families: tuple[RuleSet, ...]
-    lookalikes: tuple[Lookalike, ...]
 
 
 @dataclass(frozen=True, slots=True)

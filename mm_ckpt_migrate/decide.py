@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
-from mm_ckpt_migrate.choose import Choice, Library, choose_family
-from mm_ckpt_migrate.configs.find import config_scope, find_config
+from mm_ckpt_migrate.choose import Choice, choose_family
 from mm_ckpt_migrate.configs.read import read_config
 from mm_ckpt_migrate.configs.values import Config, lookup
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError, PlanError, TargetMismatchError
@@ -25,11 +25,14 @@ from mm_ckpt_migrate.plan import (
 )
 from mm_ckpt_migrate.report import Rung, Verdict, failed, skipped
 from mm_ckpt_migrate.ruleset.detect import Layout, detect
+from mm_ckpt_migrate.ruleset.library import Library
 from mm_ckpt_migrate.ruleset.model import RuleSet
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.stamp import Origin, read_stamp
-from mm_ckpt_migrate.target.resolve import Target, resolve_target
 from mm_ckpt_migrate.verify.roles import check_roles
+
+if TYPE_CHECKING:
+    from mm_ckpt_migrate.target.resolve import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,10 @@ def open_target(cfg: str, rules_folder_families: Sequence[RuleSet], options: Opt
     Raises:
         ConfigError: the config is missing, unreadable, or for the old release.
     """
+    # Not at the top: without a target none of this is needed, and it takes a while to import.
+    from mm_ckpt_migrate.configs.find import config_scope, find_config
+    from mm_ckpt_migrate.target.resolve import resolve_target
+
     path = find_config(cfg)
     config = read_config(path)
     model = config.get("model")

@@ -67,7 +67,6 @@ _WANTED: Final = (
     ("mmcv", ("mmcv", "mmcv-lite"), (2, 0, 0), (2, 2)),
     ("mmdet", ("mmdet",), (3, 0, 0), (4,)),
     ("mmsegmentation", ("mmsegmentation",), (1, 0, 0), (2,)),
-    ("safetensors", ("safetensors",), (0, 4), None),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mm_ckpt_migrate.archive.sniff import Format
+from mm_ckpt_migrate.archive.format import Format
 
 
 @dataclass(frozen=True, slots=True)

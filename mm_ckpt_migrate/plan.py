@@ -113,6 +113,13 @@ def plan_from_json(data: Any) -> Plan:
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise PlanError(f"this is no plan of this tool: {error!r}") from None
+    known = (None, *range(len(plan.rules)))
+    if any(move.rule not in known for move in plan.moves):
+        raise PlanError("this is no plan of this tool: it names a rule that it does not have")
+    if any(type(module.version) not in (int, type(None)) for module in plan.modules):
+        raise PlanError("this is no plan of this tool: a module's version is no number")
+    if len({move.source for move in plan.moves}) < len(plan.moves):
+        raise PlanError("the plan says two things about one key")
     _check_injective(plan.rules, plan.moves)
     return plan
 

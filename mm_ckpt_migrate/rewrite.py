@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.image import Composition, Extent
 from mm_ckpt_migrate.archive.legacy import LegacyFile, compose_legacy
-from mm_ckpt_migrate.archive.sniff import Format
 from mm_ckpt_migrate.archive.storages import storage_ref, storage_refs
 from mm_ckpt_migrate.archive.torchzip import TorchZip, compose_zip
 from mm_ckpt_migrate.archive.transfer import measure_extents
@@ -155,7 +155,7 @@ def _lay_out(checkpoint: Checkpoint, root: Node, target_format: Format) -> Compo
     container = checkpoint.container
     if target_format is Format.LEGACY:
         assert isinstance(container, LegacyFile)
-        legacy, refs = container, storage_refs(root)
+        legacy, refs = container, storage_refs(walk(root))
         return Composition(emit(root), lambda pickle: compose_legacy(legacy, pickle, refs))
     shell = container if isinstance(container, TorchZip) else TorchZip(b"", ())
     storages = _number_storages(root, checkpoint.extents)

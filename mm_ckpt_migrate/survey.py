@@ -10,19 +10,20 @@ from math import prod
 from pathlib import Path
 from typing import Any, Final
 
+from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.legacy import read_legacy
-from mm_ckpt_migrate.archive.sniff import Format, sniff
+from mm_ckpt_migrate.archive.sniff import sniff
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.archive.torchzip import read_zip
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.checkpoint.policy import foreign_globals
-from mm_ckpt_migrate.choose import Library
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.pickles.build import is_mapping, pairs
 from mm_ckpt_migrate.pickles.nodes import Global, Node, Text, walk
 from mm_ckpt_migrate.pickles.parse import PickleError, parse_whole
 from mm_ckpt_migrate.ruleset.detect import Layout, detect, find_lookalike
+from mm_ckpt_migrate.ruleset.library import Library
 
 # What torch.load(weights_only=True) of torch 2.6 to 2.13 accepts, as far as checkpoints use it.
 _WEIGHTS_ONLY: Final = re.compile(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.image import Composition, Extent, Image
+from mm_ckpt_migrate.archive.progress import Progress
 from mm_ckpt_migrate.archive.publish import Draft, check_space
-from mm_ckpt_migrate.archive.sniff import Format
 from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.archive.transfer import Copies, Progress, copy_storages
+from mm_ckpt_migrate.archive.transfer import Copies, Transfer
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.decide import Decision
@@ -19,9 +21,11 @@ from mm_ckpt_migrate.plan import Plan
 from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, skipped
 from mm_ckpt_migrate.rewrite import carried_sections, rewrite, training_state
 from mm_ckpt_migrate.stamp import DIGEST_PLACEHOLDER, make_stamp
-from mm_ckpt_migrate.target.resolve import Target
 from mm_ckpt_migrate.verify.integrity import check_integrity
 from mm_ckpt_migrate.verify.keys import check_keys, check_load
+
+if TYPE_CHECKING:
+    from mm_ckpt_migrate.target.resolve import Target
 
 
 def write_checkpoint(
@@ -48,15 +52,17 @@ def write_checkpoint(
     image = composition.compose(composition.head)
     check_space(new, image.size)
     with Draft(new, checkpoint.source.status.st_mode & 0o777) as draft:
-        copies = copy_storages(checkpoint.source, image, draft, progress)
-        _write_literals(checkpoint.source, composition, image, draft)
-        with Source(new, draft.fd) as written:
-            output = open_checkpoint(written)
-            verdicts = (
-                _integrity(checkpoint, output, plan, copies, carried),
-                _keys(output, decision, target, draft),
-                decision.roles,
-            )
+        draft.resize(image.size)
+        with Transfer(checkpoint.source, image, draft, progress) as transfer:
+            _write_literals(checkpoint.source, composition, image, draft)
+            with Source(new, draft.fd) as written:
+                output = open_checkpoint(written)
+                copies = transfer.result()
+                verdicts = (
+                    _integrity(checkpoint, output, plan, copies, carried),
+                    _keys(output, decision, target, draft),
+                    decision.roles,
+                )
         if not any(v.status is Status.FAIL and v.rung is not Rung.ROLES for v in verdicts):
             draft.publish(force=options.force)
     return verdicts

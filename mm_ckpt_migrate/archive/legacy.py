@@ -17,7 +17,7 @@ from mm_ckpt_migrate.archive.storages import StorageRef, storage_refs
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.pickles.build import elements, find, from_plain
 from mm_ckpt_migrate.pickles.emit import emit
-from mm_ckpt_migrate.pickles.nodes import List, Node, Scalar, Text
+from mm_ckpt_migrate.pickles.nodes import List, Node, Scalar, Text, walk
 from mm_ckpt_migrate.pickles.parse import (
     MAX_PICKLE_BYTES,
     Parsed,
@@ -63,7 +63,7 @@ def read_legacy(source: Source) -> LegacyFile:
     names = [key.value for key in elements(keys.root) if isinstance(key, Text)]
     if not isinstance(keys.root, List) or len(names) != len(elements(keys.root)):
         raise CheckpointError(source.path, "its list of storages is malformed")
-    extents = _locate(source, names, storage_refs(body.root), keys.end)
+    extents = _locate(source, names, storage_refs(walk(body.root)), keys.end)
     return LegacyFile(source.read(0, start), body.root, tuple(extents))
 
 

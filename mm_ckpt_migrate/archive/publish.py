@@ -112,6 +112,13 @@ class Draft:
         if self.temporary is not None:
             self.temporary.unlink(missing_ok=True)
 
+    def resize(self, size: int) -> None:
+        """Raises DestinationError where the file system cannot hold a file of that size."""
+        try:
+            os.ftruncate(self.fd, size)
+        except OSError as error:
+            raise as_destination_error(self.path, error) from error
+
     def write(self, offset: int, data: bytes) -> None:
         """Raises DestinationError where the disk is full or fails."""
         view = memoryview(data)

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Final
 
+from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.legacy import PREAMBLE
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.archive.zipformat import LOCAL_MAGIC
 from mm_ckpt_migrate.errors import CheckpointError
-
-
-class Format(str, Enum):
-    """The containers that this tool reads."""
-
-    ZIP = "zip"
-    LEGACY = "legacy"
-    SAFETENSORS = "safetensors"
-
 
 _FETCH: Final = "Download the checkpoint itself; `file NAME` and its size tell whether you have it."
 _FOREIGN: Final = (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from mm_ckpt_migrate.archive.dtypes import ITEM_SIZES, STORAGE_DTYPES
-from mm_ckpt_migrate.pickles.nodes import Global, Node, Persistent, Scalar, Text, Tuple, walk
+from mm_ckpt_migrate.pickles.nodes import Global, Node, Persistent, Scalar, Text, Tuple
 from mm_ckpt_migrate.pickles.parse import PickleError
 
 _LOCATION: Final = re.compile(
@@ -67,14 +68,14 @@ def storage_ref(node: Persistent) -> StorageRef:
     return StorageRef(key.value, STORAGE_DTYPES[kind.name], numel.value, location.value)
 
 
-def storage_refs(root: Node) -> dict[str, StorageRef]:
-    """Every storage below `root`, in first-visit order.
+def storage_refs(nodes: Iterable[Node]) -> dict[str, StorageRef]:
+    """Every storage among the nodes, in their order.
 
     Raises:
         PickleError: a persistent id is odd, or two disagree about one storage.
     """
     refs: dict[str, StorageRef] = {}
-    for node in walk(root):
+    for node in nodes:
         if isinstance(node, Persistent):
             ref = storage_ref(node)
             if refs.setdefault(ref.key, ref) != ref:

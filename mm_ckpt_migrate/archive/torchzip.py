@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from mm_ckpt_migrate.archive import zipformat as z
@@ -23,6 +23,10 @@ _SMALL: Final[dict[str, re.Pattern[bytes]]] = {
     "version": re.compile(rb"([1-9]|10)\n?"),
     ".data/serialization_id": re.compile(rb"[0-9]{1,64}"),
 }
+_WORTH_ALIGNING: Final = 16 << 20
+_SPLICE: Final = 64 << 10
+# A zip extra field holds 65,535 bytes at most, and torch's own padding needs some of them.
+_MAX_EXTRA_PADDING: Final = 65_535 - 4 - z.DEFAULT_ALIGNMENT
 _TORCHSCRIPT: Final = ("constants.pkl", "code/", "model.json", "tensors/")
 
 
@@ -102,6 +106,8 @@ def _names(source: Source, records: Sequence[z.Record]) -> tuple[str, list[str]]
     for name in names[1:]:
         if name not in _SMALL and not re.fullmatch(r"data/(0|[1-9][0-9]*)", name):
             raise CheckpointError(source.path, f"the zip member {name[:80]!r} is unknown")
+    if "version" not in names:
+        raise CheckpointError(source.path, "the zip member `version` is missing")
     return top, names
 
 
@@ -124,16 +130,38 @@ def compose_zip(container: TorchZip, pickle: bytes, storages: Sequence[Extent]) 
 
     Every extent must have its CRC. The small members keep their contents and places.
     """
-    builder = _Builder(container.alignment)
-    builder.add(f"{container.top}/data.pkl", pickle, zlib.crc32(pickle))
-    for name, content in container.before:
-        builder.add(f"{container.top}/{name}", content, zlib.crc32(content))
+    builder = _compose_start(container, pickle, 0)
+    if storages and sum(extent.size for extent in storages) >= _WORTH_ALIGNING:
+        builder = _compose_start(container, pickle, _shift_padding(container, builder, storages[0]))
     for number, extent in enumerate(storages):
         assert extent.crc is not None
         builder.add(f"{container.top}/data/{number}", extent, extent.crc)
     for name, content in container.after:
         builder.add(f"{container.top}/{name}", content, zlib.crc32(content))
     return builder.finish()
+
+
+def _compose_start(container: TorchZip, pickle: bytes, padding: int) -> _Builder:
+    """Everything before the storages; `padding` goes into the first member's `FB` field."""
+    builder = _Builder(container.alignment)
+    builder.add(f"{container.top}/data.pkl", pickle, zlib.crc32(pickle), padding)
+    for name, content in container.before:
+        builder.add(f"{container.top}/{name}", content, zlib.crc32(content))
+    return builder
+
+
+def _shift_padding(container: TorchZip, start: _Builder, first: Extent) -> int:
+    """Padding that moves the storages by a multiple of what the kernel copies at once.
+
+    Linux splices 64 KiB at a time, and takes half as long again where those do not fall onto
+    whole pages of the new file. Only the first member may be padded more than torch would: the
+    offsets of storages are computed from each other (`calculate_storage_offsets`).
+    """
+    name = f"{container.top}/data/0"
+    payload = z.place(name, start.offset, first.size, 0, container.alignment).payload
+    padding = (first.offset - payload) % _SPLICE
+    fits = padding % container.alignment == 0 and padding <= _MAX_EXTRA_PADDING
+    return padding if fits else 0
 
 
 @dataclass(slots=True)
@@ -144,8 +172,9 @@ class _Builder:
     literal: bytearray = field(default_factory=bytearray)
     records: list[z.Record] = field(default_factory=list)
 
-    def add(self, name: str, payload: Piece, crc: int) -> None:
+    def add(self, name: str, payload: Piece, crc: int, padding: int = 0) -> None:
         record = z.place(name, self.offset, piece_size(payload), crc, self.alignment)
+        record = replace(record, padding=record.padding + padding)
         self.literal += z.local_header(record)
         if isinstance(payload, bytes):
             self.literal += payload

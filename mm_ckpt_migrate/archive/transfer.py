@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
+from types import TracebackType
 from typing import Final
 
 from mm_ckpt_migrate.archive.image import Extent, Image
+from mm_ckpt_migrate.archive.progress import Progress
 from mm_ckpt_migrate.archive.publish import Draft, as_destination_error
 from mm_ckpt_migrate.archive.source import CHUNK, Source, read_blocks
 from mm_ckpt_migrate.errors import CheckpointError, IntegrityError
@@ -21,7 +24,7 @@ _NO_KERNEL_COPY: Final = {
 }  # fmt: skip
 _KERNEL_CHUNK: Final = 64 << 20
 
-Progress = Callable[[int], None]
+_FLUSH_SECONDS: Final = 0.05
 
 
 def measure(fd: int, offset: int, size: int, path: Path) -> int:
@@ -64,35 +67,74 @@ class Copies:
     output: Mapping[int, int]
 
 
-def copy_storages(source: Source, image: Image, draft: Draft, progress: Progress) -> Copies:
-    """Copy every storage, and read back what arrived.
+class Transfer:
+    """Copies the storages of an image in the background, and reads back what arrived.
 
-    The reading back runs in a second thread, right behind the copying. It tells at once whether
-    the source's own bytes match the CRC that its container records.
-
-    Raises:
-        CheckpointError: the source is damaged or cut short.
-        DestinationError: the disk is full or fails.
-        IntegrityError: what arrived is not what the source holds.
+    Three threads, none of which holds Python's lock for long: one copies, one reads back right
+    behind it, and one has the disk write meanwhile what it would otherwise write at the end.
     """
-    arriving: list[tuple[Extent, int, Future[int]]] = []
-    with ThreadPoolExecutor(1, thread_name_prefix="crc32") as pool:
+
+    def __init__(self, source: Source, image: Image, draft: Draft, progress: Progress) -> None:
+        self._source = source
+        self._draft = draft
+        self._progress = progress
+        self._extents = [(offset, extent) for offset, extent in image.extents() if extent.size]
+        self._arriving: list[Future[int]] = []
+        self._stopping = Event()
+        self._copied = Event()
+        self._pool = ThreadPoolExecutor(3, thread_name_prefix="transfer")
+
+    def __enter__(self) -> Transfer:
+        self._copying = self._pool.submit(self._copy_all)
+        self._flushing = self._pool.submit(self._flush)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stopping.set()
+        self._pool.shutdown(cancel_futures=True)
+
+    def result(self) -> Copies:
+        """Wait until every storage has arrived.
+
+        Raises:
+            CheckpointError: the source is damaged or cut short.
+            DestinationError: the disk is full or fails.
+            IntegrityError: what arrived is not what the source holds.
+        """
         try:
-            for offset, extent in image.extents():
-                if not extent.size:
-                    continue
-                _copy(source, extent, draft, offset)
-                arriving.append(
-                    (extent, offset, pool.submit(_arrived, source, extent, draft, offset))
-                )
-                progress(extent.size)
-            os.fdatasync(draft.fd)
-            crcs = [(extent.offset, offset, future.result()) for extent, offset, future in arriving]
+            self._copying.result()
+            crcs = [future.result() for future in self._arriving]
+            self._flushing.result()
         except OSError as error:
-            raise as_destination_error(draft.path, error) from error
+            raise as_destination_error(self._draft.path, error) from error
+        placed = list(zip(self._extents, crcs, strict=True))
+        return Copies(
+            {extent.offset: crc for (_, extent), crc in placed},
+            {offset: crc for (offset, _), crc in placed},
+        )
+
+    def _copy_all(self) -> None:
+        try:
+            for offset, extent in self._extents:
+                if self._stopping.is_set():
+                    return
+                _copy(self._source, extent, self._draft, offset)
+                task = (self._source, extent, self._draft, offset)
+                self._arriving.append(self._pool.submit(_arrived, *task))
+                self._progress(extent.size)
         finally:
-            pool.shutdown(cancel_futures=True)
-    return Copies({s: crc for s, _, crc in crcs}, {o: crc for _, o, crc in crcs})
+            self._copied.set()
+
+    def _flush(self) -> None:
+        while not self._copied.wait(_FLUSH_SECONDS):
+            os.fdatasync(self._draft.fd)
+        if not self._stopping.is_set():
+            os.fdatasync(self._draft.fd)
 
 
 def _arrived(source: Source, extent: Extent, draft: Draft, offset: int) -> int:

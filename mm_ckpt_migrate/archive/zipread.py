@@ -77,11 +77,14 @@ def _entries(source: Source, directory: bytes, count: int) -> Iterator[tuple[str
 
 
 def _name(source: Source, raw: bytes) -> str:
-    """A member's name; anything but plain printable ASCII below one folder is refused."""
-    if not raw or not all(0x20 < byte < 0x7F for byte in raw) or b"\\" in raw:
+    """A member's name; anything but printable ASCII below one folder is refused.
+
+    The folder's name is that of the file which torch.save was told to write, spaces and all.
+    """
+    if not raw or not all(0x20 <= byte < 0x7F for byte in raw) or b"\\" in raw:
         raise _refuse(source, f"a zip member has the name {raw[:80]!r}")
     name = raw.decode("ascii")
-    if name.startswith("/") or ".." in name.split("/") or ":" in name:
+    if name.startswith("/") or ".." in name.split("/") or name[1:2] == ":":
         raise _refuse(source, f"a zip member has the name {name[:80]!r}")
     return name
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
+from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.safetensors import read_safetensors
-from mm_ckpt_migrate.archive.sniff import Format
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.tensors import Tensor, ties

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.image import Extent
 from mm_ckpt_migrate.archive.legacy import LegacyFile
 from mm_ckpt_migrate.archive.safetensors import SafetensorsFile
-from mm_ckpt_migrate.archive.sniff import Format
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.archive.torchzip import TorchZip
 from mm_ckpt_migrate.checkpoint.tensors import Tensor

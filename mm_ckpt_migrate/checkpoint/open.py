@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.image import Extent
 from mm_ckpt_migrate.archive.legacy import read_legacy
-from mm_ckpt_migrate.archive.sniff import Format, sniff
+from mm_ckpt_migrate.archive.sniff import sniff
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.archive.storages import StorageRef, storage_refs
 from mm_ckpt_migrate.archive.torchzip import read_zip
@@ -69,7 +70,7 @@ def _open_pickled(
     path, state_dict = _state_dict(source, root)
     nodes = walk(root)
     extents = {extent.key: extent for extent in found}
-    _check_storages(source, storage_refs(root), extents)
+    _check_storages(source, storage_refs(nodes), extents)
     tensors = read_tensors(state_dict)
     if len(tensors) > MAX_TENSORS:
         raise LimitError(source.path, f"it holds more than {MAX_TENSORS} tensors")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typer
+
 from mm_ckpt_migrate.cli import arguments as args
 from mm_ckpt_migrate.cli.boundary import command
 from mm_ckpt_migrate.errors import ExitCode
@@ -10,7 +12,7 @@ from mm_ckpt_migrate.errors import ExitCode
 @command
 def doctor(as_json: args.JsonOption = False) -> int:
     """Check the OpenMMLab stack: versions, compiled operators, what is missing and its cure."""
-    from mm_ckpt_migrate.cli.render import print_facts, print_json, stdout
+    from mm_ckpt_migrate.cli.render import print_facts, print_json
     from mm_ckpt_migrate.doctor import examine
 
     health = examine()
@@ -22,7 +24,7 @@ def doctor(as_json: args.JsonOption = False) -> int:
         facts["python"] = health.python
         facts["cache"] = health.cache
         facts |= {f"note {number}": text for number, text in enumerate(health.notices, 1)}
-        print_facts(stdout(), facts)
+        print_facts(facts)
     return ExitCode.OK if health.ok else ExitCode.MISSING_SOFTWARE
 
 
@@ -34,4 +36,29 @@ def _line(found: str | None, wanted: str, mend: str) -> str:
 @command
 def demo(as_json: args.JsonOption = False) -> int:
     """Convert the bundled genuine old checkpoints, and show the ladder of proof."""
-    return 0
+    import tempfile
+    from pathlib import Path
+
+    from mm_ckpt_migrate.cli.render import print_json, print_report
+    from mm_ckpt_migrate.demo import demonstrate
+    from mm_ckpt_migrate.doctor import examine
+
+    health = examine()
+    reports = []
+    with tempfile.TemporaryDirectory(prefix="mm-ckpt-migrate-") as folder:
+        for report in demonstrate(Path(folder), build=health.ok):
+            reports.append(report)
+            if not as_json:
+                print_report(report, "Converted")
+                typer.echo()
+    if as_json:
+        print_json([report.to_json() for report in reports])
+    elif health.ok and all(report.exit_code == ExitCode.OK for report in reports):
+        typer.secho(
+            f"{len(reports)} genuine old checkpoints load in the current release and give the old "
+            "release's outputs. The new files were temporary and are gone.",
+            fg="green",
+        )
+    elif not health.ok:
+        typer.echo("The OpenMMLab stack is not here: mm-ckpt-migrate doctor says what is missing.")
+    return next((r.exit_code for r in reports if r.exit_code), ExitCode.OK)

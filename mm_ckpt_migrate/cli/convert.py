@@ -48,9 +48,8 @@ def convert(
 
     OLD is never written. NEW appears whole or not at all.
     """
-    from mm_ckpt_migrate.archive.sniff import Format
+    from mm_ckpt_migrate.archive.format import Format
     from mm_ckpt_migrate.cli.progress import copying
-    from mm_ckpt_migrate.cli.render import print_json, print_report, stdout
     from mm_ckpt_migrate.convert import convert as run
     from mm_ckpt_migrate.options import Options
 
@@ -62,10 +61,12 @@ def convert(
     )  # fmt: skip
     with copying(old) as progress:
         report = run(family, cfg, old, new, options, progress=progress)
+    from mm_ckpt_migrate.cli.render import print_json, print_report
+
     if as_json:
         print_json(report.to_json())
     else:
-        print_report(stdout(), report, "Converted" if report.destination else "Refused")
+        print_report(report, "Converted" if report.destination else "Refused")
     return report.exit_code
 
 
@@ -84,7 +85,7 @@ def plan(
     as_json: args.JsonOption = False,
 ) -> int:
     """Show what `convert` would do: the table old name to new name. Writes nothing but --plan."""
-    from mm_ckpt_migrate.cli.render import print_json, print_plan, print_report, stdout
+    from mm_ckpt_migrate.cli.render import print_json, print_plan, print_report
     from mm_ckpt_migrate.convert import plan as run
     from mm_ckpt_migrate.options import Options
 
@@ -97,8 +98,7 @@ def plan(
     if as_json:
         print_json(report.to_json() | {"plan": table.to_json() if table else None})
         return report.exit_code
-    console = stdout()
     if table is not None:
-        print_plan(console, table)
-    print_report(console, report, "Plan for")
+        print_plan(table)
+    print_report(report, "Plan for")
     return report.exit_code

@@ -18,8 +18,8 @@ def inspect(
     as_json: args.JsonOption = False,
 ) -> int:
     """Show what is inside a checkpoint, without loading or running any of it."""
-    from mm_ckpt_migrate.cli.render import print_facts, print_json, stdout
-    from mm_ckpt_migrate.convert import load_rules
+    from mm_ckpt_migrate.cli.render import print_facts, print_json
+    from mm_ckpt_migrate.ruleset.library import load_rules
     from mm_ckpt_migrate.survey import survey
 
     found = survey(file, load_rules(), check_crc=not no_crc)
@@ -28,5 +28,5 @@ def inspect(
         return 0
     from mm_ckpt_migrate.cli.facts import facts_of
 
-    print_facts(stdout(), facts_of(found))
+    print_facts(facts_of(found))
     return 0

@@ -17,8 +17,8 @@ app = typer.Typer(help="The rules of each family.", no_args_is_help=True, rich_m
 @command
 def list_rules(as_json: args.JsonOption = False) -> int:
     """List the families that can be migrated."""
-    from mm_ckpt_migrate.cli.render import print_facts, print_json, stdout
-    from mm_ckpt_migrate.convert import load_rules
+    from mm_ckpt_migrate.cli.render import print_facts, print_json
+    from mm_ckpt_migrate.ruleset.library import load_rules
 
     families = load_rules().families
     if as_json:
@@ -30,7 +30,6 @@ def list_rules(as_json: args.JsonOption = False) -> int:
         print_json(rows)
         return 0
     print_facts(
-        stdout(),
         {
             f"{r.number or ' '}  {r.family}": f"{r.title}: {r.released_from} -> {r.released_to}"
             for r in families
@@ -44,8 +43,7 @@ def list_rules(as_json: args.JsonOption = False) -> int:
 def show_rules(family: args.FamilyArgument, as_json: args.JsonOption = False) -> int:
     """Show a family's rule file."""
     from mm_ckpt_migrate.cli.render import print_json
-    from mm_ckpt_migrate.convert import load_rules
-    from mm_ckpt_migrate.ruleset.library import family_named
+    from mm_ckpt_migrate.ruleset.library import family_named, load_rules
 
     rules = family_named(load_rules().families, family)
     if as_json:
@@ -74,7 +72,7 @@ def check_rules(
 ) -> int:
     """Check rule files: grammar, and that no rule contradicts another or itself."""
     from mm_ckpt_migrate.cli.render import print_json
-    from mm_ckpt_migrate.convert import load_rules
+    from mm_ckpt_migrate.ruleset.library import load_rules
     from mm_ckpt_migrate.ruleset.load import load_ruleset
 
     checked = [load_ruleset(path) for path in files] if files else list(load_rules().families)

@@ -19,13 +19,15 @@ from mm_ckpt_migrate.pickles.nodes import (
     Scalar,
     Text,
     Tuple,
+    children,
 )
-from mm_ckpt_migrate.pickles.parse import PickleError
+from mm_ckpt_migrate.pickles.parse import PickleError, PickleLimitError
 
 ORDERED_DICT = "collections.OrderedDict"
 
 # CPython's pickler fills a dict or a list in batches of this many.
 _BATCH = 1000
+_MAX_PLAIN_NODES = 100_000
 
 
 def is_mapping(node: Node) -> bool:
@@ -119,15 +121,27 @@ def attributes(node: Node) -> Node | None:
 
 
 def to_plain(node: Node | None, depth: int = 8) -> Plain:
-    """The plain value that a node of dicts, lists and scalars stands for; other nodes give None."""
+    """The plain value that a node of dicts, lists and scalars stands for; other nodes give None.
+
+    Raises:
+        PickleLimitError: it holds more than any genuine file, counting what is shared each time.
+    """
+    return _plain(node, depth, [_MAX_PLAIN_NODES])
+
+
+def _plain(node: Node | None, depth: int, budget: list[int]) -> Plain:
     if node is None or depth == 0:
         return None
+    budget[0] -= 1 + len(children(node))
+    if budget[0] < 0:
+        raise PickleLimitError(0, f"a value has more than {_MAX_PLAIN_NODES} parts")
     if isinstance(node, (Text, Scalar)):
         return node.value
     if is_mapping(node):
-        return {k.value: to_plain(v, depth - 1) for k, v in pairs(node) if isinstance(k, Text)}
+        entries = [(key.value, value) for key, value in pairs(node) if isinstance(key, Text)]
+        return {key: _plain(value, depth - 1, budget) for key, value in entries}
     if isinstance(node, (List, Tuple)):
-        return [to_plain(item, depth - 1) for item in elements(node)]
+        return [_plain(item, depth - 1, budget) for item in elements(node)]
     return None
 
 

@@ -249,6 +249,8 @@ class _Machine:
         target = self.stack.pop()
         if not isinstance(target, Mutable):
             raise self._error("an object is changed that was not made just before")
+        if target.changes and target.changes[-1].opcode == op.BUILD:
+            raise self._error("an object is changed after its BUILD, which pickle writes last")
         if not _CHANGES[opcode](target) or (opcode in _ITEMS and len(operands) % 2):
             raise self._error(f"opcode {opcode!r} does not fit the object it changes")
         target.changes.append(Change(opcode, operands))

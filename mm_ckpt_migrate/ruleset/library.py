@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from mm_ckpt_migrate.errors import FamilyError, RuleError
 from mm_ckpt_migrate.resources import resource_folder
 from mm_ckpt_migrate.ruleset.load import LOOKALIKES, load_lookalikes, load_ruleset
 from mm_ckpt_migrate.ruleset.model import Lookalike, RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """All rule files."""
+
+    families: tuple[RuleSet, ...]
+    lookalikes: tuple[Lookalike, ...]
+
+
+def load_rules() -> Library:
+    """The installed rule files; raises RuleError where one is malformed."""
+    folder = rules_folder()
+    return Library(load_library(folder), load_lookalikes(folder / LOOKALIKES))
 
 
 def rules_folder() -> Path:
@@ -35,10 +50,6 @@ def load_library(folder: Path) -> tuple[RuleSet, ...]:
         if names.count(name) > 1:
             raise RuleError(folder, None, f"two rule files claim the family {name!r}")
     return tuple(library)
-
-
-def load_known_lookalikes(folder: Path) -> tuple[Lookalike, ...]:
-    return load_lookalikes(folder / LOOKALIKES)
 
 
 def command_names(rules: RuleSet) -> list[str]:

@@ -55,9 +55,9 @@ class Pattern:
             return None
         found = {REST: ".".join(parts[head:])}
         for segment, part in zip(self.segments, parts, strict=False):
-            if segment == part:
-                continue
-            if not segment.startswith("{") or not self._bind(segment[1:-1], part, found):
+            # A key may itself have a segment `{i}`, which is text like any other.
+            fits = self._bind(segment[1:-1], part, found) if segment[0] == "{" else segment == part
+            if not fits:
                 return None
         return found
 

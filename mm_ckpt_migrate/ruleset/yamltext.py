@@ -37,10 +37,14 @@ class YamlText:
             node = _Loader(path, raw.decode("utf-8")).get_single_node()
         except UnicodeDecodeError:
             raise RuleError(path, None, "it is not UTF-8") from None
+        except yaml.reader.ReaderError as error:
+            line = raw.decode("utf-8")[: error.position].count("\n") + 1
+            raise RuleError(path, line, "it is not YAML: it holds control characters") from None
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
-            line = mark.line + 1 if mark else None
-            raise RuleError(path, line, f"it is not YAML: {error.problem}") from None
+            raise RuleError(
+                path, mark.line + 1 if mark else None, f"it is not YAML: {error.problem}"
+            ) from None
         except yaml.YAMLError as error:
             raise RuleError(path, None, f"it is not YAML: {error}") from None
         if node is None:

@@ -29,7 +29,7 @@ probe.main(sys.argv[2:])
 """
 
 
-class ChildGone(Exception):
+class ChildGone(Exception):  # noqa: N818 - it says what happened
     """The child gave no answer: it ended, was killed, or ran out of time."""
 
 
@@ -41,7 +41,7 @@ class Child:
     ) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         self._buffer = b""
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
             [*interpreter, "-c", _BOOTSTRAP, _ROOT, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -45,6 +45,6 @@ def _write(value: object, where: str, depth: int, source: Path | str) -> str:
 def _scalar(value: object, where: str, source: Path | str) -> str:
     if isinstance(value, float) and math.isinf(value):
         return "1e999" if value > 0 else "-1e999"  # `inf` is a name, not a literal
-    if value is None or (type(value) in (bool, int, float, str) and value == value):
+    if value is None or (type(value) in (bool, int, float, str) and value == value):  # noqa: PLR0124
         return repr(value)
     raise ConfigError(source, f"{where}: {type(value).__name__} {value!r} is not a plain value")

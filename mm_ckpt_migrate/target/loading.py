@@ -33,7 +33,7 @@ def load(model: Any, dtypes: Mapping[str, str], path: str, kind: str) -> dict[st
     """
     answer: dict[str, Any] = {"missing": [], "unexpected": [], "errors": [], "refused": None}
     try:
-        state = _state_dict(_read_safetensors(path) if kind == "safetensors" else _read(path))
+        state = read_state_dict(path, kind)
     except pickle.UnpicklingError as error:
         answer["refused"] = f"cannot be loaded under weights_only: {_reason(error)}"
     except Exception as error:
@@ -44,6 +44,11 @@ def load(model: Any, dtypes: Mapping[str, str], path: str, kind: str) -> dict[st
         answer["errors"] = _strict_errors(model, state) + _dtype_errors(dtypes, state)
     answer["ok"] = not any(answer.values())
     return answer
+
+
+def read_state_dict(path: str, kind: str) -> Any:
+    """The state dict of a file, which torch loads under `weights_only`."""
+    return _state_dict(_read_safetensors(path) if kind == "safetensors" else _read(path))
 
 
 def _read(path: str) -> Any:

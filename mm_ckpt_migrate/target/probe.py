@@ -2,6 +2,7 @@
 
     {"do": "build", "model": LITERAL, "scope": ..., "imports": [], "packages": [], "needs": []}
     {"do": "load", "path": ..., "format": "torch" | "safetensors"}
+    {"do": "forward", "path": ..., "format": ..., "record": "outputs.npz", "names": {}}
 
 Every answer has `ok`. A failed build adds `kind` (`missing` software or bad `config`), `reason`,
 `module` (the one not found, if any) and `again`: whether it may fare better in a child that takes
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     gc.disable()  # imports create much and free little: collecting costs a quarter of the time
     session = _Session(memory, fast=bool(options.get("fast", True)))
     for request in _lines(requests):
-        answer = session.build(request) if request["do"] == "build" else session.load(request)
+        answer = getattr(session, request["do"])(request)
         _write(answers, json.dumps(answer).encode() + b"\n")
     os._exit(0)  # tearing down torch takes a second
 
@@ -73,6 +74,19 @@ class _Session:
             sandbox.limit_memory(self._memory + 2 * os.stat(request["path"]).st_size)
         answer = loading.load(model, self._dtypes, request["path"], request["format"])
         return {**answer, "torch": stack.installed().versions.get("torch", "unknown")}
+
+    def forward(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Load a file, its keys exchanged by `names`, and compare the outputs with a record."""
+        from mm_ckpt_migrate.target import build, forward, loading
+
+        # With every weight filled: buffers that no file holds are computed with, too.
+        model = build.build(self._request["model"], self._request["scope"])
+        try:
+            state = loading.read_state_dict(request["path"], request["format"])
+            forward.load(model, forward.renamed(state, request["names"]))
+            return {"ok": True, "differences": forward.compare(model, request["record"])}
+        except Exception as error:
+            return self._failure("config", error)
 
     def _import(self, request: Mapping[str, Any]) -> None:
         if self._fast:

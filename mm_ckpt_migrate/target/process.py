@@ -146,6 +146,35 @@ class TargetProcess:
             torch=str(answer["torch"]),
         )
 
+    def forward(
+        self, file: Path | str, kind: Format, record: Path, names: Mapping[str, str]
+    ) -> dict[str, float]:
+        """Run the model with a file's weights on a recorded image.
+
+        Args:
+            record: `.npz` file with the image and the outputs to compare with.
+            names: keys to exchange before loading, to make a deliberate error.
+
+        Returns:
+            The largest absolute difference of each output.
+
+        Raises:
+            MissingSoftwareError, ConfigError: as `schema` does; or the file does not load.
+        """
+        self.payload()
+        request = {
+            "do": "forward", "path": os.path.abspath(file), "format": kind,
+            "record": os.path.abspath(record), "names": dict(names),
+        }  # fmt: skip
+        try:
+            self._child.send(request)
+            answer = self._child.receive(self._load_seconds)
+        except ChildGone as error:
+            raise self._impossible(error) from error
+        if not answer["ok"]:
+            raise self._failure(answer)
+        return dict(answer["differences"])
+
     def _start(self, *, fast: bool) -> Child:
         options = json.dumps({"memory": self._memory, "fast": fast})
         child = Child([options], interpreter=self._interpreter)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mm_ckpt_migrate.keys import fold
 from mm_ckpt_migrate.plan import compare_layouts
 from mm_ckpt_migrate.report import Rung, Verdict, failed, passed
 from mm_ckpt_migrate.schema import Schema, TargetModel
-from mm_ckpt_migrate.target.process import LoadOutcome
+
+if TYPE_CHECKING:
+    from mm_ckpt_migrate.target.process import LoadOutcome
 
 
 def check_keys(output: Schema, target: TargetModel) -> Verdict:

@@ -1,0 +1,97 @@
+"""`demo`: convert the genuine old checkpoints that travel with the package, and prove it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mm_ckpt_migrate.archive.progress import no_progress
+from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.decide import open_target
+from mm_ckpt_migrate.errors import CheckpointError
+from mm_ckpt_migrate.migration import migrate
+from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.report import ConvertReport, Rung, Verdict
+from mm_ckpt_migrate.resources import resource_folder
+from mm_ckpt_migrate.ruleset.library import Library, family_named, load_rules
+from mm_ckpt_migrate.schema import Schema
+from mm_ckpt_migrate.target.resolve import Target
+from mm_ckpt_migrate.verify.forward import check_record, control_names
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A genuine old checkpoint, the current release's config, and the old release's outputs."""
+
+    name: str
+    family: str
+    checkpoint: Path
+    config: Path
+    record: Path
+
+
+def cases() -> list[Case]:
+    """The bundled cases; raises CheckpointError where they are missing."""
+    folder = resource_folder("golden", "tests/golden")
+    if folder is None:
+        raise CheckpointError(
+            "golden", "the bundled checkpoints are missing", hint="Install again."
+        )
+    return [_case(path.parent) for path in sorted(folder.glob("*/case.json"))]
+
+
+def _case(folder: Path) -> Case:
+    facts = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+    return Case(
+        folder.name, facts["family"], folder / facts["checkpoint"],
+        folder / "new_config.py", folder / "reference.npz",
+    )  # fmt: skip
+
+
+def demonstrate(folder: Path, *, build: bool = True) -> Iterator[ConvertReport]:
+    """Convert every case into `folder`; with the OpenMMLab stack, climb up to the forward rung.
+
+    Raises:
+        MissingSoftwareError: the stack is not there; `build=False` does without it.
+    """
+    library = load_rules()
+    options = Options(build=build, cache=False)
+    with ExitStack() as stack:
+        # Each target is a child process; they start at once, and build while the first is read.
+        targets = [
+            stack.enter_context(open_target(str(case.config), library.families, options))
+            if build
+            else None
+            for case in cases()
+        ]
+        for case, target in zip(cases(), targets, strict=True):
+            yield _convert(case, target, folder / f"{case.name}.pth", library, options)
+
+
+def _convert(
+    case: Case, target: Target | None, new: Path, library: Library, options: Options
+) -> ConvertReport:
+    with Source(case.checkpoint) as source:
+        report = migrate(
+            source, case.family, str(case.config), new, options,
+            progress=no_progress, target=target,
+        )  # fmt: skip
+    report = replace(report, source=f"{case.name}/{case.checkpoint.name}", destination=new.name)
+    if target is None:
+        return report
+    control = control_names(_schema(case.checkpoint), family_named(library.families, case.family))
+    return _with(report, check_record(target, new, case.record, control))
+
+
+def _schema(path: Path) -> Schema:
+    with Source(path) as source:
+        return open_checkpoint(source).schema
+
+
+def _with(report: ConvertReport, verdict: Verdict) -> ConvertReport:
+    verdicts = tuple(verdict if v.rung is Rung.FORWARD else v for v in report.verdicts)
+    return replace(report, verdicts=verdicts)

@@ -1,0 +1,144 @@
+"""A migration: read, decide, then act."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mm_ckpt_migrate.archive.progress import Progress
+from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.decide import Decision, decide, decide_reverse, open_target
+from mm_ckpt_migrate.errors import DestinationError
+from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.plan import Plan, migrated_schema
+from mm_ckpt_migrate.report import ConvertReport, Rung, Status, Verdict, skipped
+from mm_ckpt_migrate.rewrite import training_state
+from mm_ckpt_migrate.ruleset.library import load_rules
+from mm_ckpt_migrate.verify.keys import check_keys
+from mm_ckpt_migrate.write import write_checkpoint
+
+if TYPE_CHECKING:
+    from mm_ckpt_migrate.target.resolve import Target
+
+
+def plan_migration(
+    source: Source, family: str, cfg: str, options: Options
+) -> tuple[Plan | None, ConvertReport]:
+    """`plan`, of an open file."""
+    with ExitStack() as stack:
+        checkpoint, decision, _ = _decide(stack, source, family, cfg, options)
+        _save_plan(decision, options)
+        integrity = skipped(Rung.INTEGRITY, "nothing was written")
+        verdicts = (integrity, _planned_keys(checkpoint, decision), decision.roles)
+        return decision.plan, _report(checkpoint, decision, None, verdicts, "")
+
+
+def migrate(
+    source: Source,
+    family: str,
+    cfg: str,
+    new: Path,
+    options: Options,
+    *,
+    progress: Progress,
+    target: Target | None = None,
+) -> ConvertReport:
+    """`convert`, of an open file, to a destination that was checked.
+
+    Args:
+        target: the target of `cfg`, where the caller has it open already.
+    """
+    with ExitStack() as stack:
+        checkpoint, decision, target = _decide(stack, source, family, cfg, options, target)
+        if decision.plan is None:
+            return _report(checkpoint, decision, None, _nothing_written(decision), source.digest())
+        _save_plan(decision, options)
+        verdicts = write_checkpoint(
+            checkpoint, decision, decision.plan, target,
+            new=new, options=options, progress=progress,
+        )  # fmt: skip
+        made = all(v.status is not Status.FAIL or v.rung is Rung.ROLES for v in verdicts)
+        return _report(checkpoint, decision, new if made else None, verdicts, source.digest())
+
+
+def _decide(
+    stack: ExitStack,
+    source: Source,
+    family: str,
+    cfg: str,
+    options: Options,
+    target: Target | None = None,
+) -> tuple[Checkpoint, Decision, Target | None]:
+    library = load_rules()
+    if target is None and options.build and not options.reverse:
+        # Where the model is not in the cache it is built in a child, while this process reads.
+        target = stack.enter_context(open_target(cfg, library.families, options))
+    checkpoint = open_checkpoint(source, check_crc=options.check_crc)
+    if options.reverse:
+        return checkpoint, decide_reverse(checkpoint, options), None
+    return checkpoint, decide(checkpoint, family, library, target, options), target
+
+
+def _planned_keys(checkpoint: Checkpoint, decision: Decision) -> Verdict:
+    if decision.plan is None or decision.target is None:
+        return skipped(Rung.KEYS, "no target model was built")
+    return check_keys(migrated_schema(decision.plan, checkpoint.schema), decision.target)
+
+
+def _nothing_written(decision: Decision) -> tuple[Verdict, ...]:
+    reason = "there was nothing to do"
+    return skipped(Rung.INTEGRITY, reason), skipped(Rung.KEYS, reason), decision.roles
+
+
+def _save_plan(decision: Decision, options: Options) -> None:
+    if options.plan_file is None or options.reverse or decision.plan is None:
+        return
+    text = json.dumps(decision.plan.to_json(), indent=1) + "\n"
+    try:
+        options.plan_file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DestinationError(
+            options.plan_file, f"the plan cannot be saved: {error.strerror}"
+        ) from error
+
+
+def _report(
+    checkpoint: Checkpoint,
+    decision: Decision,
+    new: Path | None,
+    verdicts: Sequence[Verdict],
+    digest: str,
+) -> ConvertReport:
+    table = decision.plan
+    moved = len(table.renamed) if table else 0
+    targets = len(table.targets) if table else 0
+    unreached = [
+        skipped(rung, "not run by this command")
+        for rung in (Rung.FORWARD, Rung.RESUME, Rung.METRIC)
+    ]
+    return ConvertReport(
+        source=str(checkpoint.source.path),
+        destination=str(new) if new else None,
+        family=decision.family,
+        moved=moved,
+        kept=targets - moved,
+        dropped=len(table.moves) - targets if table else 0,
+        plan_digest=table.digest if table else "",
+        source_digest=digest,
+        verdicts=(*verdicts, *unreached),
+        notices=(*decision.notices, *_dropped(checkpoint, decision)),
+    )
+
+
+def _dropped(checkpoint: Checkpoint, decision: Decision) -> list[str]:
+    if decision.plan is None:
+        return []
+    return [
+        f"{name} is left out: it is indexed by the order of the parameters, which changes"
+        for name in training_state(checkpoint)
+    ]
