@@ -68,9 +68,14 @@ class Plan:
     modules: tuple[ModuleMove, ...]
 
     @cached_property
+    def table(self) -> dict[str, str | None]:
+        """New name of every key; None where it is dropped."""
+        return {move.source: move.target for move in self.moves}
+
+    @cached_property
     def targets(self) -> dict[str, str]:
         """New name of every key that is not dropped."""
-        return {m.source: m.target for m in self.moves if m.target is not None}
+        return {old: new for old, new in self.table.items() if new is not None}
 
     @cached_property
     def renamed(self) -> dict[str, str]:
@@ -205,6 +210,12 @@ def _plan_modules(schema: Schema, rules: RuleSet, moves: Sequence[Move]) -> tupl
 def _ancestors(names: Iterable[str]) -> set[str]:
     """Every module path that leads to one of the keys."""
     return {name[:end] for name in names for end in range(len(name)) if name[end] == "."}
+
+
+def averaged_table(plan: Plan) -> dict[str, str | None]:
+    """The plan's table for `ema_state_dict`: every key behind `module.`, and `steps`."""
+    moves = {f"module.{old}": new and f"module.{new}" for old, new in plan.table.items()}
+    return {"steps": "steps", **moves}
 
 
 def migrated_schema(plan: Plan, schema: Schema) -> Schema:

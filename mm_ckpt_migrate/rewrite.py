@@ -6,7 +6,7 @@ their nodes, and storages their bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -29,15 +29,14 @@ from mm_ckpt_migrate.pickles.build import (
     pairs,
     set_pairs,
     text_of,
+    text_value,
 )
 from mm_ckpt_migrate.pickles.emit import emit
 from mm_ckpt_migrate.pickles.nodes import Mutable, Node, Persistent, Text, Tuple, walk
-from mm_ckpt_migrate.plan import Plan
+from mm_ckpt_migrate.plan import Plan, averaged_table
 
 # Indexed by the order of the parameters, which the migration changes.
 TRAINING_STATE: Final = ("optimizer", "param_schedulers")
-
-Rename = Callable[[str], str | None]
 
 
 def training_state(checkpoint: Checkpoint) -> tuple[str, ...]:
@@ -67,10 +66,10 @@ def rewrite(
     """
     tree = checkpoint.tree
     assert tree is not None
-    _rename(tree.state_dict, plan.targets.get, order)
+    _rename(tree.state_dict, plan.table, order)
     _rename_modules(tree.state_dict, plan, order_of_modules(plan), "")
     if tree.ema is not None:
-        _rename(tree.ema, _averaged(plan), ["steps", *(f"module.{name}" for name in order)])
+        _rename(tree.ema, averaged_table(plan), ["steps", *(f"module.{name}" for name in order)])
         _rename_modules(tree.ema, plan, order_of_modules(plan), "module.")
     root = tree.state_dict if unwrap else _root(tree, stamp)
     return _lay_out(checkpoint, root, target_format)
@@ -80,23 +79,14 @@ def order_of_modules(plan: Plan) -> list[str]:
     return [move.target for move in plan.modules if move.target is not None]
 
 
-def _averaged(plan: Plan) -> Rename:
-    def rename(key: str) -> str | None:
-        if key == "steps":
-            return key
-        target = plan.targets.get(key.removeprefix("module."))
-        return f"module.{target}" if target and key.startswith("module.") else None
-
-    return rename
-
-
-def _rename(mapping: Mutable, rename: Rename, order: Sequence[str]) -> None:
+def _rename(mapping: Mutable, table: Mapping[str, str | None], order: Sequence[str]) -> None:
     entries: dict[str, tuple[Node, Node]] = {}
     for key, value in named_pairs(mapping):
-        target = rename(key.value)
-        if target is None:
+        if key.value not in table:
             raise PlanError(f"the plan says nothing about the key {safe_text(key.value)!r}")
-        entries[target] = (key if target == key.value else text_of(target), value)
+        target = table[key.value]
+        if target is not None:
+            entries[target] = (key if target == key.value else text_of(target), value)
     rank = {name: number for number, name in enumerate(order)}
     set_pairs(mapping, (entries[n] for n in sorted(entries, key=lambda n: rank.get(n, len(rank)))))
 
@@ -147,10 +137,6 @@ def _root(tree: Tree, stamp: Mapping[str, Plain] | None) -> Node:
     return root
 
 
-def text_value(node: Node) -> str | None:
-    return node.value if isinstance(node, Text) else None
-
-
 def _lay_out(checkpoint: Checkpoint, root: Node, target_format: Format) -> Composition:
     container = checkpoint.container
     if target_format is Format.LEGACY:
@@ -179,15 +165,3 @@ def _number_storages(root: Node, extents: Mapping[str, Extent]) -> list[Extent]:
             # A new tuple's worth of items: the old key's text may be shared with something else.
             node.pid.items = [*node.pid.items[:2], number, *node.pid.items[3:5]]
     return [replace(extents[key], key=number.value) for key, number in numbers.items()]
-
-
-def carried_sections(checkpoint: Checkpoint) -> dict[str, bytes]:
-    """The stream of each section that must arrive unchanged, by name."""
-    if checkpoint.tree is None or not checkpoint.tree.path:
-        return {}
-    changed: Iterable[str] = ("meta", "ema_state_dict", checkpoint.tree.path[0], *TRAINING_STATE)
-    return {
-        name: emit(node)
-        for key, node in pairs(checkpoint.tree.root)
-        if (name := text_value(key)) is not None and name not in changed
-    }

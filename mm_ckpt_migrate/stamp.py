@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from mm_ckpt_migrate.plan import Plan, plan_from_json
 
 # The source's digest is known only when all of it was read, which happens while it is copied.
 # The stamp is laid out with this in its place, and it is put in last.
-DIGEST_PLACEHOLDER: Final = "~" * 64
+DIGEST_PLACEHOLDER: Final = hashlib.sha256(b"the source's digest goes here").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,18 @@ def make_stamp(
         "wrapped": wrapped,
         "plan": json.dumps(plan.to_json(), separators=(",", ":")),
     }
+
+
+def check_placeholders(head: bytes, stamp: Mapping[str, Plain] | None) -> None:
+    """Raises PlanError where a new file's head has the placeholder outside its stamp."""
+    expected = list(stamp.values()).count(DIGEST_PLACEHOLDER) if stamp else 0
+    if head.count(DIGEST_PLACEHOLDER.encode()) != expected:
+        raise PlanError("the checkpoint holds text that only this tool's stamp may hold")
+
+
+def put_digest(head: bytes, digest: str) -> bytes:
+    """A new file's head with the source's digest in its stamp."""
+    return head.replace(DIGEST_PLACEHOLDER.encode(), digest.encode())
 
 
 def read_stamp(stamp: Mapping[str, Plain]) -> Origin:

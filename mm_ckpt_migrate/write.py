@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,16 +12,18 @@ from mm_ckpt_migrate.archive.progress import Progress
 from mm_ckpt_migrate.archive.publish import Draft, check_space
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.archive.transfer import Copies, Transfer
+from mm_ckpt_migrate.carried import carried_streams
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.decide import Decision
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.export import export
 from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.pickles.build import Plain
 from mm_ckpt_migrate.plan import Plan
 from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, skipped
-from mm_ckpt_migrate.rewrite import carried_sections, rewrite, training_state
-from mm_ckpt_migrate.stamp import DIGEST_PLACEHOLDER, make_stamp
+from mm_ckpt_migrate.rewrite import rewrite, training_state
+from mm_ckpt_migrate.stamp import check_placeholders, make_stamp, put_digest
 from mm_ckpt_migrate.verify.integrity import check_integrity
 from mm_ckpt_migrate.verify.keys import check_keys, check_load
 
@@ -47,7 +50,7 @@ def write_checkpoint(
         DestinationError: the destination cannot be written.
         IntegrityError: the copy is not what the source holds.
     """
-    carried = carried_sections(checkpoint)
+    carried = carried_streams(checkpoint, lambda offset: offset)
     composition = _compose(checkpoint, decision, plan, options)
     image = composition.compose(composition.head)
     check_space(new, image.size)
@@ -71,12 +74,22 @@ def write_checkpoint(
 def _compose(
     checkpoint: Checkpoint, decision: Decision, plan: Plan, options: Options
 ) -> Composition:
-    kind = options.format or checkpoint.format
-    origin = decision.origin
     stamp = None
-    if origin is None:
+    if decision.origin is None:
         wrapped = checkpoint.tree is not None and not checkpoint.tree.path
         stamp = make_stamp(plan, checkpoint.stamp, training_state(checkpoint), wrapped=wrapped)
+    composition = _lay_out(checkpoint, decision, plan, stamp, options.format or checkpoint.format)
+    check_placeholders(composition.head, stamp)
+    return composition
+
+
+def _lay_out(
+    checkpoint: Checkpoint,
+    decision: Decision,
+    plan: Plan,
+    stamp: Mapping[str, Plain] | None,
+    kind: Format,
+) -> Composition:
     if kind is Format.SAFETENSORS:
         return export(checkpoint, plan, stamp)
     if checkpoint.tree is None or (kind is Format.LEGACY and checkpoint.format is not kind):
@@ -85,15 +98,13 @@ def _compose(
             f"a {checkpoint.format.value} file cannot become a {kind.value} file",
             hint="Leave --format out.",
         )
-    return rewrite(
-        checkpoint, plan, decision.order, stamp,
-        target_format=kind, unwrap=origin is not None and origin.wrapped,
-    )  # fmt: skip
+    unwrap = decision.origin is not None and decision.origin.wrapped
+    return rewrite(checkpoint, plan, decision.order, stamp, target_format=kind, unwrap=unwrap)
 
 
 def _write_literals(source: Source, composition: Composition, image: Image, draft: Draft) -> None:
     """Everything but the storages, with the source's digest, which is known by now."""
-    head = composition.head.replace(DIGEST_PLACEHOLDER.encode(), source.digest().encode())
+    head = put_digest(composition.head, source.digest())
     final = composition.compose(head)
     assert final.size == image.size
     for offset, data in final.literals():
@@ -114,9 +125,9 @@ def _integrity(
         return known[extent.offset] if extent.size else 0
 
     verdict = check_integrity(source, output, plan, checksum=checksum)
-    arrived = carried_sections(output)
+    arrived = carried_streams(output, copies.origin.__getitem__)
     if output.tree and (lost := [n for n, data in carried.items() if arrived.get(n) != data]):
-        return failed(Rung.INTEGRITY, f"sections changed: {', '.join(lost)}")
+        return failed(Rung.INTEGRITY, f"these did not arrive as they were: {', '.join(lost)}")
     return verdict
 
 

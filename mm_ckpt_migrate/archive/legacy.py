@@ -53,6 +53,8 @@ def read_legacy(source: Source) -> LegacyFile:
         CheckpointError: the file is damaged or not as torch.save writes it.
         PickleError: one of its pickles is malformed.
     """
+    if source.read(0, len(PREAMBLE)) != PREAMBLE:
+        raise CheckpointError(source.path, "it is of a protocol that torch never wrote")
     system = _parse_at(source, len(PREAMBLE))
     endian = find(system.root, "little_endian")
     if not isinstance(endian, Scalar) or endian.value is not True:

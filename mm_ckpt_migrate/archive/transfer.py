@@ -56,15 +56,16 @@ def _source_crc(source: Source, extent: Extent) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """CRC-32 of every storage that was copied, equal on both sides.
+    """What was copied. Storages are named by their first byte in a file.
 
     Attributes:
-        source: by first byte in the source.
-        output: by first byte in the new file.
+        source, output: CRC-32 of each storage in the source and in the new file, equal by now.
+        origin: where each storage of the new file lies in the source.
     """
 
     source: Mapping[int, int]
     output: Mapping[int, int]
+    origin: Mapping[int, int]
 
 
 class Transfer:
@@ -116,6 +117,7 @@ class Transfer:
         return Copies(
             {extent.offset: crc for (_, extent), crc in placed},
             {offset: crc for (offset, _), crc in placed},
+            {offset: extent.offset for (offset, extent), _ in placed},
         )
 
     def _copy_all(self) -> None:

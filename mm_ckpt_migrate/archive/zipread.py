@@ -43,10 +43,10 @@ def _end_of_directory(source: Source) -> tuple[int, int, int]:
             source, "the zip archive has no end record; the file is cut short or extended"
         )
     count, _, size, offset = struct.unpack_from("<4Q", tail, 24)
-    if z.end_records(count, size, offset) != tail:
-        raise _refuse(source, "the zip archive's end records contradict each other")
     if offset + size != source.size - z.TAIL_SIZE:
         raise _refuse(source, "the zip archive's directory is not where its end record says")
+    if z.end_records(count, size, offset) != tail:
+        raise _refuse(source, "the zip archive's end records contradict each other")
     if size > MAX_DIRECTORY_BYTES:
         raise LimitError(
             source.path, f"the zip directory is larger than {MAX_DIRECTORY_BYTES} bytes"

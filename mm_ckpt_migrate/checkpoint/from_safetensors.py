@@ -34,7 +34,7 @@ def open_safetensors(source: Source) -> Checkpoint:
             tensors[alias] = replace(tied, spec=replace(tied.spec, name=alias))
     return Checkpoint(
         source, Format.SAFETENSORS, file,
-        Schema(tuple(t.spec for t in tensors.values()), None, ties(tensors)), tensors,
+        Schema(tuple(t.spec for t in tensors.values()), None, ties(tensors)), tensors, {},
         {extent.key: extent for _, extent in file.entries},
         metadata.get("cfg"), {}, _json_table(metadata, STAMP_KEY) or None, (), None,
     )  # fmt: skip

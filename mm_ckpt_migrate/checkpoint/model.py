@@ -47,6 +47,7 @@ class Checkpoint:
         format: its container's format.
         schema: the state dict's layout.
         tensors: the state dict's tensors by name, in order.
+        averaged: the tensors of mmengine's `ema_state_dict`, by their names there.
         extents: the bytes of every storage in the file, by storage key.
         config: text of the config inside (`meta.cfg`, or `meta.config` of mmcv 1.x), or None.
         versions: what `meta` says of the software that wrote it.
@@ -60,6 +61,7 @@ class Checkpoint:
     container: Container
     schema: Schema
     tensors: Mapping[str, Tensor]
+    averaged: Mapping[str, Tensor]
     extents: Mapping[str, Extent]
     config: str | None
     versions: Mapping[str, str]

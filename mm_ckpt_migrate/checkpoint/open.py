@@ -83,7 +83,8 @@ def _open_pickled(
     )  # fmt: skip
     stamp = to_plain(find(meta, STAMP_KEY))
     return Checkpoint(
-        source, kind, container, _schema(tensors, state_dict), tensors, extents,
+        source, kind, container, _schema(tensors, state_dict), tensors,
+        read_tensors(tree.ema) if tree.ema else {}, extents,
         text_at(meta, "cfg") or text_at(meta, "config"), _versions(meta),
         stamp if isinstance(stamp, dict) else None,
         tuple(k.value for k, _ in pairs(root) if isinstance(k, Text)) if path else (), tree,

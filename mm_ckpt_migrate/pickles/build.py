@@ -113,6 +113,11 @@ def text_at(mapping: Node | None, *path: str) -> str | None:
     return node.value if isinstance(node, Text) else None
 
 
+def text_value(node: Node) -> str | None:
+    """The str that a node is, or None."""
+    return node.value if isinstance(node, Text) else None
+
+
 def attributes(node: Node) -> Node | None:
     """The dict of instance attributes that BUILD gives an object, if any."""
     if not isinstance(node, Mutable):

@@ -6,6 +6,8 @@ order of the stream, and every object keeps the opcodes that made and filled it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mm_ckpt_migrate.pickles import opcodes as op
 from mm_ckpt_migrate.pickles.nodes import (
     Call,
@@ -23,17 +25,26 @@ from mm_ckpt_migrate.pickles.nodes import (
 _TUPLES = (op.EMPTY_TUPLE, op.TUPLE1, op.TUPLE2, op.TUPLE3)
 
 
-def emit(root: Node) -> bytes:
-    """The stream of protocol 2 that makes the object."""
+Label = Callable[[Persistent], bytes]
+
+
+def emit(root: Node, *, label: Label | None = None) -> bytes:
+    """The stream of protocol 2 that makes the object.
+
+    Args:
+        label: what to write for a persistent id instead, to compare streams of two files that
+            number their storages differently. Such a stream is for comparison alone.
+    """
     out = bytearray(op.PROTO + b"\x02")
-    _Emitter(out).node(root)
+    _Emitter(out, label).node(root)
     out += op.STOP
     return bytes(out)
 
 
 class _Emitter:
-    def __init__(self, out: bytearray) -> None:
+    def __init__(self, out: bytearray, label: Label | None) -> None:
         self.out = out
+        self.label = label
         self.numbers: dict[int, int] = {}
 
     def node(self, node: Node) -> None:
@@ -64,6 +75,8 @@ class _Emitter:
             self.out += op.GLOBAL + f"{node.module}\n{node.name}\n".encode("ascii")
         elif isinstance(node, Tuple):
             self._tuple(node)
+        elif isinstance(node, Persistent) and self.label:
+            self.out += self.label(node) + op.BINPERSID
         elif isinstance(node, Persistent):
             self.node(node.pid)
             self.out += op.BINPERSID

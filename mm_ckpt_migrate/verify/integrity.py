@@ -7,7 +7,7 @@ storage, the caller has held it against the bytes; where it records none, they a
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from mm_ckpt_migrate.archive.image import Extent
@@ -16,7 +16,7 @@ from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.tensors import Tensor
 from mm_ckpt_migrate.export import gather
 from mm_ckpt_migrate.keys import fold
-from mm_ckpt_migrate.plan import Plan
+from mm_ckpt_migrate.plan import Plan, averaged_table
 from mm_ckpt_migrate.report import Rung, Verdict, failed, passed
 
 Checksum: TypeAlias = Callable[[Checkpoint, Extent], int]
@@ -39,32 +39,43 @@ def check_integrity(
     Args:
         checksum: gives the CRC-32 of a storage's bytes.
     """
-    wrong = [f"lost: {line}" for line in fold(_lost(output, plan))]
-    wrong += [f"from nowhere: {line}" for line in fold(_invented(output, plan))]
+    tables = [(source.tensors, output.tensors, plan.table)]
+    if output.averaged or (source.averaged and output.tree):
+        tables.append((source.averaged, output.averaged, averaged_table(plan)))
     comparer = _Comparer(source, output, checksum)
-    changed = [
-        old
-        for old, new in plan.targets.items()
-        if new in output.tensors and not comparer.same(old, new)
-    ]
-    wrong += [f"changed: {line}" for line in fold(changed)]
+    wrong = [line for table in tables for line in _differences(comparer, *table)]
     size = sum(extent.size for extent in output.extents.values())
     if wrong:
         return failed(Rung.INTEGRITY, f"{len(wrong)} differences from the source", wrong)
+    count = sum(len(tensors) for _, tensors, _ in tables)
     return passed(
         Rung.INTEGRITY,
-        f"{len(plan.targets)} tensors, each in one place; {len(output.extents)} storages with "
+        f"{count} tensors, each in one place; {len(output.extents)} storages with "
         f"{size:,} bytes equal to the source's",
     )
 
 
-def _lost(output: Checkpoint, plan: Plan) -> list[str]:
-    return [new for new in plan.targets.values() if new not in output.tensors]
-
-
-def _invented(output: Checkpoint, plan: Plan) -> list[str]:
-    expected = set(plan.targets.values())
-    return [name for name in output.tensors if name not in expected]
+def _differences(
+    comparer: _Comparer,
+    before: Mapping[str, Tensor],
+    after: Mapping[str, Tensor],
+    table: Mapping[str, str | None],
+) -> list[str]:
+    """Tensors that did not arrive, that came from nowhere, or that are not what they were."""
+    targets = {old: new for old in before if (new := table.get(old)) is not None}
+    expected = set(targets.values())
+    lost = [new for new in targets.values() if new not in after]
+    invented = [name for name in after if name not in expected]
+    changed = [
+        old
+        for old, new in targets.items()
+        if new in after and not comparer.same(before[old], after[new])
+    ]
+    return [
+        *(f"lost: {line}" for line in fold(lost)),
+        *(f"from nowhere: {line}" for line in fold(invented)),
+        *(f"changed: {line}" for line in fold(changed)),
+    ]
 
 
 class _Comparer:
@@ -77,8 +88,7 @@ class _Comparer:
         self.pairs: dict[str, str] = {}
         self.partners: dict[str, str] = {}
 
-    def same(self, old: str, new: str) -> bool:
-        before, after = self.source.tensors[old], self.output.tensors[new]
+    def same(self, before: Tensor, after: Tensor) -> bool:
         if (before.spec.shape, before.spec.dtype) != (after.spec.shape, after.spec.dtype):
             return False
         if self.source.tree and self.output.tree:
