@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ class Decision:
 
     Attributes:
         plan: the table; None where there is nothing to do.
-        order: the new keys in the order of the new file.
+        order, modules: the new keys and module paths in the order of the new file.
         target: the model that the new file is for; None where it was not built.
         origin: the stamp that is taken off, in reverse.
         roles: verdict of the roles rung.
@@ -51,6 +51,7 @@ class Decision:
     family: str
     plan: Plan | None
     order: tuple[str, ...]
+    modules: tuple[str, ...]
     target: TargetModel | None
     origin: Origin | None
     roles: Verdict
@@ -115,14 +116,15 @@ def decide(
         return _nothing_to_do(checkpoint, choice)
     plan = make_plan(checkpoint.schema, choice.rules)
     model = target.schema() if target else None
-    order = tuple(plan.targets.values())
+    order, modules = _orders(plan)
     if model is not None:
         _check_covering(checkpoint, choice, plan, model, library)
-        plan = _ordered_modules(fit_modules(plan, model.schema), model)
-        order = model.schema.names
+        plan = fit_modules(plan, model.schema)
+        order, modules = model.schema.names, tuple(model.schema.modules or ())
     return Decision(
-        choice.rules.family, plan, order, model, None, _roles(choice, plan), _notices(choice)
-    )
+        choice.rules.family, plan, order, modules, model, None,
+        _roles(choice, plan), _notices(choice),
+    )  # fmt: skip
 
 
 def _check_foreign(checkpoint: Checkpoint, options: Options) -> None:
@@ -143,7 +145,7 @@ def _nothing_to_do(checkpoint: Checkpoint, choice: Choice) -> Decision:
     else:
         notice = "its names are the current release's already: nothing to do"
     verdict = skipped(Rung.ROLES, "there was nothing to rename")
-    return Decision(choice.rules.family, None, (), None, None, verdict, (notice,))
+    return Decision(choice.rules.family, None, (), (), None, None, verdict, (notice,))
 
 
 def _check_covering(
@@ -168,10 +170,10 @@ def _check_covering(
     )
 
 
-def _ordered_modules(plan: Plan, model: TargetModel) -> Plan:
-    rank = {path: number for number, path in enumerate(model.schema.modules or {})}
-    modules = sorted(plan.modules, key=lambda m: rank.get(m.target or "", -1))
-    return replace(plan, modules=tuple(modules))
+def _orders(plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """New keys and module paths in the plan's own order, which is the source's."""
+    modules = (move.target for move in plan.modules)
+    return tuple(plan.targets.values()), tuple(path for path in modules if path is not None)
 
 
 def _roles(choice: Choice, plan: Plan) -> Verdict:
@@ -205,8 +207,7 @@ def decide_reverse(checkpoint: Checkpoint, options: Options) -> Decision:
         )
     notices = [f"{name} was dropped by the migration and stays lost" for name in origin.dropped]
     verdict = skipped(Rung.ROLES, "the old names are given back as they were")
-    order = tuple(plan.targets.values())
-    return Decision(plan.family, plan, order, None, origin, verdict, tuple(notices))
+    return Decision(plan.family, plan, *_orders(plan), None, origin, verdict, tuple(notices))
 
 
 def _origin(checkpoint: Checkpoint, plan_file: Path | None) -> Origin:
@@ -224,5 +225,5 @@ def read_plan(path: Path) -> Plan:
     """Raises PlanError where the file is missing or no plan."""
     try:
         return plan_from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PlanError(f"{path}: cannot be read as a plan: {error}") from error

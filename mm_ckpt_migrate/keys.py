@@ -15,9 +15,11 @@ def key_fault(key: str) -> str | None:
     """Why a key cannot be one of a genuine state dict, or None."""
     if not key:
         return "is empty"
-    if any(0xD800 <= ord(character) < 0xE000 for character in key):
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
         return "holds half of a surrogate pair"
-    if len(key.encode()) > MAX_KEY_BYTES:
+    if size > MAX_KEY_BYTES:
         return f"is longer than {MAX_KEY_BYTES} bytes"
     return None if key.isprintable() else "holds control characters"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -32,7 +34,7 @@ def plan_migration(
     """`plan`, of an open file."""
     with ExitStack() as stack:
         checkpoint, decision, _ = _decide(stack, source, family, cfg, options)
-        _save_plan(decision, options)
+        _save_plan(decision, options, source.path)
         integrity = skipped(Rung.INTEGRITY, "nothing was written")
         verdicts = (integrity, _planned_keys(checkpoint, decision), decision.roles)
         return decision.plan, _report(checkpoint, decision, None, verdicts, "")
@@ -57,7 +59,7 @@ def migrate(
         checkpoint, decision, target = _decide(stack, source, family, cfg, options, target)
         if decision.plan is None:
             return _report(checkpoint, decision, None, _nothing_written(decision), source.digest())
-        _save_plan(decision, options)
+        _save_plan(decision, options, source.path, new)
         verdicts = write_checkpoint(
             checkpoint, decision, decision.plan, target,
             new=new, options=options, progress=progress,
@@ -95,9 +97,14 @@ def _nothing_written(decision: Decision) -> tuple[Verdict, ...]:
     return skipped(Rung.INTEGRITY, reason), skipped(Rung.KEYS, reason), decision.roles
 
 
-def _save_plan(decision: Decision, options: Options) -> None:
+def _save_plan(decision: Decision, options: Options, *checkpoints: Path) -> None:
     if options.plan_file is None or options.reverse or decision.plan is None:
         return
+    if any(_same_file(options.plan_file, path) for path in checkpoints):
+        raise DestinationError(
+            options.plan_file, "it is a checkpoint, which the plan must not replace",
+            hint="Give --plan the name of a new file.",
+        )  # fmt: skip
     text = json.dumps(decision.plan.to_json(), indent=1) + "\n"
     try:
         options.plan_file.write_text(text, encoding="utf-8")
@@ -105,6 +112,12 @@ def _save_plan(decision: Decision, options: Options) -> None:
         raise DestinationError(
             options.plan_file, f"the plan cannot be saved: {error.strerror}"
         ) from error
+
+
+def _same_file(first: Path, second: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return first.samefile(second)
+    return os.path.realpath(first) == os.path.realpath(second)
 
 
 def _report(

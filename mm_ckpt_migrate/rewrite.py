@@ -24,6 +24,7 @@ from mm_ckpt_migrate.pickles.build import (
     attributes,
     find,
     from_plain,
+    is_mapping,
     mapping_of,
     named_pairs,
     pairs,
@@ -48,6 +49,7 @@ def rewrite(
     checkpoint: Checkpoint,
     plan: Plan,
     order: Sequence[str],
+    modules: Sequence[str],
     stamp: Mapping[str, Plain] | None,
     *,
     target_format: Format,
@@ -57,6 +59,7 @@ def rewrite(
 
     Args:
         order: the new keys in the order in which the new file shall have them.
+        modules: the new module paths, likewise.
         stamp: to be put into `meta`; None removes the one that is there.
         target_format: zip, or legacy where the source is legacy.
         unwrap: make the state dict the root again.
@@ -67,16 +70,12 @@ def rewrite(
     tree = checkpoint.tree
     assert tree is not None
     _rename(tree.state_dict, plan.table, order)
-    _rename_modules(tree.state_dict, plan, order_of_modules(plan), "")
+    _rename_modules(tree.state_dict, plan, modules, "")
     if tree.ema is not None:
         _rename(tree.ema, averaged_table(plan), ["steps", *(f"module.{name}" for name in order)])
-        _rename_modules(tree.ema, plan, order_of_modules(plan), "module.")
+        _rename_modules(tree.ema, plan, modules, "module.")
     root = tree.state_dict if unwrap else _root(tree, stamp)
     return _lay_out(checkpoint, root, target_format)
-
-
-def order_of_modules(plan: Plan) -> list[str]:
-    return [move.target for move in plan.modules if move.target is not None]
 
 
 def _rename(mapping: Mutable, table: Mapping[str, str | None], order: Sequence[str]) -> None:
@@ -108,9 +107,18 @@ def _rename_modules(mapping: Mutable, plan: Plan, order: Sequence[str], prefix: 
         if found is not None:
             entries[target] = (found[0] if found[0].value == target else text_of(target), found[1])
         elif move.source is None:
-            entries[target] = (text_of(target), from_plain({"version": move.version}))
+            entries[target] = (text_of(target), _module_entry(move.version, present))
     rank = {_join(prefix, name): number for number, name in enumerate(order)}
     set_pairs(metadata, (entries[n] for n in sorted(entries, key=lambda n: rank.get(n, -1))))
+
+
+def _module_entry(version: int | None, present: Mapping[str, tuple[Node, Node]]) -> Node:
+    """An entry that is brought back; its key is the one that all share, as torch pickles it."""
+    shared = (key for _, entry in present.values() if is_mapping(entry) for key, _ in pairs(entry))
+    key = next((key for key in shared if text_value(key) == "version"), text_of("version"))
+    entry = mapping_of({})
+    set_pairs(entry, [(key, from_plain(version))])
+    return entry
 
 
 def _join(prefix: str, path: str) -> str:

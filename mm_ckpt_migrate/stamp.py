@@ -74,7 +74,7 @@ def read_stamp(stamp: Mapping[str, Plain]) -> Origin:
     """
     try:
         plan = plan_from_json(json.loads(str(stamp.get("plan"))))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise PlanError("the stamp in this file holds no readable plan") from None
     if plan.digest != stamp.get("plan_sha256"):
         raise PlanError("the plan in this file's stamp does not have the digest that it states")

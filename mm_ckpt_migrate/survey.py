@@ -20,8 +20,9 @@ from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.checkpoint.policy import foreign_globals
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.pickles.build import is_mapping, pairs
+from mm_ckpt_migrate.pickles.errors import PickleError
 from mm_ckpt_migrate.pickles.nodes import Global, Node, Text, walk
-from mm_ckpt_migrate.pickles.parse import PickleError, parse_whole
+from mm_ckpt_migrate.pickles.parse import parse_whole
 from mm_ckpt_migrate.ruleset.detect import Layout, detect, find_lookalike
 from mm_ckpt_migrate.ruleset.library import Library
 

@@ -10,13 +10,13 @@ from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.image import Composition, Extent, Image
 from mm_ckpt_migrate.archive.progress import Progress
 from mm_ckpt_migrate.archive.publish import Draft, check_space
-from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.archive.source import Source, read_exactly
 from mm_ckpt_migrate.archive.transfer import Copies, Transfer
 from mm_ckpt_migrate.carried import carried_streams
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.decide import Decision
-from mm_ckpt_migrate.errors import CheckpointError
+from mm_ckpt_migrate.errors import CheckpointError, IntegrityError
 from mm_ckpt_migrate.export import export
 from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.pickles.build import Plain
@@ -57,10 +57,13 @@ def write_checkpoint(
     with Draft(new, checkpoint.source.status.st_mode & 0o777) as draft:
         draft.resize(image.size)
         with Transfer(checkpoint.source, image, draft, progress) as transfer:
-            _write_literals(checkpoint.source, composition, image, draft)
+            _write_literals(image, draft)
             with Source(new, draft.fd) as written:
                 output = open_checkpoint(written)
+                _put_digest(checkpoint.source, composition, draft)
                 copies = transfer.result()
+                # The digest in the stamp may have been complete before the last storage was read.
+                checkpoint.source.check_unchanged()
                 verdicts = (
                     _integrity(checkpoint, output, plan, copies, carried),
                     _keys(output, decision, target, draft),
@@ -99,16 +102,30 @@ def _lay_out(
             hint="Leave --format out.",
         )
     unwrap = decision.origin is not None and decision.origin.wrapped
-    return rewrite(checkpoint, plan, decision.order, stamp, target_format=kind, unwrap=unwrap)
+    return rewrite(
+        checkpoint, plan, decision.order, decision.modules, stamp,
+        target_format=kind, unwrap=unwrap,
+    )  # fmt: skip
 
 
-def _write_literals(source: Source, composition: Composition, image: Image, draft: Draft) -> None:
-    """Everything but the storages, with the source's digest, which is known by now."""
-    head = put_digest(composition.head, source.digest())
-    final = composition.compose(head)
-    assert final.size == image.size
+def _write_literals(image: Image, draft: Draft) -> None:
+    """Everything but the storages."""
+    for offset, data in image.literals():
+        draft.write(offset, data)
+
+
+def _put_digest(source: Source, composition: Composition, draft: Draft) -> None:
+    """Write the head again with the source's digest, which takes the longest to be known.
+
+    Raises:
+        CheckpointError: the source changed meanwhile.
+        IntegrityError: what was written does not read back.
+    """
+    final = composition.compose(put_digest(composition.head, source.digest()))
     for offset, data in final.literals():
         draft.write(offset, data)
+        if read_exactly(draft.fd, offset, len(data), draft.path) != data:
+            raise IntegrityError(f"{draft.path}: what was written does not read back")
 
 
 def _integrity(

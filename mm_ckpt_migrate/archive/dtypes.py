@@ -25,14 +25,15 @@ STORAGE_DTYPES: Final[dict[str, str]] = {
     "UntypedStorage": "uint8",
 }  # fmt: skip
 
-# Sub-byte types of safetensors are sized in bits; this tool never meets them in a checkpoint of
-# OpenMMLab and refuses them by not knowing their code.
+# In the order in which the safetensors library lays tensors out. Sub-byte types of safetensors are
+# sized in bits; this tool never meets them in a checkpoint of OpenMMLab and refuses them by not
+# knowing their code.
 SAFETENSORS_CODES: Final[dict[str, str]] = {
-    "float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16",
-    "int64": "I64", "int32": "I32", "int16": "I16", "int8": "I8",
-    "uint64": "U64", "uint32": "U32", "uint16": "U16", "uint8": "U8",
-    "bool": "BOOL", "complex64": "C64",
+    "uint64": "U64", "int64": "I64", "float64": "F64", "complex64": "C64",
+    "float32": "F32", "uint32": "U32", "int32": "I32",
+    "bfloat16": "BF16", "float16": "F16", "uint16": "U16", "int16": "I16",
     "float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2",
+    "int8": "I8", "uint8": "U8", "bool": "BOOL",
 }  # fmt: skip
 
 SAFETENSORS_DTYPES: Final[dict[str, str]] = {c: d for d, c in SAFETENSORS_CODES.items()}

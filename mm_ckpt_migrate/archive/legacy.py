@@ -17,14 +17,9 @@ from mm_ckpt_migrate.archive.storages import StorageRef, storage_refs
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.pickles.build import elements, find, from_plain
 from mm_ckpt_migrate.pickles.emit import emit
+from mm_ckpt_migrate.pickles.errors import PickleCutShortError, PickleError
 from mm_ckpt_migrate.pickles.nodes import List, Node, Scalar, Text, walk
-from mm_ckpt_migrate.pickles.parse import (
-    MAX_PICKLE_BYTES,
-    Parsed,
-    PickleCutShortError,
-    PickleError,
-    parse,
-)
+from mm_ckpt_migrate.pickles.parse import MAX_PICKLE_BYTES, Parsed, parse
 
 # pickle.dumps(0x1950a86a20f9469cfc6c, 2) and pickle.dumps(1001, 2)
 PREAMBLE: Final = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e80024de9032e")

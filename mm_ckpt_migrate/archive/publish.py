@@ -27,7 +27,7 @@ def check_destination(path: Path, source: os.stat_result, *, force: bool) -> Non
             folder is missing or read-only.
     """
     folder = path.parent
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike Path.is_dir, False where the name is too long
         raise DestinationError(path, "its folder does not exist", hint=f"mkdir -p {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise DestinationError(path, "its folder cannot be written to", hint="Choose another one.")

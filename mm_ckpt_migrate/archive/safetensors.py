@@ -17,6 +17,7 @@ from mm_ckpt_migrate.schema import TensorSpec
 MAX_HEADER_BYTES: Final = 100_000_000
 MAX_TENSORS: Final = 200_000
 _METADATA: Final = "__metadata__"
+_RANK: Final = {dtype: rank for rank, dtype in enumerate(SAFETENSORS_CODES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ def _parse_header(source: Source, raw: bytes) -> dict[str, Any]:
         table = dict(pairs)
         if len(table) != len(pairs):
             raise ValueError("a key stands twice")
+        for text in (*table, *(value for value in table.values() if isinstance(value, str))):
+            text.encode()  # half of a surrogate pair raises a ValueError
         return table
 
     def refuse(literal: str) -> None:
@@ -121,13 +124,13 @@ def _check_ranges(source: Source, extents: Sequence[Extent], start: int) -> None
 def compose_safetensors(
     entries: Sequence[tuple[TensorSpec, Extent | bytes]], metadata: Mapping[str, str]
 ) -> Image:
-    """A file of these tensors, largest element type first, as the safetensors library orders them.
+    """A file of these tensors, by element type and name, as the safetensors library orders them.
 
     Raises:
         KeyError: a dtype that the format does not have; `unsupported` tells beforehand.
     """
-    ordered = sorted(entries, key=lambda e: (-ITEM_SIZES[e[0].dtype], e[0].name))
-    header: dict[str, Any] = {_METADATA: dict(sorted(metadata.items()))}
+    ordered = sorted(entries, key=lambda entry: (_RANK[entry[0].dtype], entry[0].name))
+    header: dict[str, Any] = {_METADATA: dict(metadata)}
     offset = 0
     for spec, payload in ordered:
         size = payload.size if isinstance(payload, Extent) else len(payload)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import sys
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from mm_ckpt_migrate.archive.digest import DigestProcess
 from mm_ckpt_migrate.errors import CheckpointError
 
 # Small enough to stay in a core's cache between the read and the sum over it.
-CHUNK: Final = 256 << 10
+CHUNK: Final = 1 << 20
+_WORTH_A_PROCESS: Final = 64 << 20
 
 
 class Source:
@@ -30,9 +32,8 @@ class Source:
         self.fd = _open_regular(path) if fd is None else os.dup(fd)
         self.status = os.fstat(self.fd)
         self.size = self.status.st_size
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="sha256")
-        self._digest: Future[str] | None = None
-        self._closing = False
+        self._hashing: DigestProcess | None = None
+        self._digest: str | None = None
 
     def __enter__(self) -> Source:
         return self
@@ -43,8 +44,8 @@ class Source:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._closing = True
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._hashing:
+            self._hashing.close()
         os.close(self.fd)
 
     def read(self, offset: int, size: int) -> bytes:
@@ -56,21 +57,31 @@ class Source:
         return read_exactly(self.fd, offset, size, self.path)
 
     def start_digest(self) -> None:
-        """Begin to compute the SHA-256 of the whole file beside other work."""
-        if self._digest is None:
-            self._digest = self._pool.submit(self._hash)
+        """Begin to compute the SHA-256 of a large file beside other work."""
+        if self._hashing is None and self.size >= _WORTH_A_PROCESS and sys.executable:
+            self._hashing = DigestProcess(self.fd)
 
     def digest(self) -> str:
         """The SHA-256 of the whole file, in hex; also makes sure that it did not change.
 
         Raises:
-            CheckpointError: the file was changed since it was opened.
+            CheckpointError: the file was changed since it was opened, or cannot be read.
         """
-        self.start_digest()
-        assert self._digest is not None
-        result = self._digest.result()
-        self.check_unchanged()
-        return result
+        if self._digest is None:
+            self._digest = self._compute_digest()
+            self.check_unchanged()
+        return self._digest
+
+    def _compute_digest(self) -> str:
+        if self._hashing is not None:
+            try:
+                return self._hashing.result()
+            except OSError as error:
+                raise CheckpointError(self.path, str(error)) from error
+        sha = hashlib.sha256()
+        for block in read_blocks(self.fd, 0, self.size, self.path):
+            sha.update(block)
+        return sha.hexdigest()
 
     def check_unchanged(self) -> None:
         """Raises CheckpointError where the open file was written to or cut since it was opened."""
@@ -80,14 +91,6 @@ class Source:
             raise CheckpointError(
                 self.path, "the file changed while it was read", hint="Wait until it is complete."
             )
-
-    def _hash(self) -> str:
-        sha = hashlib.sha256()
-        for block in read_blocks(self.fd, 0, self.size, self.path):
-            sha.update(block)
-            if self._closing:
-                break
-        return sha.hexdigest()
 
 
 def read_exactly(fd: int, offset: int, size: int, path: Path) -> bytes:

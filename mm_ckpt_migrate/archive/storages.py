@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from mm_ckpt_migrate.archive.dtypes import ITEM_SIZES, STORAGE_DTYPES
+from mm_ckpt_migrate.pickles.errors import PickleError
 from mm_ckpt_migrate.pickles.nodes import Global, Node, Persistent, Scalar, Text, Tuple
-from mm_ckpt_migrate.pickles.parse import PickleError
 
 _LOCATION: Final = re.compile(
     r"(cpu|meta|(cuda|npu|mps|xpu|hpu|mlu|musa|privateuseone)(:[0-9]{1,4})?)"

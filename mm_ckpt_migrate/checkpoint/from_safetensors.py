@@ -11,7 +11,8 @@ from mm_ckpt_migrate.archive.safetensors import read_safetensors
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.tensors import Tensor, ties
-from mm_ckpt_migrate.keys import STAMP_KEY, TIED_KEY
+from mm_ckpt_migrate.errors import CheckpointError
+from mm_ckpt_migrate.keys import STAMP_KEY, TIED_KEY, key_fault, safe_text
 from mm_ckpt_migrate.pickles.build import Plain
 from mm_ckpt_migrate.schema import Schema
 
@@ -32,6 +33,9 @@ def open_safetensors(source: Source) -> Checkpoint:
         if isinstance(owner, str) and owner in tensors and alias not in tensors:
             tied = tensors[owner]
             tensors[alias] = replace(tied, spec=replace(tied.spec, name=alias))
+    for name in tensors:
+        if fault := key_fault(name):
+            raise CheckpointError(source.path, f"the key {safe_text(name)!r} {fault}")
     return Checkpoint(
         source, Format.SAFETENSORS, file,
         Schema(tuple(t.spec for t in tensors.values()), None, ties(tensors)), tensors, {},

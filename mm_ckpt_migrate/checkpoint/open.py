@@ -26,8 +26,9 @@ from mm_ckpt_migrate.pickles.build import (
     text_at,
     to_plain,
 )
+from mm_ckpt_migrate.pickles.errors import PickleError, PickleLimitError
 from mm_ckpt_migrate.pickles.nodes import Call, Global, Mutable, Node, Text, walk
-from mm_ckpt_migrate.pickles.parse import PickleError, PickleLimitError, parse_whole
+from mm_ckpt_migrate.pickles.parse import parse_whole
 from mm_ckpt_migrate.schema import Schema
 
 MAX_TENSORS: Final = 200_000

@@ -10,8 +10,8 @@ from typing import Final
 from mm_ckpt_migrate.archive.dtypes import ITEM_SIZES
 from mm_ckpt_migrate.archive.storages import storage_ref
 from mm_ckpt_migrate.pickles.build import named_pairs
+from mm_ckpt_migrate.pickles.errors import PickleError
 from mm_ckpt_migrate.pickles.nodes import Call, Global, Node, Persistent, Scalar, Tuple
-from mm_ckpt_migrate.pickles.parse import PickleError
 from mm_ckpt_migrate.schema import TensorSpec
 
 _REBUILD: Final = {

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from mm_ckpt_migrate.keys import key_fault, safe_text
 from mm_ckpt_migrate.pickles import opcodes as op
+from mm_ckpt_migrate.pickles.errors import PickleError, PickleLimitError
 from mm_ckpt_migrate.pickles.nodes import (
     Call,
     Change,
@@ -21,7 +22,6 @@ from mm_ckpt_migrate.pickles.nodes import (
     Tuple,
     children,
 )
-from mm_ckpt_migrate.pickles.parse import PickleError, PickleLimitError
 
 ORDERED_DICT = "collections.OrderedDict"
 

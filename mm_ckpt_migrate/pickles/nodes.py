@@ -99,6 +99,9 @@ class Call(Mutable):
 Scalars: TypeAlias = bool | int | float | None
 
 
+_LEAVES = (Text, Scalar, Global)
+
+
 def children(node: Node) -> list[Node]:
     """The nodes directly below, in the order in which the stream meets them."""
     if isinstance(node, Tuple):
@@ -125,5 +128,6 @@ def walk(root: Node) -> list[Node]:
             continue
         seen.add(id(node))
         order.append(node)
-        stack.extend(reversed(children(node)))
+        if not isinstance(node, _LEAVES):
+            stack.extend(reversed(children(node)))
     return order

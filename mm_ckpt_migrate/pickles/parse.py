@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mm_ckpt_migrate.pickles import opcodes as op
+from mm_ckpt_migrate.pickles.errors import PickleCutShortError, PickleError, PickleLimitError
 from mm_ckpt_migrate.pickles.nodes import (
     Call,
     Change,
@@ -35,27 +36,6 @@ MAX_STRING_BYTES: Final = 64 << 20
 MAX_OPCODES: Final = 5_000_000
 MAX_DEPTH: Final = 200
 MAX_NAME_BYTES: Final = 512
-
-
-class PickleError(Exception):
-    """The stream does what no genuine checkpoint does.
-
-    Attributes:
-        offset: byte offset in the stream.
-    """
-
-    def __init__(self, offset: int, reason: str) -> None:
-        super().__init__(f"{reason} (byte {offset} of the pickle)")
-        self.offset = offset
-        self.reason = reason
-
-
-class PickleLimitError(PickleError):
-    """The stream exceeds a budget."""
-
-
-class PickleCutShortError(PickleError):
-    """The data ends before the stream does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,14 @@ class Pattern:
         segments: literal text, or `{name}`.
         has_rest: whether it ends in `**`.
         choices: for some captures, the only segments they may stand for.
+        starts: the first segments that a key may have, or None where any will do.
     """
 
     text: str
     segments: tuple[str, ...]
     has_rest: bool
     choices: Mapping[str, frozenset[str]]
+    starts: frozenset[str] | None
 
     @property
     def captures(self) -> tuple[str, ...]:
@@ -48,6 +50,8 @@ class Pattern:
         `**` stands for one segment or more; with `empty_rest` for none too, which is how the
         path of a module matches the pattern of its tensors.
         """
+        if self.starts is not None and parts[0] not in self.starts:
+            return None
         head = len(self.segments)
         if len(parts) < head or (len(parts) > head and not self.has_rest):
             return None
@@ -89,4 +93,6 @@ def compile_pattern(text: str, choices: Mapping[str, frozenset[str]]) -> Pattern
             raise PatternError(f"{segment!r} in {text!r} is no segment of a pattern")
     if not segments:
         raise PatternError(f"{text!r} would match every key")
-    return Pattern(text, tuple(segments), has_rest, choices)
+    first = segments[0]
+    starts = choices.get(first[1:-1]) if first.startswith("{") else frozenset((first,))
+    return Pattern(text, tuple(segments), has_rest, choices, starts)
