@@ -42,6 +42,13 @@ def fold(keys: Iterable[str]) -> list[str]:
 def _fold_group(texts: tuple[str, ...], numbers: list[list[int]]) -> str:
     line = texts[0]
     for column, text in zip(zip(*numbers, strict=True), texts[1:], strict=True):
-        low, high = min(column), max(column)
-        line += (str(low) if low == high else f"{{{low}…{high}}}") + text
+        line += _fold_numbers(sorted(set(column))) + text
     return line
+
+
+def _fold_numbers(numbers: list[int]) -> str:
+    if len(numbers) == 1:
+        return str(numbers[0])
+    if numbers[-1] - numbers[0] == len(numbers) - 1:
+        return f"{{{numbers[0]}…{numbers[-1]}}}"
+    return "{" + ",".join(map(str, numbers)) + "}"

@@ -114,7 +114,8 @@ def survey(path: Path, library: Library, *, check_crc: bool = True) -> Survey:
             tensors=len(tensors),
             elements=sum(prod(tensor.spec.shape) for tensor in tensors),
             size=sum(e.size for e in checkpoint.extents.values()) if checkpoint else 0,
-            dtypes=Counter(tensor.spec.dtype for tensor in tensors),
+            # Not a Counter, which `asdict` would count the items of.
+            dtypes=dict(Counter(tensor.spec.dtype for tensor in tensors)),
             ties=len(checkpoint.schema.ties) if checkpoint else 0,
             has_config=bool(checkpoint and checkpoint.config),
             has_metadata=bool(checkpoint and checkpoint.schema.modules),

@@ -24,7 +24,7 @@ from mm_ckpt_migrate.plan import Plan
 from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, skipped
 from mm_ckpt_migrate.rewrite import rewrite, training_state
 from mm_ckpt_migrate.stamp import check_placeholders, make_stamp, put_digest
-from mm_ckpt_migrate.verify.integrity import check_integrity
+from mm_ckpt_migrate.verify.integrity import check_integrity, read_checksum
 from mm_ckpt_migrate.verify.keys import check_keys, check_load
 
 if TYPE_CHECKING:
@@ -139,7 +139,8 @@ def _integrity(
 
     def checksum(checkpoint: Checkpoint, extent: Extent) -> int:
         known = copies.output if checkpoint is output else copies.source
-        return known[extent.offset] if extent.size else 0
+        crc = known.get((extent.offset, extent.size))
+        return read_checksum(checkpoint, extent) if crc is None else crc
 
     verdict = check_integrity(source, output, plan, checksum=checksum)
     arrived = carried_streams(output, copies.origin.__getitem__)

@@ -27,7 +27,6 @@ _WORTH_ALIGNING: Final = 16 << 20
 _SPLICE: Final = 64 << 10
 # A zip extra field holds 65,535 bytes at most, and torch's own padding needs some of them.
 _MAX_EXTRA_PADDING: Final = 65_535 - 4 - z.DEFAULT_ALIGNMENT
-_TORCHSCRIPT: Final = ("constants.pkl", "code/", "model.json", "tensors/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +93,6 @@ def _names(source: Source, records: Sequence[z.Record]) -> tuple[str, list[str]]
     """The top folder, and the members' names below it; data.pkl must come first."""
     top, slash, _ = records[0].name.partition("/")
     names = [record.name.removeprefix(f"{top}/") for record in records]
-    if any(name.startswith(_TORCHSCRIPT) for name in names):
-        raise CheckpointError(
-            source.path, "this is a TorchScript archive, a program rather than a checkpoint",
-            hint="Give the .pth file that the training run wrote.",
-        )  # fmt: skip
     if not slash or any(not record.name.startswith(f"{top}/") for record in records):
         raise CheckpointError(source.path, "this zip archive was not written by torch.save")
     if names[0] != "data.pkl":

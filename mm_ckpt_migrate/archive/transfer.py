@@ -59,12 +59,13 @@ class Copies:
     """What was copied. Storages are named by their first byte in a file.
 
     Attributes:
-        source, output: CRC-32 of each storage in the source and in the new file, equal by now.
+        source, output: CRC-32 of each range that was copied, by first byte and size, in the
+            source and in the new file; equal by now.
         origin: where each storage of the new file lies in the source.
     """
 
-    source: Mapping[int, int]
-    output: Mapping[int, int]
+    source: Mapping[tuple[int, int], int]
+    output: Mapping[tuple[int, int], int]
     origin: Mapping[int, int]
 
 
@@ -115,8 +116,8 @@ class Transfer:
             raise as_destination_error(self._draft.path, error) from error
         placed = list(zip(self._extents, crcs, strict=True))
         return Copies(
-            {extent.offset: crc for (_, extent), crc in placed},
-            {offset: crc for (offset, _), crc in placed},
+            {(extent.offset, extent.size): crc for (_, extent), crc in placed},
+            {(offset, extent.size): crc for (offset, extent), crc in placed},
             {offset: extent.offset for (offset, extent), _ in placed},
         )
 

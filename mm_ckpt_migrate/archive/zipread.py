@@ -12,6 +12,7 @@ from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.errors import CheckpointError, LimitError
 
 MAX_DIRECTORY_BYTES: Final = 100 << 20
+_TORCHSCRIPT: Final = ("constants.pkl", "code/", "model.json", "tensors/")
 _RESAVE: Final = "Load it with torch and write it again with torch.save, or fetch it again."
 
 
@@ -86,6 +87,11 @@ def _name(source: Source, raw: bytes) -> str:
     name = raw.decode("ascii")
     if name.startswith("/") or ".." in name.split("/") or name[1:2] == ":":
         raise _refuse(source, f"a zip member has the name {name[:80]!r}")
+    if name.partition("/")[2].startswith(_TORCHSCRIPT):
+        raise CheckpointError(
+            source.path, "this is a TorchScript archive, a program rather than a checkpoint",
+            hint="Give the .pth file that the training run wrote.",
+        )  # fmt: skip
     return name
 
 

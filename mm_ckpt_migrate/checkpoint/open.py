@@ -20,6 +20,7 @@ from mm_ckpt_migrate.errors import CheckpointError, LimitError
 from mm_ckpt_migrate.keys import STAMP_KEY, safe_text
 from mm_ckpt_migrate.pickles.build import (
     attributes,
+    check_keys_once,
     find,
     is_mapping,
     pairs,
@@ -70,6 +71,8 @@ def _open_pickled(
 ) -> Checkpoint:
     path, state_dict = _state_dict(source, root)
     nodes = walk(root)
+    for node in nodes:
+        check_keys_once(node)
     extents = {extent.key: extent for extent in found}
     _check_storages(source, storage_refs(nodes), extents)
     tensors = read_tensors(state_dict)
@@ -105,9 +108,16 @@ def _state_dict(source: Source, root: Node) -> tuple[tuple[str, ...], Mutable]:
         )
     assert isinstance(root, Mutable)
     sections = {k.value: v for k, v in pairs(root) if isinstance(k, Text) and _holds_tensors(v)}
-    names: list[str] = [n for n in _STATE_DICT_NAMES if n in sections] or list(sections)
-    if not names or any(_is_tensor(value) for _, value in pairs(root)):
+    names: list[str] = [n for n in _STATE_DICT_NAMES if n in sections]
+    if not names and (not sections or any(_is_tensor(value) for _, value in pairs(root))):
         return (), root
+    if not names and len(sections) > 1:
+        raise CheckpointError(
+            source.path,
+            f"it holds several state dicts: {', '.join(map(safe_text, list(sections)[:5]))}",
+            hint="Save the one you mean alone: torch.save({'state_dict': ...}, PATH).",
+        )
+    names = names or list(sections)
     node = sections[names[0]]
     assert isinstance(node, Mutable)
     return (names[0],), node
@@ -167,7 +177,7 @@ def _versions(meta: Node | None) -> dict[str, str]:
     if not isinstance(plain, dict):
         return {}
     return {
-        key.removesuffix("_version"): safe_text(value)
+        safe_text(key.removesuffix("_version")): safe_text(value)
         for key, value in plain.items()
         if key.endswith("_version") and isinstance(value, str)
     }

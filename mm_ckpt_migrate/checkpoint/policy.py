@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from mm_ckpt_migrate.pickles.nodes import Call, Global, Node, Text, Tuple
+from mm_ckpt_migrate.pickles.nodes import Call, Global, Node, Text, Tuple, children
 
 _HARMLESS: Final = re.compile(
     r"""(
@@ -26,10 +26,10 @@ _HARMLESS: Final = re.compile(
     | numpy\.(_core|core)\.(multiarray\.(_reconstruct|scalar)|numeric\._frombuffer)
     | numpy\.(dtype|ndarray|bool_?|u?int\d+|float\d+|str_)
     | numpy\.dtypes\.\w+DType
-    | numpy\.random\.(_pickle\.\w+|mtrand\.RandomState)
+    | numpy\.random\.(_pickle\.\w+|mtrand\.RandomState|_mt19937\.MT19937|_pcg64\.PCG64)
     | _codecs\.encode
-    | (__builtin__|builtins)\.(set|frozenset|bytearray|complex|slice|range|int|float|str|bool
-                               |list|dict|tuple)
+    | (__builtin__|builtins)\.(set|frozenset|bytearray|complex|slice|x?range|int|long|float
+                               |str|unicode|bool|list|dict|tuple)
     | datetime\.(datetime|date|time|timedelta|timezone)
     | pathlib\.(PosixPath|WindowsPath|PurePosixPath|PureWindowsPath)
     | argparse\.Namespace
@@ -49,7 +49,7 @@ def foreign_globals(nodes: Iterable[Node]) -> list[str]:
     """The names, each once, that no genuine checkpoint of OpenMMLab needs."""
     nodes = list(nodes)
     calls = [node for node in nodes if isinstance(node, Call) and _is_getattr(node.callee)]
-    getattr_is_harmless = bool(calls) and all(map(_is_statistic, calls))
+    getattr_is_harmless = all(map(_is_statistic, calls)) and not any(map(_hands_on_getattr, nodes))
     found: dict[str, None] = {}
     for node in nodes:
         if not isinstance(node, Global) or _HARMLESS.fullmatch(node.path):
@@ -61,6 +61,15 @@ def foreign_globals(nodes: Iterable[Node]) -> list[str]:
 
 def _is_getattr(node: Node) -> bool:
     return isinstance(node, Global) and _GETATTR.fullmatch(node.path) is not None
+
+
+def _hands_on_getattr(node: Node) -> bool:
+    """Whether it names `getattr` otherwise than to call it, so that something else might."""
+    return any(
+        _is_getattr(child)
+        for child in children(node)
+        if not (isinstance(node, Call) and child is node.callee)
+    )
 
 
 def _is_statistic(call: Call) -> bool:

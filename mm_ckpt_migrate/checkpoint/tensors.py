@@ -11,7 +11,7 @@ from mm_ckpt_migrate.archive.dtypes import ITEM_SIZES
 from mm_ckpt_migrate.archive.storages import storage_ref
 from mm_ckpt_migrate.pickles.build import named_pairs
 from mm_ckpt_migrate.pickles.errors import PickleError
-from mm_ckpt_migrate.pickles.nodes import Call, Global, Node, Persistent, Scalar, Tuple
+from mm_ckpt_migrate.pickles.nodes import Call, Global, Mutable, Node, Persistent, Scalar, Tuple
 from mm_ckpt_migrate.schema import TensorSpec
 
 _REBUILD: Final = {
@@ -70,12 +70,18 @@ def read_tensor(name: str, node: Node) -> Tensor:
     Raises:
         PickleError: it is no plain dense tensor, or reaches outside its storage.
     """
+    whole = node
     if isinstance(node, Call) and _path(node) == _PARAMETER and isinstance(node.args, Tuple):
         node = node.args.items[0] if node.args.items else node
     args = node.args.items if isinstance(node, Call) and isinstance(node.args, Tuple) else []
     path = _path(node)
     if path not in _REBUILD or not _REBUILD[path] <= len(args) <= _REBUILD[path] + 1:
         raise _odd(name, f"is {path or 'no tensor'}, not a dense tensor")
+    if any(isinstance(made, Mutable) and made.changes for made in (whole, node)):
+        # BUILD on a tensor can give it another storage, shape and stride.
+        raise _odd(name, "is changed after it is made")
+    if len(args) > _REBUILD[path]:
+        raise _odd(name, "is a conjugated or negated view, whose bytes are not its values")
     storage, offset_node = args[0], args[1]
     if not isinstance(storage, Persistent):
         raise _odd(name, "has no storage")

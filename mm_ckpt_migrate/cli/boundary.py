@@ -14,6 +14,7 @@ from typing import NoReturn, ParamSpec
 import typer
 
 from mm_ckpt_migrate.errors import ExitCode, MigrateError
+from mm_ckpt_migrate.keys import safe_text
 
 P = ParamSpec("P")
 
@@ -60,4 +61,6 @@ def _show(error: MigrateError, *, as_json: bool) -> None:
 
 
 def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    """File names and what files hold may be in it, and are shown without acting on the terminal."""
+    for line in text.split("\n"):
+        typer.echo(safe_text(line, 10_000), err=True)

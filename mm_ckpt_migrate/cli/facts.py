@@ -51,7 +51,8 @@ def _layout(found: Survey) -> str:
 def _stamp(found: Survey) -> str:
     if found.stamp is None:
         return ""
-    return f"by {safe_text(found.stamp['tool'])}, from {safe_text(found.stamp['source_sha256'])}"
+    tool, source = (found.stamp.get(name, "?") for name in ("tool", "source_sha256"))
+    return f"by {safe_text(tool)}, from {safe_text(source)}"
 
 
 def _weights_only(found: Survey) -> str:

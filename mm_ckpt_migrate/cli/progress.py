@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ _WORTH_A_BAR: Final = 256 << 20
 @contextmanager
 def copying(source: Path) -> Iterator[Callable[[int], None]]:
     """Give the function that is told the bytes copied."""
-    size = source.stat().st_size if source.is_file() else 0
+    size = os.path.getsize(source) if os.path.isfile(source) else 0
     if size < _WORTH_A_BAR or not sys.stderr.isatty():
         yield lambda _: None
         return

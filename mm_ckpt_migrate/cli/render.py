@@ -12,12 +12,13 @@ from typing import Any, Final
 
 import typer
 
-from mm_ckpt_migrate.keys import fold
+from mm_ckpt_migrate.keys import fold, safe_text
 from mm_ckpt_migrate.plan import Plan
 from mm_ckpt_migrate.report import ConvertReport, Status, Verdict
 
 _COLOURS: Final = {Status.PASS: "green", Status.FAIL: "red", Status.SKIPPED: "yellow"}
 _MAX_LINES: Final = 20
+_MAX_WIDTH: Final = 10_000
 
 
 def print_json(data: Any) -> None:
@@ -25,10 +26,16 @@ def print_json(data: Any) -> None:
 
 
 def print_report(report: ConvertReport, verb: str) -> None:
-    typer.secho(_headline(report, verb), bold=True)
-    print_ladder(report.verdicts)
+    typer.secho(_safe(_headline(report, verb)), bold=True)
+    if report.plan_digest:
+        print_ladder(report.verdicts)
     for notice in report.notices:
-        typer.secho(f"Note: {notice}.", fg="yellow")
+        typer.secho(_safe(f"Note: {notice}."), fg="yellow")
+
+
+def _safe(text: str) -> str:
+    """A line as a terminal may have it: file names, configs and stamps are anybody's."""
+    return safe_text(text, _MAX_WIDTH)
 
 
 def _headline(report: ConvertReport, verb: str) -> str:
@@ -45,9 +52,9 @@ def print_ladder(verdicts: Iterable[Verdict]) -> None:
     """The ladder of proof: one line per rung, and the details of what failed."""
     for verdict in verdicts:
         status = typer.style(f"{verdict.status.value:<7}", fg=_COLOURS[verdict.status])
-        typer.echo(f"  {verdict.rung.value:<9}  {status}  {verdict.summary}")
+        typer.echo(f"  {verdict.rung.value:<9}  {status}  {_safe(verdict.summary)}")
         for line in verdict.details[:_MAX_LINES]:
-            typer.echo(f"{'':22}{line}")
+            typer.echo(f"{'':22}{_safe(line)}")
         if len(verdict.details) > _MAX_LINES:
             more = len(verdict.details) - _MAX_LINES
             typer.echo(f"{'':22}and {more} more; --json lists all")
@@ -59,9 +66,9 @@ def print_plan(plan: Plan) -> None:
         moves = [m for m in plan.moves if m.rule == number]
         if not moves:
             continue
-        typer.secho(rule, bold=True)
+        typer.secho(_safe(rule), bold=True)
         for line in fold(f"{m.source} -> {m.target or '(dropped)'}" for m in moves):
-            typer.echo(f"  {line}")
+            typer.echo(f"  {_safe(line)}")
 
 
 def print_facts(facts: Mapping[str, str]) -> None:

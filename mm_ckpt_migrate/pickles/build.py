@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import TypeAlias
@@ -53,6 +54,16 @@ def pairs(mapping: Node) -> list[tuple[Node, Node]]:
         )
     )
     return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def check_keys_once(node: Node) -> None:
+    """Raises PickleError where a mapping has a key twice: whoever loads it sees the last alone."""
+    if not isinstance(node, Mutable) or not node.changes or not is_mapping(node):
+        return
+    keys = [key.value for key, _ in pairs(node) if isinstance(key, (Text, Scalar))]
+    if len(set(keys)) < len(keys):
+        twice = next(key for key, count in Counter(keys).items() if count > 1)
+        raise PickleError(0, f"the key {safe_text(str(twice))!r} stands in one dict twice")
 
 
 def named_pairs(mapping: Node) -> list[tuple[Text, Node]]:

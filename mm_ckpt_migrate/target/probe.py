@@ -27,8 +27,10 @@ DEFAULT_MEMORY = 16 * 1024**3
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Answer requests until they end. `arguments`: one JSON object with `memory` and `fast`."""
+    """Answer requests until they end. `arguments`: its options, one JSON object."""
     options = json.loads(arguments[0]) if arguments else {}
+    if "parent" in options:
+        sandbox.die_with_parent(int(options["parent"]))
     requests, answers = sandbox.take_streams()
     memory = int(options.get("memory", DEFAULT_MEMORY))
     sandbox.limit(memory)

@@ -176,7 +176,7 @@ class TargetProcess:
         return dict(answer["differences"])
 
     def _start(self, *, fast: bool) -> Child:
-        options = json.dumps({"memory": self._memory, "fast": fast})
+        options = json.dumps({"memory": self._memory, "fast": fast, "parent": os.getpid()})
         child = Child([options], interpreter=self._interpreter)
         try:
             child.send(

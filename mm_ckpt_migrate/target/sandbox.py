@@ -7,8 +7,11 @@ confined from within Python, so nothing here is a licence to build configs of ho
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import resource
+import signal
 import sys
 
 _MAX_FILE = 64 * 1024 * 1024
@@ -54,6 +57,15 @@ _CHANGES = frozenset(
     }
 )
 _SEALED = _NETWORK | _PROCESSES | _CHANGES | {"pickle.find_class"}
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent: int) -> None:
+    """Have Linux kill this process when the parent ends, however that comes about."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before we asked
+        os._exit(1)
 
 
 def limit(memory: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mm_ckpt_migrate.configs.values import Config, ConfigValue, lookup
+from mm_ckpt_migrate.keys import safe_text
 from mm_ckpt_migrate.plan import Plan
 from mm_ckpt_migrate.report import Rung, Verdict, failed, passed, skipped
 from mm_ckpt_migrate.ruleset.model import Role, RuleSet, attention_roles
@@ -37,16 +38,11 @@ def check_roles(config: Config | None, plan: Plan, rules: RuleSet) -> Verdict:
 def _contradictions(
     where: str, order: tuple[str, ...], attentions: tuple[str, ...], role: Role
 ) -> list[str]:
+    stated = f"{where}: the config's operation_order is {safe_text(', '.join(order))}"
     if attention_roles(order) != attentions:
-        return [
-            f"{where}: the config's operation_order is {', '.join(order)}; the plan makes its "
-            f"attentions {', '.join(attentions)}"
-        ]
+        return [f"{stated}; the plan makes its attentions {', '.join(attentions)}"]
     if order != role.operation_order:
-        return [
-            f"{where}: the config's operation_order is {', '.join(order)}; the current release "
-            f"computes {', '.join(role.operation_order)}"
-        ]
+        return [f"{stated}; the current release computes {', '.join(role.operation_order)}"]
     return []
 
 
@@ -57,7 +53,7 @@ def planned_attentions(plan: Plan, role: Role) -> list[tuple[str, int, tuple[str
     for old, new in plan.targets.items():
         parts = tuple(old.split("."))
         captures = role.layers.match(parts[:depth])
-        if captures is None or parts[depth : depth + 1] != ("attentions",):
+        if captures is None or len(parts) < depth + 2 or parts[depth] != "attentions":
             continue
         if not (parts[depth - 1].isdecimal() and parts[depth + 1].isdecimal()):
             continue

@@ -1,0 +1,120 @@
+"""The rooms of the package: imports point downwards, one room prints, one room knows torch."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import mm_ckpt_migrate
+
+ROOT = Path(mm_ckpt_migrate.__file__).parent
+# From the ground up. A room may import from the rooms before it, and from nothing else.
+ROOMS = (
+    "__init__", "errors", "keys", "schema", "resources", "report",
+    "ruleset", "plan",
+    "pickles", "archive", "checkpoint",
+    "options", "stamp", "export", "rewrite", "carried",
+    "configs", "target", "verify",
+    "choose", "decide", "write", "migration", "convert", "survey", "doctor", "demo",
+    "cli", "__main__",
+)  # fmt: skip
+PLAIN = ("errors", "keys", "schema", "report")
+STACK = {"torch", "numpy", "mmengine", "mmcv", "mmdet", "mmseg", "safetensors"}
+THIRD_PARTY = {
+    "yaml": ("ruleset", "configs"), "typer": ("cli",), "rich": ("cli",), "click": ("cli",),
+    "platformdirs": ("target",), **dict.fromkeys(STACK, ("target",)),
+}  # fmt: skip
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in the file and for whatever purpose."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            assert node.module is not None
+            if node.module == "mm_ckpt_migrate":
+                yield from (f"mm_ckpt_migrate.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def own_imports(path: Path) -> set[str]:
+    """Rooms that a file imports from."""
+    names = {name.partition(".")[2] for name in imports(path) if name.startswith("mm_ckpt_migrate")}
+    rooms = {name.partition(".")[0] for name in names}
+    return {room if room in ROOMS else "__init__" for room in rooms} - {room_of(path)}
+
+
+def test_every_room_has_its_place() -> None:
+    assert {room_of(path) for path in FILES} == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_point_downwards(room: str) -> None:
+    below = set(ROOMS[: ROOMS.index(room)])
+    for path in FILES:
+        if room_of(path) == room:
+            assert own_imports(path) <= below, path
+
+
+def test_no_file_imports_itself_in_a_circle() -> None:
+    modules = {
+        ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(
+            ".__init__"
+        ): path
+        for path in FILES
+    }
+    left = {name: {n for n in imports(p) if n in modules} for name, p in modules.items()}
+    while left:
+        free = {name for name, needed in left.items() if not needed & set(left) - {name}}
+        assert free, f"a circle among {sorted(left)}"
+        left = {name: needed for name, needed in left.items() if name not in free}
+
+
+def test_plain_data_needs_nothing() -> None:
+    for room in PLAIN:
+        assert own_imports(ROOT / f"{room}.py") <= {"errors"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_package_is_used_in_its_room_only(path: Path) -> None:
+    for name in imports(path):
+        package = name.partition(".")[0]
+        if package in THIRD_PARTY:
+            assert room_of(path) in THIRD_PARTY[package], f"{package} in {path}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_command_line_prints(path: Path) -> None:
+    if room_of(path) in ("cli", "__main__"):
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        assert not (isinstance(node, ast.Name) and node.id in ("print", "input")), path
+        if isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr", "exit"):
+            prints = isinstance(node.value, ast.Name) and node.value.id == "sys"
+            assert not prints or "Child only" in path.read_text() or room_of(path) == "target", path
+
+
+def test_nothing_in_the_package_unpickles_or_evaluates() -> None:
+    forbidden = {"eval", "exec", "compile", "__import__"}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in forbidden, path
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                assert (node.value.id, node.attr) not in {("pickle", "load"), ("pickle", "loads")}
+
+
+def test_there_is_no_drawer_for_everything() -> None:
+    assert not [path for path in FILES if path.stem in ("utils", "helpers", "common", "misc")]
+    assert max(len(path.read_text().splitlines()) for path in FILES) < 400

@@ -1,0 +1,203 @@
+"""The containers: each output in each way that torch and safetensors load it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from golden_cases import CASES, LEGACY, NAMES, ZIP, Case, load, run, same_bytes, sha256
+
+from mm_ckpt_migrate.archive.format import Format
+from mm_ckpt_migrate.archive.sniff import sniff
+from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.errors import CheckpointError
+from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.report import ConvertReport
+
+pytestmark = pytest.mark.mm
+
+Convert = Callable[..., tuple[ConvertReport, Path]]
+MODES: dict[str, dict[str, bool]] = {
+    "plain": {},
+    "mmap": {"mmap": True},
+    "weights_only": {"weights_only": True},
+    "calculated offsets": {"mmap": True, "weights_only": True},
+}
+OFFSETS = ("calculated offsets",)
+
+
+def format_of(path: Path) -> Format:
+    with Source(path) as source:
+        return sniff(source)
+
+
+@contextmanager
+def calculated_offsets(wanted: bool) -> Iterator[None]:
+    """torch's way of finding storages by their order alone; wrong where a file lies about it."""
+    from torch.utils.serialization import config
+
+    config.load.calculate_storage_offsets = wanted
+    try:
+        yield
+    finally:
+        config.load.calculate_storage_offsets = False
+
+
+def history() -> list[Any]:
+    """What a training checkpoint needs beyond weights_only's own list."""
+    import numpy as np
+    from mmengine.logging import HistoryBuffer
+    from numpy._core import multiarray
+
+    core = multiarray._reconstruct, multiarray.scalar
+    old = [(function, f"numpy.core.multiarray.{function.__name__}") for function in core]
+    dtypes = [type(np.dtype(code)) for code in np.typecodes["All"]]
+    return [HistoryBuffer, np.ndarray, np.dtype, getattr, *core, *old, *dtypes]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_zip_file_loads_in_every_mode(name: str, mode: str, converted: Convert) -> None:
+    """From a zip file or a legacy one: the storages lie where each mode looks for them."""
+    import torch
+
+    case = CASES[name]
+    path = converted(case, format=Format.ZIP, build=False)[1]
+    assert format_of(path) is Format.ZIP
+    with torch.serialization.safe_globals(history()), calculated_offsets(mode in OFFSETS):
+        state_dict = load(path, **MODES[mode])["state_dict"]
+    plain = load(case.old)["state_dict"]
+    table = json.loads(load(path)["meta"]["mm_ckpt_migrate"]["plan"])["keys"]
+    assert len(table) == len(plain) == len(state_dict)
+    assert all(same_bytes(plain[old], state_dict[new]) for old, new, _ in table)
+
+
+def test_the_right_bytes_are_in_the_right_place_under_calculated_offsets(
+    converted: Convert,
+) -> None:
+    """The mode that gave silently wrong weights for files rewritten by other means."""
+    path = converted(CASES["mask2former_r18"], build=False)[1]
+    first = load(path, mmap=True)
+    with calculated_offsets(True):
+        second = load(path, mmap=True)
+    for section in ("state_dict", "ema_state_dict"):
+        assert all(same_bytes(t, second[section][n]) for n, t in first[section].items())
+
+
+def test_under_map_location_meta_shapes_are_right(converted: Convert) -> None:
+    path = converted(CASES["maskformer_swin"], format=Format.ZIP, build=False)[1]
+    shapes = {name: t.shape for name, t in load(path)["state_dict"].items()}
+    meta = load(path, map_location="meta")["state_dict"]
+    assert {name: t.shape for name, t in meta.items()} == shapes
+    assert all(t.is_meta for t in meta.values())
+
+
+@pytest.mark.parametrize("name", LEGACY)
+def test_legacy_stays_legacy(name: str, converted: Convert) -> None:
+    path = converted(CASES[name], build=False)[1]
+    assert format_of(path) is Format.LEGACY
+    assert path.read_bytes()[:2] == CASES[name].old.read_bytes()[:2] == b"\x80\x02"
+    assert len(load(path)["state_dict"]) == len(load(CASES[name].old)["state_dict"])
+
+
+@pytest.mark.parametrize("name", ZIP)
+def test_zip_stays_zip_and_cannot_become_legacy(
+    name: str, converted: Convert, tmp_path: Path
+) -> None:
+    assert format_of(converted(CASES[name], build=False)[1]) is Format.ZIP
+    with pytest.raises(CheckpointError, match="cannot become a legacy file"):
+        run(CASES[name], tmp_path / "new.pth", build=False, format=Format.LEGACY)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- safetensors --------------------------------------------------------------------------------
+
+
+def test_safetensors_has_the_same_values(case: Case, converted: Convert) -> None:
+    from safetensors import safe_open
+
+    report, path = converted(case, format=Format.SAFETENSORS, build=False)
+    plain = load(converted(case, build=False)[1])["state_dict"]
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+        assert set(file.keys()) == set(plain)
+        for name, tensor in plain.items():
+            assert same_bytes(file.get_tensor(name), tensor.contiguous())
+    assert metadata["format"] == "pt"
+    stamp = json.loads(metadata["mm_ckpt_migrate"])
+    assert (stamp["source_sha256"], stamp["plan_sha256"]) == (case.sha256, report.plan_digest)
+    assert "MaskFormerHead" in metadata["cfg"] or "Mask2FormerHead" in metadata["cfg"]
+
+
+def test_safetensors_cannot_become_zip(converted: Convert, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file(load(CASES["maskformer_r18"].old)["state_dict"], tmp_path / "old.safetensors")
+    with pytest.raises(CheckpointError, match="a safetensors file cannot become a zip file"):
+        convert(
+            "auto", "-", tmp_path / "old.safetensors", tmp_path / "new.pth",
+            Options(build=False, format=Format.ZIP),
+        )  # fmt: skip
+
+
+# --- tensors that share storage ------------------------------------------------------------------
+
+QUERY = "decode_head.query_embed.weight"
+COPY = "decode_head.query_copy.weight"
+PART = "decode_head.query_part.weight"
+TURNED = "decode_head.query_turned.weight"
+EMPTY = "decode_head.nothing.weight"
+
+
+@pytest.fixture
+def tied(tmp_path: Path) -> Path:
+    """A checkpoint with a tied tensor, a slice, a transposed view and an empty tensor."""
+    import torch
+
+    content = load(CASES["maskformer_r18"].old)
+    del content["param_schedulers"]
+    state = content["state_dict"]
+    query = state[QUERY]
+    state |= {COPY: query, PART: query[3:7], TURNED: query.t(), EMPTY: query[:0]}
+    torch.save(content, tmp_path / "tied.pth")
+    return tmp_path / "tied.pth"
+
+
+def test_shared_storages_stay_shared(tied: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new.pth"
+    convert("auto", "-", tied, new, Options(build=False))
+    state = load(new)["state_dict"]
+    places = {state[n].untyped_storage().data_ptr() for n in (QUERY, COPY, PART, TURNED)}
+    assert len(places) == 1
+    assert state[TURNED].stride() == state[QUERY].stride()[::-1]
+    assert new.stat().st_size < tied.stat().st_size * 1.3
+    back = tmp_path / "back.pth"
+    convert("auto", "-", new, back, Options(reverse=True))
+    assert sha256(back) == sha256(tied)
+
+
+def test_tied_tensors_are_recorded_in_safetensors(tied: Path, tmp_path: Path) -> None:
+    from safetensors import safe_open
+
+    new = tmp_path / "new.safetensors"
+    report = convert("auto", "-", tied, new, Options(build=False, format=Format.SAFETENSORS))
+    assert report.verdicts[0].status.value == "pass"
+    state = load(tied)["state_dict"]
+    with safe_open(new, "pt") as file:
+        assert json.loads(file.metadata()["tied"]) == {COPY: QUERY}
+        assert COPY not in file.keys()  # noqa: SIM118
+        for name in (QUERY, PART, TURNED, EMPTY):
+            assert same_bytes(file.get_tensor(name), state[name].contiguous())
+
+
+def test_tied_names_come_back_from_safetensors(tied: Path, tmp_path: Path) -> None:
+    new, back = tmp_path / "new.safetensors", tmp_path / "back.safetensors"
+    convert("auto", "-", tied, new, Options(build=False, format=Format.SAFETENSORS))
+    report = convert("auto", "-", new, back, Options(reverse=True))
+    assert report.verdicts[0].status.value == "pass"
+    assert report.kept + report.moved == len(load(tied)["state_dict"])

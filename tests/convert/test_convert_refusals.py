@@ -1,0 +1,282 @@
+"""What is refused before a byte is written, and what the error says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from golden_cases import CASES, Case, edited, load, run, statuses
+
+from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.errors import (
+    CheckpointError,
+    ConfigError,
+    DestinationError,
+    ExitCode,
+    FamilyError,
+    MigrateError,
+    PlanError,
+    TargetMismatchError,
+)
+from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.report import ConvertReport, Verdict
+
+pytestmark = pytest.mark.mm
+
+MF, M2F = CASES["maskformer_r18"], CASES["mask2former_r18"]
+SELF_FIRST = "'self_attn', 'norm', 'cross_attn', 'norm', 'ffn', 'norm'"
+CROSS_FIRST = "'cross_attn', 'norm', 'self_attn', 'norm', 'ffn', 'norm'"
+Change = Callable[[Any], Any]
+
+
+@pytest.fixture
+def attempt(tmp_path: Path) -> Callable[..., ConvertReport]:
+    """Convert a changed golden checkpoint without building the model."""
+
+    def run_one(case: Case, change: Change, family: str = "auto", **options: Any) -> ConvertReport:
+        old = edited(case, tmp_path / "old.pth", change)
+        return convert(family, "-", old, tmp_path / "new.pth", Options(build=False, **options))
+
+    return run_one
+
+
+@pytest.fixture
+def refused(attempt: Callable[..., ConvertReport], tmp_path: Path) -> Callable[..., MigrateError]:
+    """The same, where it must fail and leave nothing behind."""
+
+    def run_one(case: Case, change: Change, family: str = "auto", **options: Any) -> MigrateError:
+        with pytest.raises(MigrateError) as caught:
+            attempt(case, change, family, **options)
+        assert [path.name for path in tmp_path.iterdir()] == ["old.pth"]
+        return caught.value
+
+    return run_one
+
+
+# --- the target config --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("case", "other"), [(MF, M2F), (M2F, MF)], ids=lambda c: c.family)
+def test_a_config_with_another_head(case: Case, other: Case, tmp_path: Path) -> None:
+    with pytest.raises(TargetMismatchError, match=f"builds a {other.family} model") as caught:
+        run(case, tmp_path / "new.pth", cfg=other.new_config)
+    assert caught.value.hint == f"Give a {case.family} config of the current release."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_config_of_another_size(tmp_path: Path) -> None:
+    cfg = tmp_path / "cfg.py"
+    text = Path(MF.new_config).read_text().replace("num_queries=12", "num_queries=13")
+    cfg.write_text(text)
+    with pytest.raises(TargetMismatchError) as caught:
+        run(MF, tmp_path / "new.pth", cfg=str(cfg))
+    line = "decode_head.query_embed.weight is float32[12, 24] in the checkpoint and float32[13, 24]"
+    assert line in caught.value.message
+    assert "number of classes, queries and layers" in caught.value.hint
+    assert list(tmp_path.iterdir()) == [cfg]
+
+
+@pytest.mark.parametrize(
+    ("cfg", "reason"),
+    [
+        ("/nowhere/cfg.py", "no such file"),
+        ("maskformer_r50-d32_8xb2-160k_ade20k-512x51", "no such file"),
+        (MF.old_config, "a config for the old release: it has `model.decode_head."),
+        (M2F.old_config, "a config for the old release: it has `model.decode_head."),
+        ("/", "is a folder"),
+        ("-", "no such file"),
+    ],
+)
+def test_a_config_that_cannot_be_the_target(cfg: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=reason) as caught:
+        run(MF, tmp_path / "new.pth", cfg=cfg)
+    assert caught.value.exit_code == ExitCode.BAD_TARGET
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "x = 1\n", "model = None\n", "model = 'ResNet'\n"])
+def test_a_config_without_a_model(text: str, tmp_path: Path) -> None:
+    (tmp_path / "cfg.py").write_text(text)
+    with pytest.raises(ConfigError, match="it has no `model`"):
+        run(MF, tmp_path / "new.pth", cfg=str(tmp_path / "cfg.py"))
+
+
+def test_a_close_name_is_suggested(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        run(MF, tmp_path / "new.pth", cfg="maskformer_r50-d32_8xb2-160k_ade20k-512x51")
+    assert "did you mean mmseg::maskformer/maskformer_r50-d32" in caught.value.hint
+
+
+# --- the config inside the checkpoint -----------------------------------------------------------
+
+
+def order(new: str) -> Change:
+    """Give the decoder's layers another operation_order."""
+
+    def change(content: Any) -> None:
+        head, _, tail = content["meta"]["cfg"].rpartition("operation_order=(")
+        content["meta"]["cfg"] = f"{head}operation_order=({new}){tail[tail.index(')') + 1 :]}"
+
+    return change
+
+
+def roles_of(report: ConvertReport) -> Verdict:
+    return next(verdict for verdict in report.verdicts if verdict.rung.value == "roles")
+
+
+@pytest.mark.parametrize(("case", "new"), [(MF, CROSS_FIRST), (M2F, SELF_FIRST)])
+def test_a_customised_order_of_operations(
+    case: Case, new: str, refused: Callable[..., MigrateError]
+) -> None:
+    error = refused(case, order(new))
+    assert isinstance(error, FamilyError)
+    assert f"that the rules of {case.family} are wrong for" in error.message
+
+
+def test_an_order_that_no_family_has(refused: Callable[..., MigrateError]) -> None:
+    error = refused(MF, order("'norm', 'self_attn', 'norm', 'cross_attn', 'norm', 'ffn'"))
+    assert error.hint.startswith("No family computes in that order")
+    assert error.exit_code == ExitCode.FAMILY_REFUSED
+
+
+def test_force_writes_it_and_says_so(attempt: Callable[..., ConvertReport]) -> None:
+    report = attempt(MF, order(CROSS_FIRST), force_family=True)
+    assert report.exit_code == ExitCode.ROLES_FAILED
+    assert "unproven, and forced" in roles_of(report).summary
+    assert report.destination is not None
+
+
+def cfg(text: str | None) -> Change:
+    def change(content: Any) -> None:
+        if text is None:
+            del content["meta"]["cfg"]
+        else:
+            content["meta"]["cfg"] = text
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "holds no config"),
+        ("", "holds no config"),
+        ("model = dict(decode_head=dict())", "states no operation_order"),
+        ("import os\nos.system('touch ran')", "cannot be read"),
+        ("model = (", "cannot be read"),
+        ("_base_ = '../../etc/passwd'", "cannot be read"),
+    ],
+)
+def test_without_a_telling_config_roles_are_skipped(
+    text: str | None, reason: str, attempt: Callable[..., ConvertReport]
+) -> None:
+    report = attempt(MF, cfg(text))
+    assert statuses(report)["roles"] == "skipped"
+    assert reason in roles_of(report).summary
+    assert report.exit_code == ExitCode.OK
+
+
+# --- the checkpoint -----------------------------------------------------------------------------
+
+
+def rename(old: str, new: str, section: str = "state_dict") -> Change:
+    def change(content: Any) -> None:
+        table = content[section]
+        key = next(key for key in table if old in key)
+        table[key.replace(old, new)] = table.pop(key)
+
+    return change
+
+
+def test_a_half_migrated_checkpoint(refused: Callable[..., MigrateError]) -> None:
+    error = refused(M2F, rename(".ffns.0.", ".ffn."))
+    assert "it was half migrated" in error.message
+    assert error.exit_code == ExitCode.FAMILY_REFUSED
+
+
+def test_averaged_weights_with_a_name_of_their_own(refused: Callable[..., MigrateError]) -> None:
+    error = refused(M2F, rename("module.backbone.conv1", "module.stem", "ema_state_dict"))
+    assert isinstance(error, PlanError)
+    assert "says nothing about the key 'module.stem.weight'" in error.message
+
+
+def test_a_prefix_of_parallel_training_is_not_guessed_at(
+    refused: Callable[..., MigrateError],
+) -> None:
+    def change(content: Any) -> None:
+        content["state_dict"] = {f"module.{k}": v for k, v in content["state_dict"].items()}
+
+    assert refused(M2F, change).exit_code == ExitCode.FAMILY_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        (["model.pixel_level_module.encoder.w"], "Hugging Face"),
+        (["sem_seg_head.predictor.w"], "detectron2"),
+        (["bbox_head.transformer.encoder.layers.0.attentions.0.w"], "a DETR"),
+        (["backbone.w", "decode_head.conv_seg.w"], "of no family that the rules know"),
+    ],
+)
+@pytest.mark.parametrize("family", ["auto", "1", "mask2former"])
+def test_other_models(
+    keys: list[str], reason: str, family: str, refused: Callable[..., MigrateError]
+) -> None:
+    def change(content: Any) -> Any:
+        tensor = next(iter(content["state_dict"].values()))
+        return dict.fromkeys(keys, tensor)
+
+    error = refused(MF, change, family)
+    assert reason in error.message
+    assert error.exit_code == ExitCode.FAMILY_REFUSED
+    assert refused(MF, change, family, force_family=family != "auto")
+
+
+class Foreign:
+    """A class that no checkpoint of OpenMMLab needs."""
+
+
+def test_an_object_of_an_unknown_class(
+    refused: Callable[..., MigrateError], attempt: Callable[..., ConvertReport], tmp_path: Path
+) -> None:
+    def change(content: Any) -> None:
+        content["callback"] = Foreign()
+
+    error = refused(MF, change)
+    assert isinstance(error, CheckpointError)
+    assert "test_convert_refusals.Foreign" in error.message
+    assert attempt(MF, change, keep_opaque=True).exit_code == ExitCode.OK
+    assert type(load(tmp_path / "new.pth")["callback"]) is Foreign
+
+
+# --- the destination ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("prepare", "reason"),
+    [
+        (lambda old, new: new.write_text("mine"), "the destination exists"),
+        (lambda old, new: new.symlink_to(old), "a symbolic link"),
+        (lambda old, new: new.symlink_to("nowhere"), "a symbolic link"),
+        (lambda old, new: new.hardlink_to(old), "the source itself"),
+        (lambda old, new: new.mkdir(), "not a regular file"),
+        (lambda old, new: new.parent.rmdir(), "its folder does not exist"),
+    ],
+)
+def test_a_destination_that_is_taken(
+    prepare: Callable[[Path, Path], None], reason: str, tmp_path: Path
+) -> None:
+    old, new = tmp_path / "old.pth", tmp_path / "out" / "new.pth"
+    old.write_bytes(MF.old.read_bytes())
+    new.parent.mkdir()
+    prepare(old, new)
+    for force in (False, True):
+        if force and reason == "the destination exists":
+            convert("auto", "-", old, new, Options(build=False, force=True))
+            assert load(new)["state_dict"]
+        else:
+            with pytest.raises(DestinationError, match=reason):
+                convert("auto", "-", old, new, Options(build=False, force=force))
+    assert old.read_bytes() == MF.old.read_bytes()

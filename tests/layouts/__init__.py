@@ -1,0 +1,1 @@
+"""Layouts of real models; see README.md."""

@@ -1,0 +1,67 @@
+"""A minimal rule file to spoil, and the shipped rules."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mm_ckpt_migrate.errors import RuleError
+from mm_ckpt_migrate.ruleset.library import Library, load_rules
+from mm_ckpt_migrate.ruleset.load import load_ruleset
+
+# `layouts` lies beside the rooms' folders.
+sys.path.append(str(Path(__file__).parents[1]))
+
+MINIMAL = """\
+schema: 1
+family: toy
+title: A toy
+releases:
+  from: "1"
+  to: "2"
+why: Because.
+upstream: ["toy#1"]
+names:
+  head: [left, right]
+recognise:
+  present: ["{head}.a.**"]
+  absent: []
+  old: ["{head}.a.{i}.x.**"]
+  new: ["{head}.a.{i}.y.**"]
+rules:
+  - from: "{head}.a.{i}.x.**"
+    to:   "{head}.a.{i}.y.**"
+roles: []
+control:
+  - from: "{head}.a.{i}.x.**"
+    to:   "{head}.a.{i}.z.**"
+"""
+
+Refused = Callable[[bytes | str], RuleError]
+
+
+@pytest.fixture(scope="session")
+def library() -> Library:
+    return load_rules()
+
+
+@pytest.fixture
+def minimal() -> str:
+    return MINIMAL
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Refused:
+    """Load a rule file that must not load, and give the error."""
+
+    def load(text: bytes | str) -> RuleError:
+        path = tmp_path / "toy.yaml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        with pytest.raises(RuleError) as caught:
+            load_ruleset(path)
+        return caught.value
+
+    return load
