@@ -16,10 +16,11 @@ from mm_ckpt_migrate.carried import carried_streams
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.decide import Decision
-from mm_ckpt_migrate.errors import CheckpointError, IntegrityError
+from mm_ckpt_migrate.errors import CheckpointError, IntegrityError, LimitError
 from mm_ckpt_migrate.export import export
 from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.pickles.build import Plain
+from mm_ckpt_migrate.pickles.errors import PickleLimitError
 from mm_ckpt_migrate.plan import Plan
 from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, skipped
 from mm_ckpt_migrate.rewrite import rewrite, training_state
@@ -50,8 +51,11 @@ def write_checkpoint(
         DestinationError: the destination cannot be written.
         IntegrityError: the copy is not what the source holds.
     """
-    carried = carried_streams(checkpoint, lambda offset: offset)
-    composition = _compose(checkpoint, decision, plan, options)
+    try:
+        carried = carried_streams(checkpoint, lambda offset: offset)
+        composition = _compose(checkpoint, decision, plan, options)
+    except PickleLimitError as error:
+        raise LimitError(checkpoint.source.path, str(error)) from error
     image = composition.compose(composition.head)
     check_space(new, image.size)
     with Draft(new, checkpoint.source.status.st_mode & 0o777) as draft:

@@ -72,7 +72,8 @@ def _open_pickled(
     path, state_dict = _state_dict(source, root)
     nodes = walk(root)
     for node in nodes:
-        check_keys_once(node)
+        if isinstance(node, Mutable):
+            check_keys_once(node)
     extents = {extent.key: extent for extent in found}
     _check_storages(source, storage_refs(nodes), extents)
     tensors = read_tensors(state_dict)

@@ -49,7 +49,9 @@ def foreign_globals(nodes: Iterable[Node]) -> list[str]:
     """The names, each once, that no genuine checkpoint of OpenMMLab needs."""
     nodes = list(nodes)
     calls = [node for node in nodes if isinstance(node, Call) and _is_getattr(node.callee)]
-    getattr_is_harmless = all(map(_is_statistic, calls)) and not any(map(_hands_on_getattr, nodes))
+    getattr_is_harmless = all(map(_is_statistic, calls)) and (
+        not any(map(_is_getattr, nodes)) or not any(map(_hands_on_getattr, nodes))
+    )
     found: dict[str, None] = {}
     for node in nodes:
         if not isinstance(node, Global) or _HARMLESS.fullmatch(node.path):

@@ -56,9 +56,9 @@ def pairs(mapping: Node) -> list[tuple[Node, Node]]:
     return list(zip(flat[::2], flat[1::2], strict=True))
 
 
-def check_keys_once(node: Node) -> None:
+def check_keys_once(node: Mutable) -> None:
     """Raises PickleError where a mapping has a key twice: whoever loads it sees the last alone."""
-    if not isinstance(node, Mutable) or not node.changes or not is_mapping(node):
+    if not node.changes or not is_mapping(node):
         return
     keys = [key.value for key, _ in pairs(node) if isinstance(key, (Text, Scalar))]
     if len(set(keys)) < len(keys):

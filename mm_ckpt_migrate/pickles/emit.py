@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mm_ckpt_migrate.pickles import opcodes as op
+from mm_ckpt_migrate.pickles.errors import PickleLimitError
 from mm_ckpt_migrate.pickles.nodes import (
     Call,
     Dict,
@@ -34,9 +35,15 @@ def emit(root: Node, *, label: Label | None = None) -> bytes:
     Args:
         label: what to write for a persistent id instead, to compare streams of two files that
             number their storages differently. Such a stream is for comparison alone.
+
+    Raises:
+        PickleLimitError: cycles make it deeper from here on than it was from the root it came from.
     """
     out = bytearray(op.PROTO + b"\x02")
-    _Emitter(out, label).node(root)
+    try:
+        _Emitter(out, label).node(root)
+    except RecursionError:
+        raise PickleLimitError(0, "objects refer to each other in too long a chain") from None
     out += op.STOP
     return bytes(out)
 

@@ -77,7 +77,7 @@ def check(found: Checkpoint | str) -> None:
         assert name.isprintable()
 
 
-@settings(max_examples=1200, deadline=None, derandomize=True)
+@settings(max_examples=800, deadline=None, derandomize=True)
 @given(damage)
 @example([(STREAM.index(b"version"), 7, b"VERSION")])
 def test_damaged_object(edits: list[tuple[int, int, bytes]]) -> None:
@@ -86,7 +86,7 @@ def test_damaged_object(edits: list[tuple[int, int, bytes]]) -> None:
     assert set(sys.modules) == before
 
 
-@settings(max_examples=600, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(damage)
 def test_damaged_object_of_a_legacy_file(edits: list[tuple[int, int, bytes]]) -> None:
     check(outcome(build_legacy(damaged(edits), storages=LEGACY_STORAGES)))

@@ -44,9 +44,10 @@ HEADER = json.dumps(
     {"__metadata__": {"mm_ckpt_migrate": json.dumps(STAMP), "tied": "[" * 9999, "cfg": ESCAPE}}
 ).encode()
 FILES: dict[str, bytes] = {
-    "version": hostile(mmseg_version=text(ESCAPE)),
-    "name_of_a_version": hostile(**{f"{ESCAPE}\ud800_version": text("1")}),
-    "config": hostile(cfg=text(f"x = '{ESCAPE}'")),
+    "versions_and_config": hostile(**{
+        "mmseg_version": text(ESCAPE), f"{ESCAPE}\ud800_version": text("1"),
+        "cfg": text(f"x = '{ESCAPE}'"),
+    }),
     "stamp": hostile(mm_ckpt_migrate=mapping({k: text(v) for k, v in STAMP.items()})),
     "empty_stamp": hostile(mm_ckpt_migrate=b"}"),
     "stamp_of_numbers": hostile(mm_ckpt_migrate=mapping({k: plain(1) for k in STAMP})),
@@ -108,10 +109,8 @@ ODD_NAMES = {
     "not_utf_8": b"\xff\xfe.pth",
     "newline": b"a\nb.pth",
     "escape": b"\x1b[2J.pth",
-    "quotes_and_spaces": b" 'a' \"b\" $(c).pth",
     "leading_hyphen": b"-rf.pth",
     "longest": b"n" * 251 + b".pth",
-    "markup": b"[bold]x[bold].pth",
 }
 
 

@@ -58,12 +58,12 @@ def every_command(request: pytest.FixtureRequest, cli: Cli) -> Callable[[Path], 
     return run
 
 
-@pytest.mark.parametrize("text", [ESC, BIDI, "\n", "\0", "\ud800", "[red]", "\u200b"])
+@pytest.mark.parametrize("text", [ESC, BIDI, "\n", "\ud800"])
 def test_in_a_key(text: str, toy: Toy, every_command: Callable[[Path], Any]) -> None:
     every_command(toy(f"backbone.{text}.w"))
 
 
-@pytest.mark.parametrize("field", ["tool", "family", "plan", "source_sha256", "from"])
+@pytest.mark.parametrize("field", ["tool", "plan", "source_sha256"])
 def test_in_a_stamp(field: str, toy: Toy, every_command: Callable[[Path], Any]) -> None:
     every_command(toy(meta={"mm_ckpt_migrate": {"tool": "x", field: ESC}}))
 

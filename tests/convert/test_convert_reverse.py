@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golden_cases import CASES, NAMES, Case, load, run, same_bytes, sha256
+from golden_cases import CASES, FEW, NAMES, Case, load, run, same_bytes, sha256
 
 from mm_ckpt_migrate.convert import convert
 from mm_ckpt_migrate.errors import ExitCode, PlanError
@@ -50,8 +50,14 @@ def weights_only(tmp_path: Path) -> Make:
     return make
 
 
-@pytest.mark.parametrize(("zipped", "build"), [(True, True), (True, False), (False, False)])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "zipped", "build"),
+    [
+        *((name, True, True) for name in NAMES),
+        *((name, True, False) for name in FEW),
+        *((name, False, False) for name in FEW),
+    ],
+)
 def test_the_whole_file_comes_back(
     name: str, zipped: bool, build: bool, weights_only: Make, tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from golden_cases import CASES, Case, run, sha256, statuses
+from golden_cases import CASES, FEW, Case, run, sha256, statuses
 
 from mm_ckpt_migrate import __version__
 from mm_ckpt_migrate.archive.source import Source
@@ -19,6 +19,11 @@ from mm_ckpt_migrate.plan import Plan, plan_from_json
 from mm_ckpt_migrate.stamp import DIGEST_PLACEHOLDER, make_stamp, read_stamp
 
 M2F = CASES["mask2former_r18"]
+
+
+@pytest.fixture(params=FEW)
+def case(request: pytest.FixtureRequest) -> Case:
+    return CASES[request.param]
 
 
 def stamp_of(path: Path) -> dict[str, Plain]:

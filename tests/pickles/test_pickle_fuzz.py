@@ -38,7 +38,7 @@ texts_only = st.recursive(
 )
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(values)
 def test_random_values_give_equal_bytes(value: Any) -> None:
     for raw in (pickle.dumps(value, 2), pickle._dumps(value, 2)):  # type: ignore[attr-defined]
@@ -79,7 +79,7 @@ def damaged(raw: bytes, damage: list[tuple[str, float, bytes]]) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=1500, deadline=None, derandomize=True)
+@settings(max_examples=1000, deadline=None, derandomize=True)
 @given(st.sampled_from(SEEDS), st.lists(edits, min_size=1, max_size=3))
 def test_random_damage(raw: bytes, damage: list[tuple[str, float, bytes]]) -> None:
     before = set(sys.modules)
@@ -94,7 +94,7 @@ def test_random_damage(raw: bytes, damage: list[tuple[str, float, bytes]]) -> No
     assert set(sys.modules) == before
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.binary(max_size=40))
 def test_random_bytes(data: bytes) -> None:
     for raw in (data, b"\x80\x02" + data + b"."):

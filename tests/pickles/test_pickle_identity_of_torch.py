@@ -63,6 +63,7 @@ def _odd_tensors(torch: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:.*quantize")
 @pytest.mark.parametrize("make", [_training_state, _odd_tensors])
 def test_same_bytes_for_torch_save(make: Any) -> None:
     torch = pytest.importorskip("torch")
