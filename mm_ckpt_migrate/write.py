@@ -60,7 +60,8 @@ def write_checkpoint(
     check_space(new, image.size)
     with Draft(new, checkpoint.source.status.st_mode & 0o777) as draft:
         draft.resize(image.size)
-        with Transfer(checkpoint.source, image, draft, progress) as transfer:
+        left_out = _left_out(checkpoint, image)
+        with Transfer(checkpoint.source, image, draft, progress, left_out) as transfer:
             _write_literals(image, draft)
             with Source(new, draft.fd) as written:
                 output = open_checkpoint(written)
@@ -110,6 +111,12 @@ def _lay_out(
         checkpoint, plan, decision.order, decision.modules, stamp,
         target_format=kind, unwrap=unwrap,
     )  # fmt: skip
+
+
+def _left_out(checkpoint: Checkpoint, image: Image) -> list[Extent]:
+    """Storages that no part of the new file comes from: damage to them is damage to the file."""
+    copied = {extent.offset for _, extent in image.extents()}
+    return [e for e in checkpoint.extents.values() if e.crc is not None and e.offset not in copied]
 
 
 def _write_literals(image: Image, draft: Draft) -> None:

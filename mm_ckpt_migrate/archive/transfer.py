@@ -24,7 +24,7 @@ _NO_KERNEL_COPY: Final = {
 }  # fmt: skip
 _KERNEL_CHUNK: Final = 64 << 20
 
-_FLUSH_SECONDS: Final = 0.05
+_FLUSH_SECONDS: Final = 0.15
 
 
 def measure(fd: int, offset: int, size: int, path: Path) -> int:
@@ -76,7 +76,16 @@ class Transfer:
     behind it, and one has the disk write meanwhile what it would otherwise write at the end.
     """
 
-    def __init__(self, source: Source, image: Image, draft: Draft, progress: Progress) -> None:
+    def __init__(
+        self,
+        source: Source,
+        image: Image,
+        draft: Draft,
+        progress: Progress,
+        left_out: Iterable[Extent] = (),
+    ) -> None:
+        """`left_out`: storages that are not copied, whose CRC is checked all the same."""
+        self._left_out = list(left_out)
         self._source = source
         self._draft = draft
         self._progress = progress
@@ -88,6 +97,9 @@ class Transfer:
 
     def __enter__(self) -> Transfer:
         self._copying = self._pool.submit(self._copy_all)
+        self._checking = [
+            self._pool.submit(_source_crc, self._source, extent) for extent in self._left_out
+        ]
         self._flushing = self._pool.submit(self._flush)
         return self
 
@@ -110,6 +122,8 @@ class Transfer:
         """
         try:
             self._copying.result()
+            for check in self._checking:
+                check.result()
             crcs = [future.result() for future in self._arriving]
             self._flushing.result()
         except OSError as error:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ HERE = Path(__file__).parent
 # `support` lies beside the rooms' folders; the golden checkpoints' makers know the raw outputs.
 sys.path += [str(HERE.parent), str(HERE.parent / "make_golden")]
 
-from golden_cases import CASES, NAMES, Case, run, skip_without_stack  # noqa: E402
+from golden_cases import CASES, NAMES, Case, edited, run, skip_without_stack  # noqa: E402
 
+from mm_ckpt_migrate.convert import convert  # noqa: E402
+from mm_ckpt_migrate.errors import MigrateError  # noqa: E402
+from mm_ckpt_migrate.options import Options  # noqa: E402
 from mm_ckpt_migrate.report import ConvertReport  # noqa: E402
 
 
@@ -20,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def schema_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def schema_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One cache for the session, so that each model is built once."""
     folder = tmp_path_factory.getbasetemp() / "schemas"
     with pytest.MonkeyPatch.context() as patch:
@@ -54,3 +58,30 @@ class Conversions:
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Conversions:
     """Give the report and the new file of a case; nobody may write to that file."""
     return Conversions(tmp_path_factory.mktemp("converted"))
+
+
+Change = Callable[[Any], Any]
+
+
+@pytest.fixture
+def attempt(tmp_path: Path) -> Callable[..., ConvertReport]:
+    """Convert a changed golden checkpoint without building the model."""
+
+    def run_one(case: Case, change: Change, family: str = "auto", **options: Any) -> ConvertReport:
+        old = edited(case, tmp_path / "old.pth", change)
+        return convert(family, "-", old, tmp_path / "new.pth", Options(build=False, **options))
+
+    return run_one
+
+
+@pytest.fixture
+def refused(attempt: Callable[..., ConvertReport], tmp_path: Path) -> Callable[..., MigrateError]:
+    """The same, where it must fail and leave nothing behind."""
+
+    def run_one(case: Case, change: Change, family: str = "auto", **options: Any) -> MigrateError:
+        with pytest.raises(MigrateError) as caught:
+            attempt(case, change, family, **options)
+        assert [path.name for path in tmp_path.iterdir()] == ["old.pth"]
+        return caught.value
+
+    return run_one
