@@ -43,6 +43,7 @@ def load_ruleset(path: Path) -> RuleSet:
         builder.marks(fields.table("recognise")), rules, builder.roles(fields),
         builder.control(fields, rules), path, hashlib.sha256(raw).hexdigest(),
     )  # fmt: skip
+    builder.check_names(fields)
     fields.close()
     return ruleset
 
@@ -91,6 +92,7 @@ class _Builder:
 
     def __init__(self, choices: Mapping[str, frozenset[str]]) -> None:
         self.choices = choices
+        self.used: set[str] = set()
 
     def pattern(self, fields: Fields, name: str) -> Pattern:
         return self._compile(fields, fields.text(name), name)
@@ -101,9 +103,15 @@ class _Builder:
 
     def _compile(self, fields: Fields, text: str, *inside: str | int) -> Pattern:
         try:
-            return compile_pattern(text, self.choices)
+            pattern = compile_pattern(text, self.choices)
         except PatternError as error:
             raise fields.error(str(error), *inside) from None
+        self.used.update(pattern.captures)
+        return pattern
+
+    def check_names(self, fields: Fields) -> None:
+        if unused := set(self.choices) - self.used:
+            raise fields.error(f"no pattern has {{{min(unused)}}}", "names", min(unused))
 
     def marks(self, fields: Fields) -> Marks:
         marks = Marks(*(self.patterns(fields, name, minimum=low) for name, low in _MARKS))
