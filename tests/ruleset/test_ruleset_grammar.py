@@ -68,7 +68,7 @@ def replaced(text: str, old: str, new: str) -> tuple[str, int]:
         ("  head: [left, right]", "  head: [left, a.b]  # here", "no word"),
         ("  head: [left, right]", "  head: []  # here", "at least 1"),
         ("  head: [left, right]", "  Head: [left]  # here", "no name of a capture"),
-        ("  head: [left, right]", "  head: [left]\n  haed: [right]  # here", "no pattern has {haed}"),
+        ("  head: [left, right]", "  head: [x]\n  haed: [y]  # here", "no pattern has {haed}"),
         ('  present: ["{head}.a.**"]', "  present: []  # here", "at least 1"),
         ('  absent: []', '  absent: ["**"]  # here', "every key"),
         ('  absent: []', '  absent: ["a.**.b"]  # here', "no segment"),
