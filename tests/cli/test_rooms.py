@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import mm_ckpt_migrate
-
-ROOT = Path(mm_ckpt_migrate.__file__).parent
+ROOT = Path(__file__).parents[2] / "mm_ckpt_migrate"
 # From the ground up. A room may import from the rooms before it, and from nothing else.
 ROOMS = (
     "__init__", "errors", "keys", "schema", "resources", "report",

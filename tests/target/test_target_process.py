@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -23,10 +22,15 @@ def shell(script: str) -> tuple[str, ...]:
     return ("/bin/sh", "-c", script, "sh")
 
 
-def test_a_missing_stack_is_told_with_what_to_type(request_: TargetRequest) -> None:
-    bare = (sys.executable, "-I", "-S")  # without site-packages
+def test_a_missing_stack_is_told_with_what_to_type(
+    request_: TargetRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An installed package lies beside torch, so that leaving site-packages out is no way.
+    missing = "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')"
+    (tmp_path / "torch.py").write_text(missing)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with (
-        TargetProcess(request_, interpreter=bare) as process,
+        TargetProcess(request_) as process,
         pytest.raises(MissingSoftwareError, match="No module named 'torch'") as caught,
     ):
         process.schema()
