@@ -11,9 +11,9 @@ import sys
 from typing import Final
 
 # `-I -S`: nothing of the user's environment, and no site packages, which take longer to find.
-_PROGRAM: Final = """\
+PROGRAM: Final = """\
 import hashlib, os, sys
-buffer, offset, sha = memoryview(bytearray(1 << 20)), 0, hashlib.sha256()
+buffer, offset, sha = memoryview(bytearray(128 << 10)), 0, hashlib.sha256()
 while count := os.preadv(0, [buffer], offset):
     sha.update(buffer[:count])
     offset += count
@@ -26,7 +26,7 @@ class DigestProcess:
 
     def __init__(self, fd: int) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
-            [sys.executable, "-I", "-S", "-c", _PROGRAM],
+            [sys.executable, "-I", "-S", "-c", PROGRAM],
             stdin=fd,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
