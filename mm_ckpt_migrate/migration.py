@@ -18,7 +18,7 @@ from mm_ckpt_migrate.decide import Decision, decide, decide_reverse, open_target
 from mm_ckpt_migrate.errors import DestinationError
 from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.plan import Plan, migrated_schema
-from mm_ckpt_migrate.report import ConvertReport, Rung, Status, Verdict, skipped
+from mm_ckpt_migrate.report import ConvertReport, Rung, Verdict, may_publish, skipped
 from mm_ckpt_migrate.rewrite import training_state
 from mm_ckpt_migrate.ruleset.library import load_rules
 from mm_ckpt_migrate.verify.keys import check_keys
@@ -64,8 +64,8 @@ def migrate(
             checkpoint, decision, decision.plan, target,
             new=new, options=options, progress=progress,
         )  # fmt: skip
-        made = all(v.status is not Status.FAIL or v.rung is Rung.ROLES for v in verdicts)
-        return _report(checkpoint, decision, new if made else None, verdicts, source.digest())
+        made = new if may_publish(verdicts) else None
+        return _report(checkpoint, decision, made, verdicts, source.digest())
 
 
 def _decide(

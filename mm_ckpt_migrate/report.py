@@ -74,6 +74,11 @@ def exit_code(verdicts: Sequence[Verdict]) -> ExitCode:
     return ExitCode.OK
 
 
+def may_publish(verdicts: Sequence[Verdict]) -> bool:
+    """Whether a file with these verdicts may appear: a forced family fails its roles, and does."""
+    return all(v.status is not Status.FAIL or v.rung is Rung.ROLES for v in verdicts)
+
+
 @dataclass(frozen=True, slots=True)
 class ConvertReport:
     """What `convert` or `plan` did, and what was proven.

@@ -22,7 +22,7 @@ from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.pickles.build import Plain
 from mm_ckpt_migrate.pickles.errors import PickleLimitError
 from mm_ckpt_migrate.plan import Plan
-from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, skipped
+from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, may_publish, skipped
 from mm_ckpt_migrate.rewrite import rewrite, training_state
 from mm_ckpt_migrate.stamp import check_placeholders, make_stamp, put_digest
 from mm_ckpt_migrate.verify.integrity import check_integrity, read_checksum
@@ -74,7 +74,7 @@ def write_checkpoint(
                     _keys(output, decision, target, draft),
                     decision.roles,
                 )
-        if not any(v.status is Status.FAIL and v.rung is not Rung.ROLES for v in verdicts):
+        if may_publish(verdicts):
             draft.publish(force=options.force)
     return verdicts
 
