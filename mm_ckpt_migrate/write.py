@@ -62,11 +62,13 @@ def write_checkpoint(
         draft.resize(image.size)
         left_out = _left_out(checkpoint, image)
         with Transfer(checkpoint.source, image, draft, progress, left_out) as transfer:
+            transfer.copied()
             _write_literals(image, draft)
             with Source(new, draft.fd) as written:
                 output = open_checkpoint(written)
                 _put_digest(checkpoint.source, composition, draft)
-                copies = transfer.result()
+                copies = transfer.compared()
+                transfer.flushed()
                 # The digest in the stamp may have been complete before the last storage was read.
                 checkpoint.source.check_unchanged()
                 verdicts = (

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from types import TracebackType
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
+from mm_ckpt_migrate.archive.crc import crc32
 from mm_ckpt_migrate.archive.image import Extent, Image
 from mm_ckpt_migrate.archive.progress import Progress
 from mm_ckpt_migrate.archive.publish import Draft, as_destination_error
@@ -24,14 +24,20 @@ _NO_KERNEL_COPY: Final = {
 }  # fmt: skip
 _KERNEL_CHUNK: Final = 64 << 20
 
+_RUN_BYTES: Final = 8 << 20
+_RUN_GAP: Final = 4 << 10
 _FLUSH_SECONDS: Final = 0.15
+
+_T = TypeVar("_T")
+# First byte in the new file, and the storage that is copied there.
+Placed: TypeAlias = tuple[int, Extent]
 
 
 def measure(fd: int, offset: int, size: int, path: Path) -> int:
     """CRC-32 of a range of an open file."""
     crc = 0
     for block in read_blocks(fd, offset, size, path):
-        crc = zlib.crc32(block, crc)
+        crc = crc32(block, crc)
     return crc
 
 
@@ -72,8 +78,9 @@ class Copies:
 class Transfer:
     """Copies the storages of an image in the background, and reads back what arrived.
 
-    Three threads, none of which holds Python's lock for long: one copies, one reads back right
-    behind it, and one has the disk write meanwhile what it would otherwise write at the end.
+    First everything is copied, while a second thread has the disk write what it would otherwise
+    write at the end; then it is read back, while the disk still writes. To read back right behind
+    the copy would take the processor from the digest of the source, which takes the longest.
     """
 
     def __init__(
@@ -90,16 +97,13 @@ class Transfer:
         self._draft = draft
         self._progress = progress
         self._extents = [(offset, extent) for offset, extent in image.extents() if extent.size]
-        self._arriving: list[Future[int]] = []
         self._stopping = Event()
         self._copied = Event()
         self._pool = ThreadPoolExecutor(3, thread_name_prefix="transfer")
 
     def __enter__(self) -> Transfer:
         self._copying = self._pool.submit(self._copy_all)
-        self._checking = [
-            self._pool.submit(_source_crc, self._source, extent) for extent in self._left_out
-        ]
+        self._comparing = self._pool.submit(self._compare_all)
         self._flushing = self._pool.submit(self._flush)
         return self
 
@@ -112,22 +116,23 @@ class Transfer:
         self._stopping.set()
         self._pool.shutdown(cancel_futures=True)
 
-    def result(self) -> Copies:
-        """Wait until every storage has arrived.
+    def copied(self) -> None:
+        """Wait until all is copied, if not yet compared; what lies between may be written then.
 
         Raises:
-            CheckpointError: the source is damaged or cut short.
+            CheckpointError: the source is cut short.
             DestinationError: the disk is full or fails.
+        """
+        self._wait(self._copying)
+
+    def compared(self) -> Copies:
+        """Wait until everything that was copied was read back.
+
+        Raises:
+            CheckpointError: the source is damaged.
             IntegrityError: what arrived is not what the source holds.
         """
-        try:
-            self._copying.result()
-            for check in self._checking:
-                check.result()
-            crcs = [future.result() for future in self._arriving]
-            self._flushing.result()
-        except OSError as error:
-            raise as_destination_error(self._draft.path, error) from error
+        crcs = self._wait(self._comparing)
         placed = list(zip(self._extents, crcs, strict=True))
         return Copies(
             {(extent.offset, extent.size): crc for (_, extent), crc in placed},
@@ -135,17 +140,39 @@ class Transfer:
             {offset: extent.offset for (offset, extent), _ in placed},
         )
 
+    def flushed(self) -> None:
+        """Wait until the disk has it all; raises DestinationError."""
+        self._wait(self._flushing)
+
+    def _wait(self, future: Future[_T]) -> _T:
+        try:
+            return future.result()
+        except OSError as error:
+            raise as_destination_error(self._draft.path, error) from error
+
     def _copy_all(self) -> None:
         try:
-            for offset, extent in self._extents:
+            for run in _runs(self._extents):
                 if self._stopping.is_set():
                     return
-                _copy(self._source, extent, self._draft, offset)
-                task = (self._source, extent, self._draft, offset)
-                self._arriving.append(self._pool.submit(_arrived, *task))
-                self._progress(extent.size)
+                (offset, first), (_, last) = run[0], run[-1]
+                size = last.offset + last.size - first.offset
+                _copy(self._source, first.offset, self._draft, offset, size)
+                self._progress(sum(extent.size for _, extent in run))
         finally:
             self._copied.set()
+
+    def _compare_all(self) -> list[int]:
+        """CRC of each storage in the new file; those that are left out are checked as well."""
+        self._copied.wait()
+        crcs: list[int] = []
+        for offset, extent in self._extents:
+            if not self._stopping.is_set():
+                crcs.append(_arrived(self._source, extent, self._draft, offset))
+        for extent in self._left_out:
+            if not self._stopping.is_set():
+                _source_crc(self._source, extent)
+        return crcs
 
     def _flush(self) -> None:
         while not self._copied.wait(_FLUSH_SECONDS):
@@ -165,12 +192,33 @@ def _arrived(source: Source, extent: Extent, draft: Draft, offset: int) -> int:
     return crc
 
 
-def _copy(source: Source, extent: Extent, draft: Draft, offset: int) -> None:
+def _runs(placed: Sequence[Placed]) -> Iterator[list[Placed]]:
+    """Storages that lie in the new file as they lie in the source, to be copied in one go.
+
+    What lies between them is copied too, as the kernel is slowed by each seam; the caller writes
+    the new file's own there afterwards.
+    """
+    run: list[Placed] = []
+    for offset, extent in placed:
+        if run:
+            (start, first), (_, last) = run[0], run[-1]
+            moved = extent.offset - first.offset != offset - start
+            gap = extent.offset - last.offset - last.size
+            too_long = extent.offset + extent.size - first.offset > _RUN_BYTES
+            if moved or not 0 <= gap <= _RUN_GAP or too_long:
+                yield run
+                run = []
+        run.append((offset, extent))
+    if run:
+        yield run
+
+
+def _copy(source: Source, start: int, draft: Draft, offset: int, size: int) -> None:
     done = 0
-    while done < extent.size:
-        count = _kernel_copy(source, extent.offset + done, draft, offset + done, extent.size - done)
+    while done < size:
+        count = _kernel_copy(source, start + done, draft, offset + done, size - done)
         if not count:
-            block = source.read(extent.offset + done, min(CHUNK, extent.size - done))
+            block = source.read(start + done, min(CHUNK, size - done))
             draft.write(offset + done, block)
             count = len(block)
         done += count

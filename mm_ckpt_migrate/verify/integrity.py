@@ -6,10 +6,10 @@ storage, the caller has held it against the bytes; where it records none, they a
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from mm_ckpt_migrate.archive.crc import crc32
 from mm_ckpt_migrate.archive.image import Extent
 from mm_ckpt_migrate.archive.transfer import measure
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
@@ -111,7 +111,7 @@ class _Comparer:
         extent = checkpoint.extents[tensor.storage]
         if not tensor.contiguous:
             storage = checkpoint.source.read(extent.offset, extent.size)
-            return zlib.crc32(gather(storage, tensor))
+            return crc32(gather(storage, tensor))
         start = extent.offset + tensor.byte_offset
         if (start, tensor.nbytes) == (extent.offset, extent.size):
             return self.checksum(checkpoint, extent)

@@ -42,9 +42,11 @@ def copy(folder: Path, data: bytes = WHOLE, *, source_folder: Path | None = None
         with Draft(folder / "new.pth", 0o644) as draft:
             draft.resize(image.size)
             with Transfer(source, image, draft, seen.append) as transfer:
+                transfer.copied()
                 for offset, literal in image.literals():
                     draft.write(offset, literal)
-                copies = transfer.result()
+                copies = transfer.compared()
+                transfer.flushed()
             draft.publish(force=False)
     assert sum(seen) == sum(map(len, STORAGES.values()))
     assert sorted(copies.source.values()) == sorted(copies.output.values())
@@ -145,12 +147,12 @@ def test_i2_fdatasync_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_x8_a_byte_that_arrives_changed(
     key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = len(STORAGES[key])
+    middle = WHOLE.index(STORAGES[key]) + len(STORAGES[key]) // 2
 
     def corrupt(src: int, dst: int, size: int, start: int, at: int) -> int:
         data = bytearray(os.pread(src, size, start))
-        if size == wanted:
-            data[size // 2] ^= 4
+        if start <= middle < start + size:
+            data[middle - start] ^= 4
         return os.pwrite(dst, data, at)
 
     monkeypatch.setattr(os, "copy_file_range", corrupt)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from support.files import golden_files, golden_id
 
+from mm_ckpt_migrate.archive import source as sources
+from mm_ckpt_migrate.archive.digest import DigestProcess
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.convert import convert
 from mm_ckpt_migrate.errors import CheckpointError, DestinationError
@@ -45,20 +47,24 @@ def test_x6_source_changed_between_digest_and_copy(
 ) -> None:
     """The worst moment: the digest is of the old bytes, and what is copied are the new ones."""
     digested = threading.Event()
-    digest, copy = Source.digest, os.copy_file_range
+    start, result, copy = DigestProcess.__init__, DigestProcess.result, os.copy_file_range
+    processes: list[DigestProcess] = []
+    results: list[str] = []
 
-    def spy(source: Source) -> str:
-        result = digest(source)
-        digested.set()
-        return result
+    def spy(process: DigestProcess, fd: int) -> None:
+        start(process, fd)
+        processes.append(process)
 
-    def late(src: int, dst: int, size: int, start: int, at: int) -> int:
+    def late(src: int, dst: int, size: int, offset: int, at: int) -> int:
         if not digested.is_set():
-            digested.wait(10)
+            results.append(result(processes[0]))
+            digested.set()
             flip_last_storage(old)
-        return copy(src, dst, size, start, at)
+        return copy(src, dst, size, offset, at)
 
-    monkeypatch.setattr(Source, "digest", spy)
+    monkeypatch.setattr(sources, "_WORTH_A_PROCESS", 0)
+    monkeypatch.setattr(DigestProcess, "__init__", spy)
+    monkeypatch.setattr(DigestProcess, "result", lambda _: results[0])
     monkeypatch.setattr(os, "copy_file_range", late)
     with pytest.raises(CheckpointError):
         migrate(old)
