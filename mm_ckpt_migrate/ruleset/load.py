@@ -10,7 +10,7 @@ from typing import Final
 
 from mm_ckpt_migrate.errors import RuleError
 from mm_ckpt_migrate.ruleset.fields import SEGMENT, WORD, Fields
-from mm_ckpt_migrate.ruleset.model import Lookalike, Marks, Role, Rule, RuleSet
+from mm_ckpt_migrate.ruleset.model import Lookalike, Marks, ModuleOrder, Role, Rule, RuleSet
 from mm_ckpt_migrate.ruleset.pattern import Pattern, PatternError, compile_pattern
 from mm_ckpt_migrate.ruleset.yamltext import YamlText
 
@@ -41,7 +41,7 @@ def load_ruleset(path: Path) -> RuleSet:
     ruleset = RuleSet(
         family, number, title, *released, why, tuple(upstream),
         builder.marks(fields.table("recognise")), rules, builder.roles(fields),
-        builder.control(fields, rules), path, hashlib.sha256(raw).hexdigest(),
+        builder.order(fields), builder.control(fields, rules), path, hashlib.sha256(raw).hexdigest(),
     )  # fmt: skip
     builder.check_names(fields)
     fields.close()
@@ -156,6 +156,16 @@ class _Builder:
             entry.close()
             roles.append(Role(layers, config, tuple(order)))
         return tuple(roles)
+
+    def order(self, fields: Fields) -> tuple[ModuleOrder, ...]:
+        orders = []
+        for entry in fields.tables("order") if "order" in fields.left else ():
+            layers, children = self.pattern(entry, "layers"), entry.texts("children", SEGMENT)
+            if len(set(children)) < len(children):
+                raise entry.error("a child stands in the list twice", "children")
+            entry.close()
+            orders.append(ModuleOrder(layers, tuple(children)))
+        return tuple(orders)
 
 
 def _check_captures(fields: Fields, source: Pattern, target: Pattern) -> None:

@@ -49,6 +49,19 @@ class Role:
         return attention_roles(self.operation_order)
 
 
+@dataclass(frozen=True, slots=True)
+class ModuleOrder:
+    """In which order the new release registers the children of each layer.
+
+    Attributes:
+        layers: pattern of a layer's module path.
+        children: names of all its children; others stay before them.
+    """
+
+    layers: Pattern
+    children: tuple[str, ...]
+
+
 def attention_roles(operation_order: Iterable[str]) -> tuple[str, ...]:
     return tuple(step for step in operation_order if step.endswith("_attn"))
 
@@ -88,6 +101,7 @@ class RuleSet:
     marks: Marks
     rules: tuple[Rule, ...]
     roles: tuple[Role, ...]
+    order: tuple[ModuleOrder, ...]
     control: tuple[Rule, ...]
     path: Path
     digest: str
