@@ -1,6 +1,6 @@
 """Time `convert` against `cp` and against the one-page script, side by side in one run.
 
-    python benchmarks/run.py [--folder DIR] [--rounds 5]
+    python benchmarks/run.py [--training] [--folder DIR] [--rounds 5]
 
 Every command is a process of its own, timed from outside; its memory is what the operating
 system says of the finished process. Each round runs all of them, so that a machine whose speed
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from make_checkpoint import CONFIG
+from make_checkpoint import CONFIG, TRAINING_CONFIG
 
 HERE = Path(__file__).parent
 # The same program that `convert` runs for the digest in its stamp.
@@ -97,18 +97,20 @@ def report(runs: dict[str, list[Run]], size: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--training", action="store_true", help="R50 with its optimizer")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         old, new = Path(folder) / "old.pth", Path(folder) / "new.pth"
-        subprocess.run([sys.executable, str(HERE / "make_checkpoint.py"), str(old)], check=True)
+        make = [sys.executable, str(HERE / "make_checkpoint.py"), str(old)]
+        subprocess.run([*make, "--training"] if args.training else make, check=True)
         from mm_ckpt_migrate.archive.digest import PROGRAM
         from mm_ckpt_migrate.configs.find import find_config
 
         os.environ["DIGEST_PROGRAM"] = PROGRAM
 
-        table = commands(old, new, str(find_config(CONFIG)))
+        table = commands(old, new, str(find_config(TRAINING_CONFIG if args.training else CONFIG)))
         for name, command in table.items():
             print(f"warm-up: {name}", file=sys.stderr)
             measure(command, new)

@@ -1,4 +1,4 @@
-"""What must arrive unchanged: everything in a checkpoint that the plan does not touch."""
+"""What must arrive unchanged: everything in a checkpoint that no plan touches."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ from collections.abc import Callable, Iterator
 
 from mm_ckpt_migrate.archive.storages import storage_ref
 from mm_ckpt_migrate.checkpoint.model import Checkpoint, Tree
+from mm_ckpt_migrate.checkpoint.weights_only import refused_globals
+from mm_ckpt_migrate.contents import AVERAGED, CONFIG_PATHS, Contents
 from mm_ckpt_migrate.keys import STAMP_KEY
 from mm_ckpt_migrate.pickles.build import find, is_mapping, pairs, text_value
-from mm_ckpt_migrate.pickles.emit import emit
-from mm_ckpt_migrate.pickles.nodes import Node, Persistent
-from mm_ckpt_migrate.rewrite import TRAINING_STATE
+from mm_ckpt_migrate.pickles.emit import Label, emit
+from mm_ckpt_migrate.pickles.nodes import Node, Persistent, walk
+from mm_ckpt_migrate.training.follow import TRAINING_STATE
+
+_HUB = "message_hub"
+# Sections whose entries are looked at one by one, because some of them are edited.
+_OPENED = ((), ("meta",), (_HUB,), (_HUB, "runtime_info"))
+# mmengine's log buffers move within the hub when they are made plain.
+_LOGS = {f"{_HUB}.log_scalars", f"{_HUB}.log_history", f"{_HUB}.resumed_keys"}
 
 
-def carried_streams(checkpoint: Checkpoint, origin: Callable[[int], int]) -> dict[str, bytes]:
-    """One stream for each entry of the root and of `meta` that must arrive as it was.
+def label_by_place(checkpoint: Checkpoint, origin: Callable[[int], int]) -> Label:
+    """Tells storages apart by where they lie in the source, whatever their numbers.
 
     Args:
-        origin: offset in the source of the storage at an offset in this file, by which storages
-            are told apart, whatever their numbers.
+        origin: offset in the source of the storage at an offset in this file.
     """
 
     def label(node: Persistent) -> bytes:
@@ -26,19 +33,30 @@ def carried_streams(checkpoint: Checkpoint, origin: Callable[[int], int]) -> dic
         place = origin(extent.offset) if extent.size else -1
         return f"{place}:{extent.size};".encode()
 
+    return label
+
+
+def carried_streams(checkpoint: Checkpoint, label: Label, contents: Contents) -> dict[str, bytes]:
+    """One stream for each entry that must arrive as it was."""
     tree = checkpoint.tree
-    entries = _untouched(tree) if tree is not None and tree.path else ()
-    return {name: emit(node, label=label) for name, node in entries}
+    if tree is None or not tree.path:
+        return {}
+    return {name: emit(node, label=label) for name, node in _untouched(tree, contents)}
 
 
-def _untouched(tree: Tree) -> Iterator[tuple[str, Node]]:
-    touched = {tree.path[0], "ema_state_dict", "meta", STAMP_KEY, *TRAINING_STATE}
-    meta = find(tree.root, "meta")
-    sections = [("", tree.root)]
-    if meta is not None and is_mapping(meta):
-        sections.append(("meta.", meta))
-    for prefix, mapping in sections:
-        for key, node in pairs(mapping):
-            name = text_value(key)
-            if name is not None and name not in touched:
-                yield prefix + name, node
+def _untouched(tree: Tree, contents: Contents) -> Iterator[tuple[str, Node]]:
+    touched = {
+        tree.path[0], AVERAGED, "meta", f"meta.{STAMP_KEY}", _HUB,
+        f"{_HUB}.runtime_info", *TRAINING_STATE, *contents.left_out, *map(".".join, CONFIG_PATHS),
+    }  # fmt: skip
+    if find(tree.root, "meta", "dataset_meta", "CLASSES") is not None:
+        touched.add("meta.dataset_meta")
+    opened = _OPENED[:2] if contents.inference else _OPENED
+    for path in opened:
+        mapping = find(tree.root, *path)
+        for key, node in pairs(mapping) if mapping is not None and is_mapping(mapping) else ():
+            name = ".".join((*path, text_value(key) or ""))
+            if name in touched or (contents.inference and not path):
+                continue
+            if contents.keep_as_is or not (name in _LOGS or refused_globals(walk(node))):
+                yield name, node

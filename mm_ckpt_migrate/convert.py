@@ -43,7 +43,8 @@ def convert(
         IntegrityError: the copy is not what the source holds.
     """
     with Source(old) as source:
-        check_destination(new, source.status, force=options.force)
+        for path in filter(None, (new, options.config_out)):
+            check_destination(path, source.status, force=options.force)
         source.start_digest()
         # Imported while the digest is on its way, which takes most of the time.
         from mm_ckpt_migrate.migration import migrate

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.choose import Choice, choose_family
-from mm_ckpt_migrate.configs.read import read_config
-from mm_ckpt_migrate.configs.values import Config, lookup
-from mm_ckpt_migrate.errors import CheckpointError, ConfigError, PlanError, TargetMismatchError
+from mm_ckpt_migrate.contents import Contents
+from mm_ckpt_migrate.decide_contents import decide_contents
+from mm_ckpt_migrate.errors import CheckpointError, PlanError, TargetMismatchError
 from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.plan import (
     Plan,
@@ -26,9 +25,10 @@ from mm_ckpt_migrate.plan import (
 from mm_ckpt_migrate.report import Rung, Verdict, failed, skipped
 from mm_ckpt_migrate.ruleset.detect import Layout, detect
 from mm_ckpt_migrate.ruleset.library import Library
-from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.ruleset.order import reorder
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.stamp import Origin, read_stamp
+from mm_ckpt_migrate.training.follow import training_sections
 from mm_ckpt_migrate.verify.roles import check_roles
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Decision:
         target: the model that the new file is for; None where it was not built.
         origin: the stamp that is taken off, in reverse.
         roles: verdict of the roles rung.
+        contents: what becomes of everything beside the weights.
         notices: what the user should know, one sentence each.
     """
 
@@ -55,47 +56,8 @@ class Decision:
     target: TargetModel | None
     origin: Origin | None
     roles: Verdict
+    contents: Contents
     notices: tuple[str, ...]
-
-
-def open_target(cfg: str, rules_folder_families: Sequence[RuleSet], options: Options) -> Target:
-    """Find and read the target config, and start to build its model where it is not cached.
-
-    Raises:
-        ConfigError: the config is missing, unreadable, or for the old release.
-    """
-    # Not at the top: without a target none of this is needed, and it takes a while to import.
-    from mm_ckpt_migrate.configs.find import config_scope, find_config
-    from mm_ckpt_migrate.target.resolve import resolve_target
-
-    path = find_config(cfg)
-    config = read_config(path)
-    model = config.get("model")
-    if not isinstance(model, dict):
-        raise ConfigError(path, "it has no `model`", hint="Give the config of the target model.")
-    if old := _old_setting(config, rules_folder_families):
-        raise ConfigError(
-            path, f"this is a config for the old release: it has `{old}`",
-            hint="Give the current release's config, such as the name of one that mmseg ships.",
-        )  # fmt: skip
-    imports = lookup(config, "custom_imports.imports")
-    names = [imports] if isinstance(imports, str) else imports
-    return resolve_target(
-        model, config_scope(path, config),
-        imports=tuple(map(str, names)) if isinstance(names, (list, tuple)) else (),
-        allow_imports=options.allow_imports, cache=options.cache, source=path,
-    )  # fmt: skip
-
-
-def _old_setting(config: Config, families: Sequence[RuleSet]) -> str | None:
-    """A setting that only the old release's transformer layers have."""
-    for rules in families:
-        for role in rules.roles:
-            for head in sorted(role.config.choices.get("head", ())):
-                path = f"model.{role.config.fill({'head': head})}"
-                if lookup(config, path) is not None:
-                    return path
-    return None
 
 
 def decide(
@@ -116,14 +78,17 @@ def decide(
         return _nothing_to_do(checkpoint, choice)
     plan = make_plan(checkpoint.schema, choice.rules)
     model = target.schema() if target else None
-    order, modules = _orders(plan)
+    order, modules = (reorder(names, choice.rules.order) for names in _orders(plan))
     if model is not None:
         _check_covering(checkpoint, choice, plan, model, library)
         plan = fit_modules(plan, model.schema)
         order, modules = model.schema.names, tuple(model.schema.modules or ())
+    contents, notices = decide_contents(
+        checkpoint, plan, order, model, choice.config, library.families, options
+    )
     return Decision(
         choice.rules.family, plan, order, modules, model, None,
-        _roles(choice, plan), _notices(choice),
+        _roles(choice, plan), contents, (*_notices(choice), *notices),
     )  # fmt: skip
 
 
@@ -145,7 +110,7 @@ def _nothing_to_do(checkpoint: Checkpoint, choice: Choice) -> Decision:
     else:
         notice = "its names are the current release's already: nothing to do"
     verdict = skipped(Rung.ROLES, "there was nothing to rename")
-    return Decision(choice.rules.family, None, (), (), None, None, verdict, (notice,))
+    return Decision(choice.rules.family, None, (), (), None, None, verdict, Contents(), (notice,))
 
 
 def _check_covering(
@@ -206,13 +171,19 @@ def decide_reverse(checkpoint: Checkpoint, options: Options) -> Decision:
             hint="The file was changed since; only the file that the plan made can be reversed.",
         )
     notices = [f"{name} was dropped by the migration and stays lost" for name in origin.dropped]
+    sections = training_sections(checkpoint)
+    notices += [f"{name} is left out: its state belongs to the new order" for name in sections]
+    configs = {tuple(path.split(".")): text for path, text in origin.configs.items()}
+    contents = Contents(configs=configs, left_out=sections, keep_as_is=True)
     verdict = skipped(Rung.ROLES, "the old names are given back as they were")
-    return Decision(plan.family, plan, *_orders(plan), None, origin, verdict, tuple(notices))
+    return Decision(
+        plan.family, plan, *_orders(plan), None, origin, verdict, contents, tuple(notices)
+    )
 
 
 def _origin(checkpoint: Checkpoint, plan_file: Path | None) -> Origin:
     if plan_file is not None:
-        return Origin(read_plan(plan_file), "", (), wrapped=False)
+        return Origin(read_plan(plan_file), "", (), wrapped=False, configs={})
     if checkpoint.stamp is None:
         raise PlanError(
             f"{checkpoint.source.path}: it bears no stamp, so the way back is unknown",

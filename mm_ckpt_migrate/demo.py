@@ -11,7 +11,6 @@ from pathlib import Path
 from mm_ckpt_migrate.archive.progress import no_progress
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
-from mm_ckpt_migrate.decide import open_target
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.migration import migrate
 from mm_ckpt_migrate.options import Options
@@ -20,6 +19,7 @@ from mm_ckpt_migrate.resources import resource_folder
 from mm_ckpt_migrate.ruleset.library import Library, family_named, load_rules
 from mm_ckpt_migrate.schema import Schema
 from mm_ckpt_migrate.target.resolve import Target
+from mm_ckpt_migrate.target_config import open_target, read_target_config
 from mm_ckpt_migrate.verify.forward import check_record, control_names
 
 
@@ -63,13 +63,15 @@ def demonstrate(folder: Path, *, build: bool = True) -> Iterator[ConvertReport]:
     with ExitStack() as stack:
         # Each target is a child process; they start at once, and build while the first is read.
         targets = [
-            stack.enter_context(open_target(str(case.config), library.families, options))
-            if build
-            else None
+            stack.enter_context(_target(case, library, options)) if build else None
             for case in cases()
         ]
         for case, target in zip(cases(), targets, strict=True):
             yield _convert(case, target, folder / f"{case.name}.pth", library, options)
+
+
+def _target(case: Case, library: Library, options: Options) -> Target:
+    return open_target(read_target_config(str(case.config), None, library.families), options)
 
 
 def _convert(

@@ -14,13 +14,13 @@ from mm_ckpt_migrate.archive.progress import Progress
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
-from mm_ckpt_migrate.decide import Decision, decide, decide_reverse, open_target
+from mm_ckpt_migrate.contents import only_weights
+from mm_ckpt_migrate.decide import Decision, decide, decide_reverse
 from mm_ckpt_migrate.errors import DestinationError
-from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.options import EMBEDDED, Options, Purpose
 from mm_ckpt_migrate.plan import Plan, migrated_schema
 from mm_ckpt_migrate.report import ConvertReport, Rung, Verdict, may_publish, skipped
-from mm_ckpt_migrate.rewrite import training_state
-from mm_ckpt_migrate.ruleset.library import load_rules
+from mm_ckpt_migrate.ruleset.library import Library, load_rules
 from mm_ckpt_migrate.verify.keys import check_keys
 from mm_ckpt_migrate.write import write_checkpoint
 
@@ -60,12 +60,14 @@ def migrate(
         if decision.plan is None:
             return _report(checkpoint, decision, None, _nothing_written(decision), source.digest())
         _save_plan(decision, options, source.path, new)
-        verdicts = write_checkpoint(
+        verdicts, notices = write_checkpoint(
             checkpoint, decision, decision.plan, target,
             new=new, options=options, progress=progress,
         )  # fmt: skip
         made = new if may_publish(verdicts) else None
-        return _report(checkpoint, decision, made, verdicts, source.digest())
+        if made is not None and options.config_out is not None:
+            notices += _write_config(cfg, checkpoint, options.config_out, options)
+        return _report(checkpoint, decision, made, verdicts, source.digest(), notices)
 
 
 def _decide(
@@ -77,13 +79,44 @@ def _decide(
     target: Target | None = None,
 ) -> tuple[Checkpoint, Decision, Target | None]:
     library = load_rules()
-    if target is None and options.build and not options.reverse:
-        # Where the model is not in the cache it is built in a child, while this process reads.
-        target = stack.enter_context(open_target(cfg, library.families, options))
-    checkpoint = open_checkpoint(source, check_crc=options.check_crc)
     if options.reverse:
+        checkpoint = open_checkpoint(source, check_crc=options.check_crc)
         return checkpoint, decide_reverse(checkpoint, options), None
+    if cfg == EMBEDDED or not options.build or target is not None:
+        checkpoint = _open(source, options)
+        if options.build and target is None:
+            target = _target(stack, cfg, checkpoint, library, options)
+    else:
+        # Where the model is not in the cache it is built in a child, while this process reads.
+        target = _target(stack, cfg, None, library, options)
+        checkpoint = _open(source, options)
     return checkpoint, decide(checkpoint, family, library, target, options), target
+
+
+def _open(source: Source, options: Options) -> Checkpoint:
+    checkpoint = open_checkpoint(source, check_crc=options.check_crc)
+    if options.purpose is Purpose.INFERENCE:
+        return only_weights(checkpoint, raw=options.raw_weights)
+    return checkpoint
+
+
+def _target(
+    stack: ExitStack, cfg: str, checkpoint: Checkpoint | None, library: Library, options: Options
+) -> Target:
+    # Not at the top: without a target none of this is needed, and it takes a while to import.
+    from mm_ckpt_migrate.target_config import open_target, read_target_config
+
+    config = read_target_config(cfg, checkpoint, library.families)
+    return stack.enter_context(open_target(config, options))
+
+
+def _write_config(cfg: str, checkpoint: Checkpoint, new: Path, options: Options) -> tuple[str, ...]:
+    from mm_ckpt_migrate.target_config import write_target_config
+
+    families = load_rules().families
+    if write_target_config(cfg, checkpoint, new, families, force=options.force):
+        return (f"the migrated config is {new}",)
+    return (f"{cfg} is for the current release already, so {new} was not written",)
 
 
 def _planned_keys(checkpoint: Checkpoint, decision: Decision) -> Verdict:
@@ -126,6 +159,7 @@ def _report(
     new: Path | None,
     verdicts: Sequence[Verdict],
     digest: str,
+    notices: Sequence[str] = (),
 ) -> ConvertReport:
     table = decision.plan
     moved = len(table.renamed) if table else 0
@@ -144,14 +178,5 @@ def _report(
         plan_digest=table.digest if table else "",
         source_digest=digest,
         verdicts=(*verdicts, *unreached),
-        notices=(*decision.notices, *_dropped(checkpoint, decision)),
+        notices=(*decision.notices, *notices),
     )
-
-
-def _dropped(checkpoint: Checkpoint, decision: Decision) -> list[str]:
-    if decision.plan is None:
-        return []
-    return [
-        f"{name} is left out: it is indexed by the order of the parameters, which changes"
-        for name in training_state(checkpoint)
-    ]

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
+from typing import Final
 
 from mm_ckpt_migrate.archive.format import Format
+
+# As CFG: the config inside the checkpoint.
+EMBEDDED: Final = "embedded"
+
+
+class Purpose(str, Enum):
+    """What a new file is for."""
+
+    RESUME = "resume"
+    INFERENCE = "inference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +34,10 @@ class Options:
         check_crc: refuse a zip file without CRCs.
         keep_opaque: carry objects of classes that no genuine checkpoint needs.
         allow_imports: packages beside OpenMMLab's that the config may import.
+        purpose: what the new file is for; None carries what is there.
+        raw_weights: for inference, take the weights of the last step rather than averaged ones.
+        keep_as_is: do not simplify what torch.load refuses at its defaults.
+        config_out: where to write the target config, migrated where it was for the old release.
         cache: use and fill the schema cache.
     """
 
@@ -34,4 +50,8 @@ class Options:
     check_crc: bool = True
     keep_opaque: bool = False
     allow_imports: tuple[str, ...] = ()
+    purpose: Purpose | None = None
+    raw_weights: bool = False
+    keep_as_is: bool = False
+    config_out: Path | None = None
     cache: bool = True

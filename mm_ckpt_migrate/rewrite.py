@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
 
 from mm_ckpt_migrate.archive.format import Format
-from mm_ckpt_migrate.archive.image import Composition, Extent
+from mm_ckpt_migrate.archive.image import Composition, Extent, Piece
 from mm_ckpt_migrate.archive.legacy import LegacyFile, compose_legacy
+from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.archive.storages import storage_ref, storage_refs
 from mm_ckpt_migrate.archive.torchzip import TorchZip, compose_zip
 from mm_ckpt_migrate.archive.transfer import measure_extents
 from mm_ckpt_migrate.checkpoint.model import Checkpoint, Tree
+from mm_ckpt_migrate.contents import AVERAGED, Contents, edit_contents
 from mm_ckpt_migrate.errors import PlanError
 from mm_ckpt_migrate.keys import STAMP_KEY, safe_text
 from mm_ckpt_migrate.pickles.build import (
@@ -29,20 +30,13 @@ from mm_ckpt_migrate.pickles.build import (
     named_pairs,
     pairs,
     set_pairs,
+    set_values,
     text_of,
     text_value,
 )
 from mm_ckpt_migrate.pickles.emit import emit
 from mm_ckpt_migrate.pickles.nodes import Mutable, Node, Persistent, Text, Tuple, walk
 from mm_ckpt_migrate.plan import Plan, averaged_table
-
-# Indexed by the order of the parameters, which the migration changes.
-TRAINING_STATE: Final = ("optimizer", "param_schedulers")
-
-
-def training_state(checkpoint: Checkpoint) -> tuple[str, ...]:
-    """The sections that are left out, because they would belong to the wrong parameters."""
-    return tuple(name for name in checkpoint.sections if name in TRAINING_STATE)
 
 
 def rewrite(
@@ -51,16 +45,18 @@ def rewrite(
     order: Sequence[str],
     modules: Sequence[str],
     stamp: Mapping[str, Plain] | None,
+    contents: Contents,
     *,
     target_format: Format,
     unwrap: bool = False,
-) -> Composition:
-    """Edit the nodes in place and lay the file out.
+) -> tuple[Composition, tuple[str, ...]]:
+    """Edit the nodes in place and lay the file out; gives it with notices for the user.
 
     Args:
         order: the new keys in the order in which the new file shall have them.
         modules: the new module paths, likewise.
         stamp: to be put into `meta`; None removes the one that is there.
+        contents: what becomes of everything beside the weights.
         target_format: zip, or legacy where the source is legacy.
         unwrap: make the state dict the root again.
 
@@ -74,8 +70,9 @@ def rewrite(
     if tree.ema is not None:
         _rename(tree.ema, averaged_table(plan), ["steps", *(f"module.{name}" for name in order)])
         _rename_modules(tree.ema, plan, modules, "module.")
+    edited = edit_contents(checkpoint, contents)
     root = tree.state_dict if unwrap else _root(tree, stamp)
-    return _lay_out(checkpoint, root, target_format)
+    return _lay_out(checkpoint, root, edited.storages, target_format), edited.notices
 
 
 def _rename(mapping: Mutable, table: Mapping[str, str | None], order: Sequence[str]) -> None:
@@ -126,39 +123,40 @@ def _join(prefix: str, path: str) -> str:
 
 
 def _root(tree: Tree, stamp: Mapping[str, Plain] | None) -> Node:
-    """The root without the training state and with the stamp in its `meta`."""
+    """The root with the stamp in its `meta`, and without an earlier one."""
+    mark = {STAMP_KEY: from_plain(dict(stamp))} if stamp else {}
+    ema = {AVERAGED: tree.ema} if tree.ema else {}
     if not tree.path:
-        meta = mapping_of({STAMP_KEY: from_plain(dict(stamp))} if stamp else {})
-        return mapping_of({"meta": meta, "state_dict": tree.state_dict})
+        return mapping_of({"meta": mapping_of(mark), "state_dict": tree.state_dict, **ema})
     root = tree.root
     assert isinstance(root, Mutable)
-    entries = [(k, v) for k, v in pairs(root) if text_value(k) not in TRAINING_STATE]
-    meta_node = find(root, "meta")
-    if isinstance(meta_node, Mutable):
-        kept = [(k, v) for k, v in pairs(meta_node) if text_value(k) != STAMP_KEY]
-        if stamp:
-            kept.append((text_of(STAMP_KEY), from_plain(dict(stamp))))
-        set_pairs(meta_node, kept)
-    elif stamp:
-        entries.insert(0, (text_of("meta"), mapping_of({STAMP_KEY: from_plain(dict(stamp))})))
-    set_pairs(root, entries)
+    set_values(root, ema)
+    meta = find(root, "meta")
+    if isinstance(meta, Mutable):
+        kept = [(k, v) for k, v in pairs(meta) if text_value(k) != STAMP_KEY]
+        set_pairs(meta, kept)
+        set_values(meta, mark)
+    elif mark:
+        set_pairs(root, [(text_of("meta"), mapping_of(mark)), *pairs(root)])
     return root
 
 
-def _lay_out(checkpoint: Checkpoint, root: Node, target_format: Format) -> Composition:
+def _lay_out(
+    checkpoint: Checkpoint, root: Node, new: Mapping[str, bytes], target_format: Format
+) -> Composition:
     container = checkpoint.container
     if target_format is Format.LEGACY:
         assert isinstance(container, LegacyFile)
         legacy, refs = container, storage_refs(walk(root))
         return Composition(emit(root), lambda pickle: compose_legacy(legacy, pickle, refs))
     shell = container if isinstance(container, TorchZip) else TorchZip(b"", ())
-    storages = _number_storages(root, checkpoint.extents)
-    if any(extent.crc is None for extent in storages):
-        storages = measure_extents(checkpoint.source, storages)
+    storages = _number_storages(root, {**checkpoint.extents, **new})
+    if any(isinstance(piece, Extent) and piece.crc is None for piece in storages):
+        storages = [_measured(checkpoint.source, piece) for piece in storages]
     return Composition(emit(root), lambda pickle: compose_zip(shell, pickle, storages))
 
 
-def _number_storages(root: Node, extents: Mapping[str, Extent]) -> list[Extent]:
+def _number_storages(root: Node, pieces: Mapping[str, Piece]) -> list[Piece]:
     """Number the storages in the order in which the pickle first meets them, as torch does.
 
     torch's loader computes offsets from that order (`calculate_storage_offsets`), and gives
@@ -172,4 +170,12 @@ def _number_storages(root: Node, extents: Mapping[str, Extent]) -> list[Extent]:
             assert isinstance(node.pid, Tuple)
             # A new tuple's worth of items: the old key's text may be shared with something else.
             node.pid.items = [*node.pid.items[:2], number, *node.pid.items[3:5]]
-    return [replace(extents[key], key=number.value) for key, number in numbers.items()]
+    return [_numbered(pieces[key], number.value) for key, number in numbers.items()]
+
+
+def _measured(source: Source, piece: Piece) -> Piece:
+    return measure_extents(source, [piece])[0] if isinstance(piece, Extent) else piece
+
+
+def _numbered(piece: Piece, number: str) -> Piece:
+    return replace(piece, key=number) if isinstance(piece, Extent) else piece

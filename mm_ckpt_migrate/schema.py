@@ -64,6 +64,7 @@ class TargetModel:
     Attributes:
         schema: the model's state dict.
         parameters: names of `named_parameters()`, the order that optimizer state is indexed by.
+        frozen: those of them that are not trained (`requires_grad` is False).
         stack: package name to version of everything that shaped the model.
         device: `meta` or `cpu`, where the model was built.
         cached: whether this was read from the schema cache rather than built now.
@@ -71,6 +72,7 @@ class TargetModel:
 
     schema: Schema
     parameters: tuple[str, ...]
+    frozen: tuple[str, ...]
     stack: Mapping[str, str]
     device: str
     cached: bool = False

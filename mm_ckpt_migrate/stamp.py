@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,18 +27,32 @@ class Origin:
         sha256: digest of the very first file, before any migration.
         dropped: sections that the migration left out.
         wrapped: whether the source was a bare state dict.
+        configs: texts of the configs inside that were migrated, by their dotted paths.
     """
 
     plan: Plan
     sha256: str
     dropped: tuple[str, ...]
     wrapped: bool
+    configs: Mapping[str, str]
 
 
 def make_stamp(
-    plan: Plan, previous: Mapping[str, Plain] | None, dropped: tuple[str, ...], *, wrapped: bool
+    plan: Plan,
+    previous: Mapping[str, Plain] | None,
+    dropped: tuple[str, ...],
+    configs: Mapping[str, str],
+    *,
+    wrapped: bool,
 ) -> dict[str, Plain]:
-    """A stamp with `DIGEST_PLACEHOLDER` for the source's digest; a first origin is kept."""
+    """A stamp with `DIGEST_PLACEHOLDER` for the source's digest; a first origin is kept.
+
+    Args:
+        configs: the old texts of configs, by their dotted paths; equal ones are kept once.
+    """
+    texts: dict[str, list[Plain]] = {}
+    for path, text in configs.items():
+        texts.setdefault(text, []).append(path)
     origin = previous.get("origin_sha256") if previous else None
     return {
         "tool": f"mm-ckpt-migrate {__version__}",
@@ -50,6 +64,7 @@ def make_stamp(
         "origin_sha256": origin if isinstance(origin, str) else DIGEST_PLACEHOLDER,
         "dropped": list(dropped),
         "wrapped": wrapped,
+        "configs": [{"paths": paths, "text": text} for text, paths in texts.items()],
         "plan": json.dumps(plan.to_json(), separators=(",", ":")),
     }
 
@@ -84,4 +99,11 @@ def read_stamp(stamp: Mapping[str, Plain]) -> Origin:
         str(stamp.get("origin_sha256")),
         tuple(map(str, dropped)) if isinstance(dropped, list) else (),
         stamp.get("wrapped") is True,
+        dict(_configs(stamp.get("configs"))),
     )
+
+
+def _configs(entries: Plain) -> Iterator[tuple[str, str]]:
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and isinstance(paths := entry.get("paths"), list):
+            yield from ((str(path), str(entry.get("text"))) for path in paths)

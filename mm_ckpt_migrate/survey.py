@@ -18,25 +18,15 @@ from mm_ckpt_migrate.archive.torchzip import read_zip
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.checkpoint.policy import foreign_globals
+from mm_ckpt_migrate.checkpoint.weights_only import refused_globals
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.pickles.build import is_mapping, pairs
 from mm_ckpt_migrate.pickles.errors import PickleError
-from mm_ckpt_migrate.pickles.nodes import Global, Node, Text, walk
+from mm_ckpt_migrate.pickles.nodes import Node, Text, walk
 from mm_ckpt_migrate.pickles.parse import parse_whole
 from mm_ckpt_migrate.ruleset.detect import Layout, detect, find_lookalike
 from mm_ckpt_migrate.ruleset.library import Library
 
-# What torch.load(weights_only=True) of torch 2.6 to 2.13 accepts, as far as checkpoints use it.
-_WEIGHTS_ONLY: Final = re.compile(
-    r"collections\.(OrderedDict|Counter)"
-    r"|torch\._utils\._rebuild_(tensor(_v[23])?|parameter(_with_state)?|qtensor|sparse_tensor"
-    r"|meta_tensor_no_storage|device_tensor_from_numpy)"
-    r"|torch\._tensor\._rebuild_from_type_v2|torch\.serialization\._get_layout"
-    r"|torch(\.cuda)?\.\w+(Storage|Tensor)|torch\.storage\.(Typed|Untyped)Storage"
-    r"|torch\.(Size|device|Tensor|nn\.parameter\.Parameter)"
-    r"|torch\.(b?float|u?int|bool|complex|q?u?int|per_|bits)\w*"
-    r"|_codecs\.encode|(__builtin__|builtins)\.(bytearray|complex|set)"
-)
 _HASH_IN_NAME: Final = re.compile(r"[-_]([0-9a-f]{8})\.(pth|pt|safetensors)")
 
 
@@ -98,7 +88,7 @@ def survey(path: Path, library: Library, *, check_crc: bool = True) -> Survey:
         source.start_digest()
         root = _root(source, check_crc)
         nodes = walk(root) if root else []
-        refused = _refused(nodes)
+        refused = refused_globals(nodes)
         checkpoint, fault = _open(source, check_crc)
         family, layout, advice = _judge(checkpoint, library)
         tensors = checkpoint.tensors.values() if checkpoint else ()
@@ -151,11 +141,6 @@ def _open(source: Source, check_crc: bool) -> tuple[Checkpoint | None, str | Non
         if sniff(source) is Format.SAFETENSORS:
             raise
         return None, error.reason
-
-
-def _refused(nodes: list[Node]) -> tuple[str, ...]:
-    paths = (node.path for node in nodes if isinstance(node, Global))
-    return tuple(dict.fromkeys(path for path in paths if not _WEIGHTS_ONLY.fullmatch(path)))
 
 
 def _sections(root: Node) -> tuple[str, ...]:

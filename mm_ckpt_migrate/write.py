@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,10 @@ from mm_ckpt_migrate.archive.progress import Progress
 from mm_ckpt_migrate.archive.publish import Draft, check_space
 from mm_ckpt_migrate.archive.source import Source, read_exactly
 from mm_ckpt_migrate.archive.transfer import Copies, Transfer
-from mm_ckpt_migrate.carried import carried_streams
+from mm_ckpt_migrate.carried import carried_streams, label_by_place
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.contents import Contents, config_texts
 from mm_ckpt_migrate.decide import Decision
 from mm_ckpt_migrate.errors import CheckpointError, IntegrityError, LimitError
 from mm_ckpt_migrate.export import export
@@ -23,10 +25,11 @@ from mm_ckpt_migrate.pickles.build import Plain
 from mm_ckpt_migrate.pickles.errors import PickleLimitError
 from mm_ckpt_migrate.plan import Plan
 from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, may_publish, skipped
-from mm_ckpt_migrate.rewrite import rewrite, training_state
+from mm_ckpt_migrate.rewrite import rewrite
 from mm_ckpt_migrate.stamp import check_placeholders, make_stamp, put_digest
 from mm_ckpt_migrate.verify.integrity import check_integrity, read_checksum
 from mm_ckpt_migrate.verify.keys import check_keys, check_load
+from mm_ckpt_migrate.verify.training import TrainingStreams, check_training, training_streams
 
 if TYPE_CHECKING:
     from mm_ckpt_migrate.target.resolve import Target
@@ -41,8 +44,8 @@ def write_checkpoint(
     new: Path,
     options: Options,
     progress: Progress,
-) -> tuple[Verdict, ...]:
-    """Write the new file, and publish it where integrity and keys hold.
+) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
+    """Write the new file, and publish it where integrity and keys hold; gives notices, too.
 
     The checkpoint's nodes are edited in place; only its layout is of use afterwards.
 
@@ -52,8 +55,8 @@ def write_checkpoint(
         IntegrityError: the copy is not what the source holds.
     """
     try:
-        carried = carried_streams(checkpoint, lambda offset: offset)
-        composition = _compose(checkpoint, decision, plan, options)
+        before = _snapshot(checkpoint, decision.contents)
+        composition, notices = _compose(checkpoint, decision, plan, options)
     except PickleLimitError as error:
         raise LimitError(checkpoint.source.path, str(error)) from error
     image = composition.compose(composition.head)
@@ -72,25 +75,46 @@ def write_checkpoint(
                 # The digest in the stamp may have been complete before the last storage was read.
                 checkpoint.source.check_unchanged()
                 verdicts = (
-                    _integrity(checkpoint, output, plan, copies, carried),
+                    _integrity(checkpoint, output, plan, copies, before, decision.contents),
                     _keys(output, decision, target, draft),
                     decision.roles,
                 )
         if may_publish(verdicts):
             draft.publish(force=options.force)
-    return verdicts
+    return verdicts, notices
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """What the source holds, before its nodes are edited."""
+
+    carried: dict[str, bytes]
+    training: list[TrainingStreams]
+
+
+def _snapshot(checkpoint: Checkpoint, contents: Contents) -> _Snapshot:
+    label = label_by_place(checkpoint, lambda offset: offset)
+    training = [training_streams(f.optimizer, label) for f in contents.followers]
+    return _Snapshot(carried_streams(checkpoint, label, contents), training)
 
 
 def _compose(
     checkpoint: Checkpoint, decision: Decision, plan: Plan, options: Options
-) -> Composition:
+) -> tuple[Composition, tuple[str, ...]]:
     stamp = None
     if decision.origin is None:
+        root = checkpoint.tree.root if checkpoint.tree else None
         wrapped = checkpoint.tree is not None and not checkpoint.tree.path
-        stamp = make_stamp(plan, checkpoint.stamp, training_state(checkpoint), wrapped=wrapped)
-    composition = _lay_out(checkpoint, decision, plan, stamp, options.format or checkpoint.format)
+        texts = config_texts(root) if root else {}
+        configs = {".".join(path): texts[path] for path in decision.contents.configs}
+        stamp = make_stamp(
+            plan, checkpoint.stamp, decision.contents.left_out, configs, wrapped=wrapped
+        )
+    composition, notices = _lay_out(
+        checkpoint, decision, plan, stamp, options.format or checkpoint.format
+    )
     check_placeholders(composition.head, stamp)
-    return composition
+    return composition, notices
 
 
 def _lay_out(
@@ -99,9 +123,9 @@ def _lay_out(
     plan: Plan,
     stamp: Mapping[str, Plain] | None,
     kind: Format,
-) -> Composition:
+) -> tuple[Composition, tuple[str, ...]]:
     if kind is Format.SAFETENSORS:
-        return export(checkpoint, plan, stamp)
+        return export(checkpoint, plan, stamp), ()
     if checkpoint.tree is None or (kind is Format.LEGACY and checkpoint.format is not kind):
         raise CheckpointError(
             checkpoint.source.path,
@@ -110,7 +134,7 @@ def _lay_out(
         )
     unwrap = decision.origin is not None and decision.origin.wrapped
     return rewrite(
-        checkpoint, plan, decision.order, decision.modules, stamp,
+        checkpoint, plan, decision.order, decision.modules, stamp, decision.contents,
         target_format=kind, unwrap=unwrap,
     )  # fmt: skip
 
@@ -146,7 +170,8 @@ def _integrity(
     output: Checkpoint,
     plan: Plan,
     copies: Copies,
-    carried: dict[str, bytes],
+    before: _Snapshot,
+    contents: Contents,
 ) -> Verdict:
     """Compare the files by what was measured while copying, and what was carried over whole."""
 
@@ -156,9 +181,17 @@ def _integrity(
         return read_checksum(checkpoint, extent) if crc is None else crc
 
     verdict = check_integrity(source, output, plan, checksum=checksum)
-    arrived = carried_streams(output, copies.origin.__getitem__)
-    if output.tree and (lost := [n for n, data in carried.items() if arrived.get(n) != data]):
-        return failed(Rung.INTEGRITY, f"these did not arrive as they were: {', '.join(lost)}")
+    if output.tree is None or verdict.status is not Status.PASS:
+        return verdict
+    label = label_by_place(output, lambda offset: copies.origin.get(offset, -1))
+    arrived = carried_streams(output, label, contents)
+    lost = [name for name, data in before.carried.items() if arrived.get(name) != data]
+    wrong = check_training(contents.followers, before.training, output, label)
+    if lost or wrong:
+        return failed(
+            Rung.INTEGRITY, f"{len(lost) + len(wrong)} parts did not arrive as they were",
+            [*lost, *wrong],
+        )  # fmt: skip
     return verdict
 
 

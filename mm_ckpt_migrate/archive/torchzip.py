@@ -119,17 +119,19 @@ def _read_small(source: Source, name: str, record: z.Record, check_crc: bool) ->
     return content
 
 
-def compose_zip(container: TorchZip, pickle: bytes, storages: Sequence[Extent]) -> Image:
+def compose_zip(container: TorchZip, pickle: bytes, storages: Sequence[Piece]) -> Image:
     """The file with this pickle and these storages, numbered in the order given.
 
     Every extent must have its CRC. The small members keep their contents and places.
     """
     builder = _compose_start(container, pickle, 0)
-    if storages and sum(extent.size for extent in storages) >= _WORTH_ALIGNING:
-        builder = _compose_start(container, pickle, _shift_padding(container, builder, storages[0]))
-    for number, extent in enumerate(storages):
-        assert extent.crc is not None
-        builder.add(f"{container.top}/data/{number}", extent, extent.crc)
+    first = storages[0] if storages else None
+    if isinstance(first, Extent) and sum(map(piece_size, storages)) >= _WORTH_ALIGNING:
+        builder = _compose_start(container, pickle, _shift_padding(container, builder, first))
+    for number, piece in enumerate(storages):
+        crc = piece.crc if isinstance(piece, Extent) else zlib.crc32(piece)
+        assert crc is not None
+        builder.add(f"{container.top}/data/{number}", piece, crc)
     for name, content in container.after:
         builder.add(f"{container.top}/{name}", content, zlib.crc32(content))
     return builder.finish()

@@ -12,6 +12,7 @@ from mm_ckpt_migrate.archive.sniff import sniff
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.archive.storages import StorageRef, storage_refs
 from mm_ckpt_migrate.archive.torchzip import read_zip
+from mm_ckpt_migrate.checkpoint.ema_buffers import take_ema_buffers
 from mm_ckpt_migrate.checkpoint.from_safetensors import open_safetensors
 from mm_ckpt_migrate.checkpoint.model import Checkpoint, Container, Tree
 from mm_ckpt_migrate.checkpoint.policy import foreign_globals
@@ -76,10 +77,11 @@ def _open_pickled(
             check_keys_once(node)
     extents = {extent.key: extent for extent in found}
     _check_storages(source, storage_refs(nodes), extents)
+    ema = find(root, "ema_state_dict") if path == ("state_dict",) else None
+    ema = take_ema_buffers(state_dict) if ema is None else ema
     tensors = read_tensors(state_dict)
     if len(tensors) > MAX_TENSORS:
         raise LimitError(source.path, f"it holds more than {MAX_TENSORS} tensors")
-    ema = find(root, "ema_state_dict") if path == ("state_dict",) else None
     meta = find(root, "meta") if path else None
     tree = Tree(
         root, path, state_dict,

@@ -18,8 +18,9 @@ ConfigArgument = Annotated[
     str,
     typer.Argument(
         metavar="CFG",
-        help="Target config: a path, or the name of one that mmseg or mmdet ships. "
-        "With --no-build it is not read and may be `-`.",
+        help="Target config: a path, the name of one that mmseg or mmdet ships, or `embedded` for "
+        "the one inside OLD. One for the old release is migrated on the way. With --no-build it is "
+        "not read and may be `-`.",
     ),
 ]
 OldArgument = Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,20 @@ class OutputFormat(str, Enum):
 
     ZIP = "zip"
     SAFETENSORS = "safetensors"
+
+
+class For(str, Enum):
+    """What a new file is for."""
+
+    RESUME = "resume"
+    INFERENCE = "inference"
+
+
+class Weights(str, Enum):
+    """Which weights, where a training with an average has two sets."""
+
+    RAW = "raw"
+    EMA = "ema"
 
 
 @command
@@ -38,6 +53,29 @@ def convert(
         OutputFormat | None,
         typer.Option("--format", help="Container of NEW. Default: the same as OLD's."),
     ] = None,
+    purpose: Annotated[
+        For | None,
+        typer.Option(
+            "--for",
+            help="resume: fail where the optimizer cannot follow. inference: weights, meta and "
+            "config only. Default: all that is there.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Weights | None,
+        typer.Option("--weights", help="With --for inference: averaged (ema) or raw ones."),
+    ] = None,
+    keep_as_is: Annotated[
+        bool,
+        typer.Option(
+            "--keep-as-is",
+            help="Do not make log buffers and numpy's numbers plain, which torch.load refuses.",
+        ),
+    ] = False,
+    config_out: Annotated[
+        Path | None,
+        typer.Option("--config-out", metavar="FILE", help="Write the target config there."),
+    ] = None,
     no_crc: args.NoCrcOption = False,
     keep_opaque: args.KeepOpaqueOption = False,
     allow_import: args.AllowImportOption = None,
@@ -51,13 +89,17 @@ def convert(
     from mm_ckpt_migrate.archive.format import Format
     from mm_ckpt_migrate.cli.progress import copying
     from mm_ckpt_migrate.convert import convert as run
-    from mm_ckpt_migrate.options import Options
+    from mm_ckpt_migrate.options import Options, Purpose
 
+    if weights is not None and purpose is not For.INFERENCE:
+        raise typer.BadParameter("--weights picks for a file made with --for inference")
     options = Options(
         build=not no_build, force=force, force_family=force_family, reverse=reverse,
         plan_file=plan_file, format=Format(output_format.value) if output_format else None,
         check_crc=not no_crc, keep_opaque=keep_opaque,
         allow_imports=tuple(allow_import or ()), cache=not no_cache,
+        purpose=Purpose(purpose.value) if purpose else None,
+        raw_weights=weights is Weights.RAW, keep_as_is=keep_as_is, config_out=config_out,
     )  # fmt: skip
     with copying(old) as progress:
         report = run(family, cfg, old, new, options, progress=progress)

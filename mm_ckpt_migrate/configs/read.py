@@ -71,12 +71,31 @@ def read_config_text(text: str, origin: str) -> Config:
         return _own_values(evaluator, module)
 
 
+def read_config_as(path: Path, text: str) -> Config:
+    """Read `text` as if it were the config at `path`, with the bases that it has from there.
+
+    Raises:
+        ConfigError: as `read_config`.
+    """
+    return _Reader(path, text).read(Path(os.path.abspath(os.path.expanduser(path))), ())
+
+
+class MissingBaseError(UnreadableError):
+    """A config inherits from a file that is not there."""
+
+    hint: Final = (
+        "put that file there, as it is in the release that the config was written for; or give "
+        "the whole config, which training writes into its work_dir and into its checkpoints"
+    )
+
+
 class _Reader:
     """One read: the config that was asked for, and the allowance it shares with its bases."""
 
-    def __init__(self, asked: Path) -> None:
+    def __init__(self, asked: Path, text: str | None = None) -> None:
         self._budget = Budget()
         self._hint = _dump_hint(asked)
+        self._text = text
 
     def read(self, path: Path, chain: tuple[str, ...]) -> Config:
         """Read the config at `path`, which the files in `chain` inherit from."""
@@ -85,7 +104,7 @@ class _Reader:
             if path.suffix not in _SUFFIXES:
                 raise UnreadableError(f"a config is a file that ends in {', '.join(_SUFFIXES)}")
             chain = _extended(chain, path)
-            text = read_source(path, self._budget)
+            text = self._source(path)
             marked = _with_templates(text, path) if "{{" in text else text
             if path.suffix == ".py":
                 bases, own = self._read_python(marked, path, chain, evaluator)
@@ -95,6 +114,13 @@ class _Reader:
             if marked != text:
                 own = fill_base_templates(own, bases, self._budget)
             return merge(bases, own)
+
+    def _source(self, path: Path) -> str:
+        text, self._text = self._text, None
+        if text is None:
+            return read_source(path, self._budget)
+        self._budget.file(len(text))
+        return text
 
     def _read_python(
         self, text: str, path: Path, chain: tuple[str, ...], evaluator: Evaluator
@@ -161,7 +187,7 @@ def _base_path(name: str, child: Path) -> tuple[Path, str | None]:
         return shipped_config(name), name.partition("::")[0]
     path = os.path.abspath(os.path.join(child.parent, name))
     if not os.path.isfile(path):
-        raise UnreadableError(f"the base config {name!r:.200} does not exist")
+        raise MissingBaseError(f"the base config {name!r:.200} does not exist")
     return Path(path), None
 
 
@@ -185,7 +211,7 @@ def _blaming(path: Path | str, evaluator: Evaluator, hint: str) -> Iterator[None
         yield
     except UnreadableError as error:
         line = getattr(error, "line", evaluator.line)
-        shown = "" if isinstance(error, OverBudgetError) else hint
+        shown = "" if isinstance(error, OverBudgetError) else getattr(error, "hint", hint)
         raise ConfigError(path, str(error), line=line, hint=shown) from error
 
 

@@ -93,6 +93,14 @@ def set_pairs(mapping: Mutable, new: Iterable[tuple[Node, Node]]) -> None:
     mapping.changes = _batches(flat, 2, op.SETITEM, op.SETITEMS) + others
 
 
+def set_values(mapping: Mutable, new: Mapping[str, Node]) -> None:
+    """Put values under string keys: in the place of what is there, or at the end."""
+    entries = [(key, new.get(text_value(key) or "", value)) for key, value in pairs(mapping)]
+    present = {text_value(key) for key, _ in entries}
+    entries += [(text_of(name), value) for name, value in new.items() if name not in present]
+    set_pairs(mapping, entries)
+
+
 def _batches(flat: list[Node], width: int, one: bytes, many: bytes) -> list[Change]:
     size = width * _BATCH
     batches = [flat[start : start + size] for start in range(0, len(flat), size)]
@@ -178,21 +186,28 @@ def from_plain(value: Plain) -> Node:
     if isinstance(value, dict):
         return mapping_of({key: from_plain(item) for key, item in value.items()})
     if isinstance(value, list):
-        filled = List()
-        filled.changes = _batches([from_plain(item) for item in value], 1, op.APPEND, op.APPENDS)
-        return _memoized(filled)
+        return list_of([from_plain(item) for item in value])
     return Scalar(value, _scalar_bytes(value))
+
+
+def list_of(items: list[Node]) -> List:
+    """A list of nodes."""
+    filled = List()
+    filled.changes = _batches(items, 1, op.APPEND, op.APPENDS)
+    memoized(filled)
+    return filled
 
 
 def mapping_of(items: Mapping[str, Node]) -> Dict:
     """A plain dict of nodes under string keys."""
     mapping = Dict()
     set_pairs(mapping, [(text_of(key), value) for key, value in items.items()])
-    _memoized(mapping)
+    memoized(mapping)
     return mapping
 
 
-def _memoized(node: Node) -> Node:
+def memoized(node: Node) -> Node:
+    """The node, which the stream may share from now on."""
     node.memoized = True
     return node
 

@@ -72,7 +72,7 @@ class _Mark:
 
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """What a memo GET leaves on the stack: an object made earlier, which may not change now."""
+    """What a memo GET leaves on the stack: an object made earlier, which must not change now."""
 
     node: Node
 
@@ -90,16 +90,20 @@ class _Machine:
 
     def run(self) -> Parsed:
         self._expect_protocol_2()
-        count = 0
+        count, data, size = 0, self.data, len(self.data)
         try:
-            while (opcode := self._take(1)) != op.STOP:
+            # One opcode is a few microseconds, and there are fifty thousand of them in a file.
+            while self.position < size and (opcode := data[self.position]) != _STOP:
+                self.position += 1
                 count += 1
                 if count > MAX_OPCODES:
                     raise self._limit(f"more than {MAX_OPCODES} opcodes")
-                handler = _HANDLERS.get(opcode)
+                handler = _TABLE[opcode]
                 if handler is None:
-                    raise self._error(f"opcode {opcode!r} is not one that torch.save writes")
+                    shown = bytes((opcode,))
+                    raise self._error(f"opcode {shown!r} is not one that torch.save writes")
                 handler(self)
+            self._take(1)
             root = self._pop()
         except IndexError:
             raise self._error("the stack is empty or a memo number is unknown") from None
@@ -163,10 +167,13 @@ class _Machine:
         self.stack.append(node)
 
     def _deepen(self, node: Node, below: list[Node]) -> None:
-        depth = max((child.depth for child in below), default=0) + 1
+        depth = node.depth
+        for child in below:
+            if child.depth >= depth:
+                depth = child.depth + 1
         if depth > MAX_DEPTH:
             raise self._limit(f"objects nest deeper than {MAX_DEPTH} levels")
-        node.depth = max(node.depth, depth)
+        node.depth = depth
 
     def mark(self) -> None:
         self.stack.append(_MARK)
@@ -245,7 +252,8 @@ class _Machine:
         self.memo.append(top)
 
     def get(self, size: int) -> None:
-        self.stack.append(_Shared(self.memo[self._uint(size)]))
+        node = self.memo[self._uint(size)]
+        self.stack.append(_Shared(node) if isinstance(node, Mutable) else node)
 
 
 _ITEMS: Final = (op.SETITEM, op.SETITEMS)
@@ -291,3 +299,6 @@ _HANDLERS: Final[dict[bytes, Callable[[_Machine], None]]] = {
     op.BINGET: lambda m: m.get(1),
     op.LONG_BINGET: lambda m: m.get(4),
 }
+
+_STOP: Final = op.STOP[0]
+_TABLE: Final = [_HANDLERS.get(bytes((opcode,))) for opcode in range(256)]

@@ -15,6 +15,7 @@ from mm_ckpt_migrate.ruleset.yamltext import Location, YamlText
 
 MAX_TEXT: Final = 4000
 WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+DECIMAL: Final = re.compile(r"-?[0-9]{1,9}\.[0-9]{1,9}")
 SEGMENT: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -57,6 +58,21 @@ class Fields:
 
     def table(self, name: str) -> Fields:
         return Fields(self.source, (*self.location, name), self._take(name))
+
+    def optional_table(self, name: str) -> Fields:
+        """An empty table where the field is left out."""
+        return self.table(name) if name in self.left else Fields(self.source, self.location, {})
+
+    def constants(self) -> dict[str, bool | int | float | str]:
+        """All that is left in this table, as plain values; a quoted decimal number is a float."""
+        return {name: self._constant(name) for name in list(self.left)}
+
+    def _constant(self, name: str) -> bool | int | float | str:
+        value = self._take(name)
+        if isinstance(value, (bool, int)):
+            return value
+        text = self._text(value, None, name)
+        return float(text) if DECIMAL.fullmatch(text) else text
 
     def integer(self, name: str) -> int:
         value = self._take(name)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mm_ckpt_migrate.errors import RuleError
+from mm_ckpt_migrate.ruleset.config_rules import load_config_rules
 from mm_ckpt_migrate.ruleset.fields import SEGMENT, WORD, Fields
 from mm_ckpt_migrate.ruleset.model import Lookalike, Marks, ModuleOrder, Role, Rule, RuleSet
 from mm_ckpt_migrate.ruleset.pattern import Pattern, PatternError, compile_pattern
@@ -41,7 +42,8 @@ def load_ruleset(path: Path) -> RuleSet:
     ruleset = RuleSet(
         family, number, title, *released, why, tuple(upstream),
         builder.marks(fields.table("recognise")), rules, builder.roles(fields),
-        builder.order(fields), builder.control(fields, rules), path, hashlib.sha256(raw).hexdigest(),
+        builder.order(fields), load_config_rules(fields, builder.patterns),
+        builder.control(fields, rules), path, hashlib.sha256(raw).hexdigest(),
     )  # fmt: skip
     builder.check_names(fields)
     fields.close()

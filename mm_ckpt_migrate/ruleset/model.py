@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from mm_ckpt_migrate.errors import PlanError
 from mm_ckpt_migrate.keys import safe_text
@@ -62,6 +63,45 @@ class ModuleOrder:
     children: tuple[str, ...]
 
 
+Constant: TypeAlias = "bool | int | float | str"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigRule:
+    """How the settings of one kind of dict change between the configs of the two releases.
+
+    Names are the old ones, but in `keep`, and where a mapping's values say what becomes of them.
+
+    Attributes:
+        places: patterns of the dict's path in an old config; elements of a list count as the list.
+        kind: the only `type` it may have, which goes: the new release always builds that.
+        rename: setting to its new name.
+        split: setting to its new names, by position where its value is a list.
+        move: setting to the setting and the name below it where it belongs now.
+        copy: the same, for what was also used there where that did not say it.
+        flags: what the new release wants where the old one wanted the opposite.
+        drop: setting to the only value that it may have had, as the new release always has it.
+        unused: settings that the old release took and did not use.
+        defaults: what the old release took, unlike the new one, where a setting was absent.
+        keep: all that both releases take, and the new names, which are put in this order.
+    """
+
+    places: tuple[Pattern, ...]
+    kind: str | None
+    rename: Mapping[str, str]
+    split: Mapping[str, tuple[str, ...]]
+    move: Mapping[str, tuple[str, str]]
+    copy: Mapping[tuple[str, str], tuple[str, str]]
+    flags: Mapping[str, bool]
+    drop: Mapping[str, Constant]
+    unused: tuple[str, ...]
+    defaults: Mapping[str, Constant]
+    keep: tuple[str, ...]
+
+    def governs(self, path: tuple[str, ...]) -> bool:
+        return any(place.match(path) is not None for place in self.places)
+
+
 def attention_roles(operation_order: Iterable[str]) -> tuple[str, ...]:
     return tuple(step for step in operation_order if step.endswith("_attn"))
 
@@ -102,6 +142,7 @@ class RuleSet:
     rules: tuple[Rule, ...]
     roles: tuple[Role, ...]
     order: tuple[ModuleOrder, ...]
+    config: tuple[ConfigRule, ...]
     control: tuple[Rule, ...]
     path: Path
     digest: str

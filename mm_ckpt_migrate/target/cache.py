@@ -19,7 +19,7 @@ from mm_ckpt_migrate.target import wire
 from mm_ckpt_migrate.target.request import TRUSTED_PACKAGES, TargetRequest
 from mm_ckpt_migrate.target.stack import Stack
 
-FORMAT = 1
+FORMAT = 2
 """Raise this when a payload changes its meaning."""
 
 _ENVIRONMENT = "MM_CKPT_MIGRATE_CACHE"

@@ -16,6 +16,7 @@ def describe(model: Any, stack: Mapping[str, str]) -> Payload:
         "modules": {path: entry.get("version") for path, entry in state._metadata.items()},
         "ties": _ties(state),
         "parameters": [name for name, _ in model.named_parameters()],
+        "frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
         "stack": dict(stack),
         "device": next((str(t.device) for t in state.values()), "cpu"),
     }

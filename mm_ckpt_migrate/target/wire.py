@@ -20,6 +20,7 @@ class Payload(TypedDict):
     modules: dict[str, int | None]
     ties: list[list[str]]
     parameters: list[str]
+    frozen: list[str]
     stack: dict[str, str]
     device: str
 
@@ -46,6 +47,7 @@ def _decode(payload: Payload, *, cached: bool) -> TargetModel:
     return TargetModel(
         schema=Schema(specs, modules, ties),
         parameters=tuple(map(str, payload["parameters"])),
+        frozen=tuple(map(str, payload["frozen"])),
         stack={str(name): str(version) for name, version in payload["stack"].items()},
         device=str(payload["device"]),
         cached=cached,

@@ -57,6 +57,10 @@ def test_0_done_and_nothing_to_do(cli: Cli, case: Any, new: Path) -> None:
         ["convert", "auto", "-", "old.pth", "new.pth", "--no-such-option"],
         ["convert", "auto", "-", "old.pth", "new.pth", "--format", "legacy"],
         ["convert", "auto", "-", "old.pth", "new.pth", "extra"],
+        ["convert", "auto", "-", "old.pth", "new.pth", "--for", "training"],
+        ["convert", "auto", "-", "old.pth", "new.pth", "--weights", "raw"],
+        ["convert", "auto", "-", "old.pth", "new.pth", "--weights", "ema", "--for", "resume"],
+        ["convert", "auto", "-", "old.pth", "new.pth", "--for", "inference", "--weights", "best"],
         ["no-such-command"],
         ["rules", "no-such-command"],
         ["inspect"],
@@ -112,8 +116,28 @@ def test_5_family_refused(family: str, cli: Cli, case: Any, new: Path) -> None:
 def test_6_bad_config(config: str, cli: Cli, case: Any, new: Path) -> None:
     done = cli("convert", "auto", config, case.old, new)
     assert (done.code, done.out) == (ExitCode.BAD_TARGET, "")
-    done = cli("plan", "auto", case.old_config, case.old)
+    assert not new.exists()
+
+
+def test_6_an_old_config_with_a_setting_that_has_no_counterpart(
+    cli: Cli, case: Any, new: Path, tmp_path: Path
+) -> None:
+    """Other old configs are migrated on the way."""
+    text = Path(case.old_config).read_text()
+    config = tmp_path / "cfg.py"
+    config.write_text(text.replace("operation_order=", "no_counterpart=1, operation_order="))
+    for command in (["convert", "auto", config, case.old, new], ["plan", "auto", config, case.old]):
+        done = cli(*command)
+        assert (done.code, done.out) == (ExitCode.BAD_TARGET, "")
+        assert "no_counterpart" in done.err
+    assert not new.exists()
+
+
+@pytest.mark.parametrize("config", ["", "embedded"])
+def test_6_no_config_inside(config: str, cli: Cli, toy: Callable[..., Path], new: Path) -> None:
+    done = cli("convert", "auto", config or "embedded", toy(meta={"cfg": config}), new)
     assert (done.code, done.out) == (ExitCode.BAD_TARGET, "")
+    assert not new.exists()
 
 
 def test_7_destination(cli: Cli, case: Any, tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ ROOMS = (
     "__init__", "errors", "keys", "schema", "resources", "report",
     "ruleset", "plan",
     "pickles", "archive", "checkpoint",
-    "options", "stamp", "export", "rewrite", "carried",
-    "configs", "target", "verify",
-    "choose", "decide", "write", "migration", "convert", "survey", "doctor", "demo",
+    "options", "stamp", "training", "contents", "export", "rewrite", "carried",
+    "configs", "target", "target_config", "verify",
+    "choose", "decide_contents", "decide", "write", "migration", "convert",
+    "survey", "doctor", "demo",
     "cli", "__main__",
 )  # fmt: skip
 PLAIN = ("errors", "keys", "schema", "report")

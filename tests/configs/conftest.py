@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mm_ckpt_migrate.ruleset.library import Library, load_rules
+
 Write = Callable[..., Path]
 
 
@@ -20,3 +22,8 @@ def write(tmp_path: Path) -> Write:
         return path
 
     return write_files
+
+
+@pytest.fixture(scope="session")
+def library() -> Library:
+    return load_rules()

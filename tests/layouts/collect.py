@@ -1,9 +1,9 @@
-"""Pack a folder of layout tables into two small files for the tests.
+"""Pack a folder of layout tables into three small files for the tests.
 
     python collect.py SOURCE_FOLDER
 
 SOURCE_FOLDER holds `PACKAGE-VERSION.json` (config to layout id) and `tables/ID.json.gz` (the
-layout). Both files are written beside this script.
+layout). The files are written beside this script.
 """
 
 from __future__ import annotations
@@ -31,6 +31,20 @@ def read_table(source: Path, name: str) -> list[list[Any]]:
         return [key[:3] for key in json.load(file)["keys"]]
 
 
+def read_parameters(source: Path, name: str) -> dict[str, list[list[int]]]:
+    """`named_parameters()` in its order, as runs of places in the state dict; and the ties."""
+    with gzip.open(source / "tables" / f"{name}.json.gz", "rt") as file:
+        table = json.load(file)
+    place = {key[0]: number for number, key in enumerate(table["keys"])}
+    runs: list[list[int]] = []
+    for number in (place[parameter] for parameter in table["param_order"]):
+        if runs and number == sum(runs[-1]):
+            runs[-1][1] += 1
+        else:
+            runs.append([number, 1])
+    return {"runs": runs, "ties": [[place[key] for key in group] for group in table["ties"]]}
+
+
 def write(name: str, data: object) -> None:
     text = json.dumps(data, separators=(",", ":")).encode()
     (HERE / name).write_bytes(lzma.compress(text, preset=9))
@@ -43,6 +57,7 @@ def main() -> None:
     tables = {name: read_table(source, name) for name in sorted(every)}
     names = {name: [key for key, _, _ in table] for name, table in tables.items()}
     write("names.json.xz", {"configs": configs, "names": names})
+    write("parameters.json.xz", {name: read_parameters(source, name) for name in sorted(every)})
     ours = {
         name
         for table in configs.values()

@@ -51,6 +51,20 @@ def layout(release: str, config: str) -> Schema:
     return Schema(specs, _read("modules.json.xz").get(release, {}).get(config))
 
 
+def parameters(name: str) -> list[str]:
+    """`named_parameters()` of the model that a layout was read off, by its id."""
+    keys = all_names()[name]
+    runs = _read("parameters.json.xz")[name]["runs"]
+    return [keys[start + step] for start, length in runs for step in range(length)]
+
+
+def ties(name: str) -> tuple[tuple[str, ...], ...]:
+    """Groups of keys that share one tensor in the model that a layout was read off."""
+    keys = all_names()[name]
+    groups = _read("parameters.json.xz")[name]["ties"]
+    return tuple(tuple(keys[number] for number in group) for group in groups)
+
+
 def family_of(config: str) -> str:
     return config.partition("/")[0]
 

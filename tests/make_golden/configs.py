@@ -4,6 +4,7 @@ The same overrides serve both releases. `shrink` goes by a field's name wherever
 makes the old spelling (`attn_cfgs`) and the new one (`self_attn_cfg`) small in the same way.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -139,13 +140,13 @@ def scoped(node: Any) -> Any:
     return node
 
 
-def shrink(node: Any) -> None:
-    """Set every field named in SIZES, at any depth."""
+def shrink(node: Any, sizes: Mapping[str, Any] = SIZES) -> None:
+    """Set every field named in `sizes`, at any depth."""
     for key, value in node.items() if isinstance(node, dict) else ():
-        if key in SIZES:
-            node[key] = SIZES[key]
+        if key in sizes:
+            node[key] = sizes[key]
         else:
-            shrink(value)
+            shrink(value, sizes)
 
 
 def shrink_model(model: Any) -> None:

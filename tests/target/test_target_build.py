@@ -78,6 +78,16 @@ def test_a_small_model_is_described(small_model: dict[str, Any]) -> None:
     assert not model.cached
 
 
+def test_frozen_parameters_are_named(small_model: dict[str, Any]) -> None:
+    """mmengine's optimizer makes no groups for them."""
+    assert build(small_model).frozen == ()
+    small_model["backbone"]["frozen_stages"] = 1
+    model = build(small_model)
+    frozen = [n for n in model.parameters if n.startswith(("backbone.stem.", "backbone.layer1."))]
+    assert list(model.frozen) == frozen
+    assert 0 < len(frozen) < len(model.parameters)
+
+
 def test_shared_weights_are_ties(small_model: dict[str, Any]) -> None:
     small_model["decode_head"] = {
         "type": "ANNHead",
@@ -101,6 +111,7 @@ def test_the_second_time_the_schema_comes_from_the_cache(small_model: dict[str, 
         second = target.schema()
     assert (first.cached, second.cached) == (False, True)
     assert (first.schema, first.parameters) == (second.schema, second.parameters)
+    assert first.frozen == second.frozen
 
 
 def test_pretrained_weights_are_not_asked_for(small_model: dict[str, Any]) -> None:

@@ -18,7 +18,8 @@ PAYLOAD: dict[str, Any] = {
     "tensors": [["a.weight", [2, 3], "float32"], ["b", [], "int64"]],
     "modules": {"": 1, "a": None},
     "ties": [["a.weight", "b"]],
-    "parameters": ["a.weight"],
+    "parameters": ["a.weight", "b"],
+    "frozen": ["b"],
     "stack": {"torch": "2.13.0"},
     "device": "cpu",
 }
@@ -38,7 +39,8 @@ def test_what_is_stored_comes_back(own_cache: Path) -> None:
     assert [str(spec) for spec in model.schema.tensors] == ["a.weight float32[2, 3]", "b int64[]"]
     assert model.schema.modules == {"": 1, "a": None}
     assert model.schema.ties == (("a.weight", "b"),)
-    assert (model.parameters, model.stack) == (("a.weight",), {"torch": "2.13.0"})
+    assert (model.parameters, model.frozen) == (("a.weight", "b"), ("b",))
+    assert model.stack == {"torch": "2.13.0"}
     assert only_file(own_cache).parent.stat().st_mode & 0o077 == 0
 
 
@@ -61,6 +63,12 @@ def test_every_flipped_byte_is_noticed(own_cache: Path) -> None:
 def test_rubbish_is_absent(own_cache: Path, data: bytes) -> None:
     cache.store("k", PAYLOAD)
     only_file(own_cache).write_bytes(data)
+    assert cache.load("k") is None
+
+
+def test_an_entry_that_does_not_say_what_is_frozen_is_absent(own_cache: Path) -> None:
+    cache.store("k", {name: value for name, value in PAYLOAD.items() if name != "frozen"})
+    assert len(list(own_cache.iterdir())) == 1
     assert cache.load("k") is None
 
 

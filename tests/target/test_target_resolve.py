@@ -34,7 +34,7 @@ class FakeProcess:
         tensors = [[self.name, [1], "float32"]]
         return {
             "tensors": tensors, "modules": {}, "ties": [], "parameters": [self.name],
-            "stack": {}, "device": "cpu",
+            "frozen": [], "stack": {}, "device": "cpu",
         }  # fmt: skip
 
     def schema(self) -> TargetModel:

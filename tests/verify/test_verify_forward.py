@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from golden_cases import CASES, run
 
-from mm_ckpt_migrate.decide import open_target
 from mm_ckpt_migrate.demo import cases
 from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.report import Status
 from mm_ckpt_migrate.ruleset.library import load_rules
 from mm_ckpt_migrate.ruleset.model import RuleSet
 from mm_ckpt_migrate.target.resolve import Target
+from mm_ckpt_migrate.target_config import open_target, read_target_config
 from mm_ckpt_migrate.verify.forward import check_record, control_names
 
 CASE = CASES["mask2former_swin"]
@@ -47,7 +47,8 @@ def test_the_bundled_cases_are_the_golden_ones() -> None:
 
 @pytest.fixture(scope="module")
 def target() -> Iterator[Target]:
-    with open_target(CASE.new_config, load_rules().families, Options(cache=False)) as target:
+    config = read_target_config(CASE.new_config, None, load_rules().families)
+    with open_target(config, Options(cache=False)) as target:
         yield target
 
 

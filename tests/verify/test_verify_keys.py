@@ -20,7 +20,7 @@ BN = "backbone.layer1.0.bn1"
 
 @pytest.fixture(scope="module")
 def target() -> TargetModel:
-    return TargetModel(layout(NEW, R50), (), {"torch": "2.13.0", "mmseg": "1.2.2"}, "cpu")
+    return TargetModel(layout(NEW, R50), (), (), {"torch": "2.13.0", "mmseg": "1.2.2"}, "cpu")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,147 @@
+"""Turn a config of the old release into one that the current release builds, value by value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Final
+
+from mm_ckpt_migrate.configs.edits import Edit, Path, dotted, edited_config
+from mm_ckpt_migrate.configs.rule_edits import (
+    ORDER_KEY,
+    NoCounterpartError,
+    edits_of_dict,
+    stated_order,
+)
+from mm_ckpt_migrate.configs.values import Config, ConfigValue
+from mm_ckpt_migrate.errors import ConfigError
+from mm_ckpt_migrate.keys import safe_text
+from mm_ckpt_migrate.ruleset.model import RuleSet
+
+MODEL_KEY: Final = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class MigratedConfig:
+    """A config for the current release.
+
+    Attributes:
+        config: the whole config; what did not change is shared with the old one.
+        family: the family whose rules were used, or None where the config is of the current
+            release already.
+        edits: what was done to it.
+    """
+
+    config: Config
+    family: str | None
+    edits: tuple[Edit, ...]
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """Each edit as a sentence."""
+        return tuple(map(str, self.edits))
+
+
+def migrate_config(
+    config: Config, families: Sequence[RuleSet], origin: str | FilePath
+) -> MigratedConfig:
+    """Change the settings that the release of `config` had and the current one has not.
+
+    `config` itself stays as it is. `origin` names it in errors.
+
+    Raises:
+        ConfigError: it has no part that the rules know, mixes both releases' settings, fits no
+            family or several, or has a setting without a counterpart.
+    """
+    known = [rules for rules in families if rules.config]
+    tables = list(_dicts(config.get(MODEL_KEY), (MODEL_KEY,), (MODEL_KEY,)))
+    old = [place for rules in known for place in _marks(rules, tables, old=True)]
+    new = [place for rules in known for place in _marks(rules, tables, old=False)]
+    if not old and new:
+        return MigratedConfig(config, None, ())
+    if not old:
+        names = " or ".join(rules.family for rules in known)
+        raise ConfigError(origin, f"it has no transformer of {names}: nothing to migrate")
+    if new:
+        raise ConfigError(
+            origin, f"half of it is for the current release: it has {old[0]}, and {new[0]}",
+            hint="Give the config that the model was trained with; the checkpoint may hold it.",
+        )  # fmt: skip
+    family = _family(known, tables, origin)
+    try:
+        edits = tuple(_edits(family, tables))
+    except NoCounterpartError as error:
+        raise ConfigError(origin, str(error)) from error
+    return MigratedConfig(edited_config(config, edits), family.family, edits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A dict of the config: its path, the same without positions in lists, and its settings."""
+
+    path: Path
+    names: Path
+    settings: Config
+
+
+def _dicts(value: ConfigValue, path: Path, names: Path) -> Iterator[_Table]:
+    if isinstance(value, dict):
+        yield _Table(path, names, value)
+        for key, item in value.items():
+            yield from _dicts(item, (*path, key), (*names, key))
+    elif isinstance(value, (list, tuple)):
+        for position, item in enumerate(value):
+            yield from _dicts(item, (*path, str(position)), names)
+
+
+def _marks(rules: RuleSet, tables: Sequence[_Table], *, old: bool) -> Iterator[str]:
+    """Settings that only one of the releases has, as dotted paths."""
+    for table in tables:
+        for rule in rules.config:
+            if rule.governs(table.names):
+                marks = {*rule.rename, *rule.split} if old else set(rule.rename.values())
+                yield from (dotted(table.path, key) for key in table.settings if key in marks)
+
+
+def _order_of(rules: RuleSet, names: Path) -> tuple[str, ...] | None:
+    """The `operation_order` that the rules are right for, where `names` leads to a layer."""
+    for role in rules.roles:
+        if names[:1] == (MODEL_KEY,) and len(names) > 1 and role.config.match(names[1:]):
+            return role.operation_order
+    return None
+
+
+def _family(known: Sequence[RuleSet], tables: Sequence[_Table], origin: str | FilePath) -> RuleSet:
+    """The one family whose layers compute in the order that the config states."""
+    orders = {rules.family: _orders(rules, tables) for rules in known}
+    fitting = [r for r in known if orders[r.family] and not any(orders[r.family].values())]
+    if len(fitting) == 1:
+        return fitting[0]
+    names = ", ".join(rules.family for rules in fitting or known)
+    for path in () if fitting else orders[known[0].family]:
+        if all(words := [stated.get(path) for stated in orders.values()]):
+            raise ConfigError(origin, f"{words[0]}, which is the order of none of {names}")
+    raise ConfigError(
+        origin, f"nothing in it ({ORDER_KEY}) tells which of {names} it is",
+        hint="Give the whole config that the model was trained with.",
+    )  # fmt: skip
+
+
+def _orders(rules: RuleSet, tables: Sequence[_Table]) -> dict[Path, str]:
+    """Each layer that states an order; with words where that is not the one of the rules."""
+    stated = {}
+    for table in tables:
+        wanted, order = _order_of(rules, table.names), stated_order(table.settings)
+        if wanted and order is not None:
+            words = f"{dotted(table.path, ORDER_KEY)} is {safe_text(', '.join(order))}"
+            stated[table.path] = "" if order == wanted else words
+    return stated
+
+
+def _edits(rules: RuleSet, tables: Sequence[_Table]) -> Iterator[Edit]:
+    for table in tables:
+        for rule in rules.config:
+            if rule.governs(table.names):
+                order = _order_of(rules, table.names)
+                yield from edits_of_dict(rule, table.path, table.settings, order)

@@ -1,0 +1,83 @@
+"""Migrate a config file into a new one, which appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from mm_ckpt_migrate.archive.publish import Draft, check_destination
+from mm_ckpt_migrate.configs.migrate import migrate_config
+from mm_ckpt_migrate.configs.migrate_text import MigratedText, written
+from mm_ckpt_migrate.configs.read import read_config, read_config_as
+from mm_ckpt_migrate.configs.rebase import rebased_source
+from mm_ckpt_migrate.configs.source import SourceError, read_source
+from mm_ckpt_migrate.configs.static.budget import Budget
+from mm_ckpt_migrate.configs.values import Config
+from mm_ckpt_migrate.errors import ConfigError, DestinationError
+from mm_ckpt_migrate.ruleset.model import RuleSet
+
+SUFFIX: Final = ".py"
+
+
+def migrate_config_file(
+    old: Path, new: Path | None, families: Sequence[RuleSet], *, force: bool = False
+) -> MigratedText:
+    """Migrate the config at `old`, and write the result to `new` where one is given.
+
+    The file at `old` and those that it inherits from stay as they are. Where nothing has to
+    change, nothing is written. The result was read back from its place in the file tree, and has
+    exactly the values that `migrate_config` gives for `old`.
+
+    Raises:
+        ConfigError: as `read_config` and `migrate_config`.
+        DestinationError: `new` exists (without `force`), is `old` itself, or cannot be written.
+    """
+    if new is not None:
+        _check_new(old, new, force=force)
+    place = old.with_suffix(SUFFIX) if new is None else new
+    result = _migrated(old, place, families)
+    if new is not None and result.form != "unchanged":
+        _write(new, result.text, old.stat().st_mode & 0o777, force=force)
+    return result
+
+
+def _check_new(old: Path, new: Path, *, force: bool) -> None:
+    if new.suffix != SUFFIX:
+        raise DestinationError(new, f"a config is written as Python, in a file named *{SUFFIX}")
+    try:
+        status = old.stat()
+    except (OSError, ValueError) as error:
+        raise ConfigError(old, "no such file") from error
+    check_destination(new, status, force=force)
+
+
+def _migrated(old: Path, new: Path, families: Sequence[RuleSet]) -> MigratedText:
+    migrated = migrate_config(read_config(old), families, old)
+    source = _text(old)
+    if not migrated.edits:
+        return MigratedText(source, (), None, "unchanged")
+
+    def read(text: str) -> Config:
+        return read_config_as(new, text)
+
+    def adapt(text: str) -> str:
+        return rebased_source(text, old, new)
+
+    is_python = old.suffix == SUFFIX
+    return written(migrated, source if is_python else None, read, str(old), adapt)
+
+
+def _text(path: Path) -> str:
+    """The source of a config that was read a moment ago."""
+    try:
+        return read_source(Path(os.path.expanduser(path)), Budget())
+    except SourceError as error:
+        raise ConfigError(path, str(error)) from error
+
+
+def _write(path: Path, text: str, mode: int, *, force: bool) -> None:
+    with Draft(path, mode) as draft:
+        draft.write(0, text.encode())
+        draft.publish(force=force)

@@ -1,0 +1,129 @@
+"""Decide what becomes of a checkpoint's configs and training state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.configs.migrate_text import migrate_text
+from mm_ckpt_migrate.configs.values import Config, lookup
+from mm_ckpt_migrate.contents import AVERAGED, ConfigPath, Contents, config_texts
+from mm_ckpt_migrate.errors import CheckpointError, ConfigError, PlanError
+from mm_ckpt_migrate.options import Options, Purpose
+from mm_ckpt_migrate.plan import Plan
+from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.schema import TargetModel
+from mm_ckpt_migrate.training.follow import Follower, plan_training, training_sections
+from mm_ckpt_migrate.training.parameters import UnknownOrderError, match_parameters
+
+
+def decide_contents(
+    checkpoint: Checkpoint,
+    plan: Plan,
+    order: Sequence[str],
+    target: TargetModel | None,
+    config: Config | None,
+    families: Sequence[RuleSet],
+    options: Options,
+) -> tuple[Contents, tuple[str, ...]]:
+    """What will be edited, and what the user should know of it.
+
+    Args:
+        order: the new keys in the new order.
+        config: the config inside the checkpoint, where it can be read.
+
+    Raises:
+        PlanError: the training state cannot follow the parameters, and was asked for.
+        CheckpointError: it was asked for, and there is none.
+    """
+    if checkpoint.tree is None or not checkpoint.tree.path:
+        return Contents(), ()
+    sections = training_sections(checkpoint)
+    if options.purpose is Purpose.RESUME and "optimizer" not in sections:
+        raise CheckpointError(
+            checkpoint.source.path, "it holds no optimizer, so no training can resume from it",
+            hint="Leave --for resume out.",
+        )  # fmt: skip
+    configs, notices = _configs(checkpoint, families)
+    if checkpoint.tree.ema is not None and AVERAGED not in checkpoint.sections:
+        notices += (f"the raw weights in `ema_` buffers go to {AVERAGED}, where mmengine has them",)
+    followers: tuple[Follower, ...] = ()
+    left_out: tuple[str, ...] = ()
+    inference = options.purpose is Purpose.INFERENCE
+    if inference:
+        notices += _for_inference(checkpoint)
+    elif sections:
+        try:
+            parameters = match_parameters(checkpoint.schema, plan, order, target)
+            followers = plan_training(checkpoint, parameters, _optimizer_settings(config))
+            notices += tuple(map(_followed, followers))
+            if "param_schedulers" not in sections:
+                notices += ("it has no state of learning-rate schedules: resumed, they start anew",)
+        except UnknownOrderError as error:
+            left_out, notices = (
+                sections,
+                (*notices, _left_out(checkpoint, sections, error, options)),
+            )
+    contents = Contents(followers, configs, left_out, inference, options.keep_as_is)
+    return contents, notices
+
+
+def _configs(
+    checkpoint: Checkpoint, families: Sequence[RuleSet]
+) -> tuple[dict[ConfigPath, str], tuple[str, ...]]:
+    """Migrated texts of the configs inside."""
+    assert checkpoint.tree is not None
+    done: dict[str, str] = {}
+    migrated: dict[ConfigPath, str] = {}
+    notices: list[str] = []
+    for path, text in config_texts(checkpoint.tree.root).items():
+        name = ".".join(path)
+        try:
+            if text not in done:
+                result = migrate_text(text, f"{checkpoint.source.path}: {name}", families)
+                done[text] = result.text
+        except ConfigError as error:
+            notices.append(f"{name} stays as it was: {error.message}")
+        else:
+            migrated[path] = done[text]
+    return {p: t for p, t in migrated.items() if t != _text_at(checkpoint, p)}, tuple(notices)
+
+
+def _text_at(checkpoint: Checkpoint, path: ConfigPath) -> str | None:
+    assert checkpoint.tree is not None
+    return config_texts(checkpoint.tree.root).get(path)
+
+
+def _optimizer_settings(config: Config | None) -> Mapping[str, object]:
+    settings = lookup(config, "optim_wrapper.optimizer") if config is not None else None
+    return settings if isinstance(settings, dict) else {}
+
+
+def _for_inference(checkpoint: Checkpoint) -> tuple[str, ...]:
+    assert checkpoint.tree is not None
+    kept = {checkpoint.tree.path[0], "meta", "message_hub"}
+    gone = [name for name in checkpoint.sections if name not in kept]
+    return (f"for inference: left out are {', '.join(gone)}",) if gone else ()
+
+
+def _followed(follower: Follower) -> str:
+    move = follower.move
+    name = follower.optimizer.name or "optimizer"
+    if not follower.optimizer.state:
+        return "no optimizer was saved; the schedulers follow the param groups that it will have"
+    text = f"{name}: {len(move.names)} parameters keep their state, {move.moved} in other places"
+    if move.left_out:
+        text += f"; groups of {len(move.left_out)} frozen parameters go, as mmengine makes none now"
+    return text
+
+
+def _left_out(
+    checkpoint: Checkpoint, sections: Sequence[str], error: UnknownOrderError, options: Options
+) -> str:
+    reason = f"the new place of its state cannot be known: {error}"
+    if options.purpose is Purpose.RESUME:
+        raise PlanError(
+            f"{checkpoint.source.path}: {reason}",
+            hint="--for inference makes a file without training state.",
+        )
+    return f"{' and '.join(sections)} left out: {reason}"

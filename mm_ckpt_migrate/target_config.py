@@ -1,0 +1,113 @@
+"""The config that the new file is for: given, or the one inside the checkpoint; migrated if old."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mm_ckpt_migrate.archive.publish import Draft
+from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.configs.find import config_scope, find_config
+from mm_ckpt_migrate.configs.migrate import migrate_config
+from mm_ckpt_migrate.configs.migrate_file import migrate_config_file
+from mm_ckpt_migrate.configs.migrate_text import migrate_text
+from mm_ckpt_migrate.configs.read import read_config, read_config_text
+from mm_ckpt_migrate.configs.values import Config, lookup
+from mm_ckpt_migrate.errors import ConfigError
+from mm_ckpt_migrate.options import EMBEDDED, Options
+from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.target.resolve import Target, resolve_target
+
+
+@dataclass(frozen=True, slots=True)
+class TargetConfig:
+    """A config of the current release.
+
+    Attributes:
+        origin: the file, or what to call the config inside a checkpoint.
+        migrated: whether it was for the old release.
+    """
+
+    origin: Path | str
+    config: Config
+    migrated: bool
+
+
+def read_target_config(
+    cfg: str, checkpoint: Checkpoint | None, families: Sequence[RuleSet]
+) -> TargetConfig:
+    """Read the config, and migrate it where it is for the old release.
+
+    Args:
+        cfg: a path, a shipped config's name, or `embedded`.
+        checkpoint: the one that `embedded` means.
+
+    Raises:
+        ConfigError: the config is missing or unreadable, or a setting has no counterpart.
+    """
+    origin: Path | str
+    if cfg == EMBEDDED and checkpoint is not None:
+        origin, text = _embedded(checkpoint)
+        config = read_config_text(text, origin)
+    else:
+        origin = find_config(cfg)
+        config = read_config(origin)
+    if not isinstance(config.get("model"), dict):
+        raise ConfigError(origin, "it has no `model`", hint="Give the config of the target model.")
+    if not _is_old(config, families):
+        return TargetConfig(origin, config, migrated=False)
+    return TargetConfig(origin, migrate_config(config, families, origin).config, migrated=True)
+
+
+def _embedded(checkpoint: Checkpoint) -> tuple[str, str]:
+    """What to call the config inside a checkpoint, and its text."""
+    origin = f"the config inside {checkpoint.source.path}"
+    if checkpoint.config is None:
+        raise ConfigError(origin, "there is none", hint="Give the config as a file.")
+    return origin, checkpoint.config
+
+
+def write_target_config(
+    cfg: str, checkpoint: Checkpoint, new: Path, families: Sequence[RuleSet], *, force: bool
+) -> bool:
+    """Write the target config as a file; False where a given one is for the current release.
+
+    Raises:
+        ConfigError: as `read_target_config`.
+        DestinationError: `new` must not or cannot be written.
+    """
+    if cfg != EMBEDDED:
+        old = find_config(cfg)
+        return migrate_config_file(old, new, families, force=force).form != "unchanged"
+    origin, text = _embedded(checkpoint)
+    result = migrate_text(text, origin, families)
+    with Draft(new, 0o644) as draft:
+        draft.write(0, result.text.encode())
+        draft.publish(force=force)
+    return True
+
+
+def _is_old(config: Config, families: Sequence[RuleSet]) -> bool:
+    """Whether it has a setting that only the old release's transformer layers have."""
+    return any(
+        lookup(config, f"model.{role.config.fill({'head': head})}") is not None
+        for rules in families
+        for role in rules.roles
+        for head in role.config.choices.get("head", ())
+    )
+
+
+def open_target(target: TargetConfig, options: Options) -> Target:
+    """Look the model up, or start to build it where it is not cached; raises ConfigError."""
+    config = target.config
+    imports = lookup(config, "custom_imports.imports")
+    names = [imports] if isinstance(imports, str) else imports
+    model = config["model"]
+    assert isinstance(model, dict)
+    path = target.origin if isinstance(target.origin, Path) else None
+    return resolve_target(
+        model, config_scope(path, config),
+        imports=tuple(map(str, names)) if isinstance(names, (list, tuple)) else (),
+        allow_imports=options.allow_imports, cache=options.cache, source=target.origin,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Optimizer state and learning rates, which are kept by the order of the parameters."""

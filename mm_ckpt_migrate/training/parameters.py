@@ -1,0 +1,82 @@
+"""The order of the parameters, before and after: what optimizer state is indexed by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mm_ckpt_migrate.plan import Plan
+from mm_ckpt_migrate.schema import Schema, TargetModel
+
+# Last segments of the buffers' names in all 820 layouts of the shipped configs.
+_BUFFERS: Final = re.compile(
+    r"running_mean|running_var|num_batches_tracked|relative_position_index|weight_gamma"
+    r"|weight_beta|edges|acc_sum|project|cum_samples|laplacian_kernel|bases"
+)
+
+
+class UnknownOrderError(Exception):
+    """Which parameter an index belongs to cannot be known; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """All parameters of a model, tied ones once.
+
+    Attributes:
+        old: the old names in the old order.
+        table: new name of each old one.
+        rank: place of each new name in the new order.
+        shapes: by old name.
+        frozen: the new names that are not trained; None where that is not known.
+    """
+
+    old: tuple[str, ...]
+    table: Mapping[str, str]
+    rank: Mapping[str, int]
+    shapes: Mapping[str, tuple[int, ...]]
+    frozen: frozenset[str] | None
+
+
+def match_parameters(
+    source: Schema, plan: Plan, order: Sequence[str], target: TargetModel | None
+) -> Parameters:
+    """Read the old order off the state dict, and the new one off the target model.
+
+    `named_parameters()` goes through a model as `state_dict()` does, and leaves out buffers and
+    whatever it has met before. Without a target, buffers are told by their names.
+
+    Args:
+        order: the new keys in the new order.
+    """
+    canonical = _first_names((target.schema if target else source).ties)
+    if target is not None:
+        new: Iterable[str] = target.parameters
+    else:
+        canonical = {plan.targets.get(a, a): plan.targets.get(b, b) for a, b in canonical.items()}
+        new = (name for name in order if not is_buffer(name))
+        new = (name for name in new if canonical.get(name, name) == name)
+    rank = {name: number for number, name in enumerate(new)}
+    table: dict[str, str] = {}
+    met: set[str] = set()
+    for old, name in plan.targets.items():
+        first = canonical.get(name, name)
+        if first in rank and first not in met:
+            table[old] = first
+            met.add(first)
+    return Parameters(
+        tuple(table), table, rank, {name: source[name].shape for name in table},
+        frozenset(target.frozen) if target else None,
+    )  # fmt: skip
+
+
+def is_buffer(name: str) -> bool:
+    """Whether a key is, by its last segment, that of a buffer rather than a parameter."""
+    return _BUFFERS.fullmatch(name.rpartition(".")[2]) is not None
+
+
+def _first_names(ties: Iterable[Sequence[str]]) -> dict[str, str]:
+    """For each tied name, the one that stands for all."""
+    return {name: group[0] for group in ties for name in group}

@@ -1,0 +1,91 @@
+"""Convert every training checkpoint once, and train all of them on in two children."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from recordings import CASES, HERE, Outcomes, Recorded
+
+CHILD = HERE.parent / "make_golden" / "resume_run.py"
+PARALLEL = 2
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if find_spec("mmseg") is not None:
+        return
+    for item in items:
+        if HERE in item.path.parents and item.get_closest_marker("mm"):
+            item.add_marker(pytest.mark.skip(reason="the OpenMMLab stack is not installed"))
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """No leave to load pickled objects, which a user does not give either; and no accelerator.
+
+    The losses were recorded on a CPU.
+    """
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("TORCH_")}
+    cache = str(folder / "cache")
+    return kept | {"CUDA_VISIBLE_DEVICES": "", "MM_CKPT_MIGRATE_CACHE": cache}
+
+
+def convert(case: Recorded, folder: Path) -> str:
+    """Migrate with the config inside the checkpoint as the target; what the tool printed."""
+    command = [sys.executable, "-m", "mm_ckpt_migrate", "convert", "auto", "embedded"]
+    done = subprocess.run(
+        [*command, str(case.checkpoint), str(folder / f"{case.name}.pth")],
+        capture_output=True, text=True, check=False, timeout=120, env=environment(folder),
+    )  # fmt: skip
+    return done.stdout + done.stderr
+
+
+def jobs_of(case: Recorded, folder: Path) -> dict[str, Any]:
+    new = str(folder / f"{case.name}.pth")
+    steps = {"kind": "steps", "checkpoint": new}
+    return {
+        f"{case.name}/steps": steps,
+        f"{case.name}/plain": steps | {"optimizer": str(case.checkpoint)},
+        f"{case.name}/runner": {
+            "kind": "runner", "checkpoint": new, "work_dir": str(folder / f"run_{case.name}")
+        },
+    }  # fmt: skip
+
+
+def train_on(cases: list[Recorded], folder: Path) -> dict[str, Any]:
+    """One child for several cases: importing the stack takes longer than training."""
+    stem = folder / cases[0].name
+    jobs, results = stem.with_suffix(".jobs.json"), stem.with_suffix(".results.json")
+    jobs.write_text(json.dumps({k: v for case in cases for k, v in jobs_of(case, folder).items()}))
+    done = subprocess.run(
+        [sys.executable, str(CHILD), str(jobs), str(results)],
+        capture_output=True, text=True, check=False, timeout=200, env=environment(folder),
+        cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+    found: dict[str, Any] = json.loads(results.read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.fixture(scope="session")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
+    folder = tmp_path_factory.mktemp("resume")
+    cases = list(CASES.values())
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        said = list(pool.map(lambda case: convert(case, folder), cases))
+        shares = [cases[n::PARALLEL] for n in range(PARALLEL)]
+        results = list(pool.map(lambda share: train_on(share, folder), shares))
+    names = [case.name for case in cases]
+    merged = {key: value for part in results for key, value in part.items()}
+    return Outcomes(dict(zip(names, said, strict=True)), merged)
+
+
+@pytest.fixture(params=list(CASES))
+def case(request: pytest.FixtureRequest) -> Recorded:
+    return CASES[request.param]
