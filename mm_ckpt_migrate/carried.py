@@ -47,9 +47,10 @@ def carried_streams(checkpoint: Checkpoint, label: Label, contents: Contents) ->
 def _untouched(tree: Tree, contents: Contents) -> Iterator[tuple[str, Node]]:
     touched = {
         tree.path[0], AVERAGED, "meta", f"meta.{STAMP_KEY}", _HUB,
-        f"{_HUB}.runtime_info", *TRAINING_STATE, *contents.left_out, *map(".".join, CONFIG_PATHS),
+        f"{_HUB}.runtime_info", *TRAINING_STATE, *map(".".join, CONFIG_PATHS),
+        *map(".".join, contents.left_out), *(".".join(path[:-1]) for path in contents.left_out),
     }  # fmt: skip
-    if find(tree.root, "meta", "dataset_meta", "CLASSES") is not None:
+    if any(find(tree.root, "meta", "dataset_meta", n) for n in ("CLASSES", "PALETTE")):
         touched.add("meta.dataset_meta")
     opened = _OPENED[:2] if contents.inference else _OPENED
     for path in opened:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
@@ -27,11 +27,12 @@ from mm_ckpt_migrate.pickles.nodes import Mutable, Node, walk
 from mm_ckpt_migrate.training.follow import Follower, follow
 from mm_ckpt_migrate.training.parameters import is_buffer
 
-ConfigPath: TypeAlias = tuple[str, ...]
+# Keys from the root to an entry.
+EntryPath: TypeAlias = tuple[str, ...]
 
 _HUB_CONFIG: Final = ("message_hub", "runtime_info", "cfg")
 # mmengine keeps two copies of the config, mmcv 1.x had one.
-CONFIG_PATHS: Final[tuple[ConfigPath, ...]] = (("meta", "cfg"), ("meta", "config"), _HUB_CONFIG)
+CONFIG_PATHS: Final[tuple[EntryPath, ...]] = (("meta", "cfg"), ("meta", "config"), _HUB_CONFIG)
 AVERAGED: Final = "ema_state_dict"
 
 
@@ -42,14 +43,16 @@ class Contents:
     Attributes:
         followers: the optimizers, and how they follow the parameters.
         configs: new texts of configs.
-        left_out: sections of the root that stay behind.
+        left_out: entries that go: sections of the root, or what lies deeper, by its path.
+        adds: put in what the current release looks for (`additions`).
         inference: keep only weights, meta and config.
         keep_as_is: do not simplify what `torch.load` refuses at its defaults.
     """
 
     followers: tuple[Follower, ...] = ()
-    configs: Mapping[ConfigPath, str] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
+    configs: Mapping[EntryPath, str] = field(default_factory=dict)
+    left_out: tuple[EntryPath, ...] = ()
+    adds: bool = False
     inference: bool = False
     keep_as_is: bool = False
 
@@ -67,7 +70,7 @@ class Edited:
     notices: tuple[str, ...]
 
 
-def config_texts(root: Node) -> dict[ConfigPath, str]:
+def config_texts(root: Node) -> dict[EntryPath, str]:
     """Every copy of the training's config."""
     texts = {path: text_at(root, *path) for path in CONFIG_PATHS}
     return {path: text for path, text in texts.items() if text is not None}
@@ -123,11 +126,15 @@ def edit_contents(checkpoint: Checkpoint, contents: Contents) -> Edited:
         return Edited({}, ())
     free_key = 1 + max(map(int, checkpoint.extents), default=0)
     storages = follow(contents.followers, free_key)
-    kept = _sections(tree, contents)
-    set_pairs(root, [(key, value) for key, value in pairs(root) if text_value(key) in kept])
+    if contents.inference:
+        _leave_out(root, [(name,) for name in outside_inference(tree)])
+    _leave_out(root, contents.left_out)
     _set_configs(root, contents.configs)
-    _set_dataset_meta(find(root, "meta"))
-    _set_message_hub(root, inference=contents.inference)
+    new = additions(tree, inference=contents.inference) if contents.adds else {}
+    for (*path, last), node in new.items():
+        parent = find(root, *path)
+        assert isinstance(parent, Mutable)
+        set_values(parent, {last: node})
     if contents.keep_as_is:
         return Edited(storages, ())
     notices = simplify(root)
@@ -138,14 +145,21 @@ def edit_contents(checkpoint: Checkpoint, contents: Contents) -> Edited:
     return Edited(storages, notices)
 
 
-def _sections(tree: Tree, contents: Contents) -> set[str | None]:
-    names = {text_value(key) for key, _ in pairs(tree.root)}
-    if contents.inference:
-        names &= {tree.path[0], "meta", "message_hub"}
-    return names - set(contents.left_out)
+def outside_inference(tree: Tree) -> list[str]:
+    """Sections that a file for inference has no use for."""
+    kept = {tree.path[0], "meta", "message_hub"}
+    names = (text_value(key) or "" for key, _ in pairs(tree.root))
+    return [name for name in names if name not in kept]
 
 
-def _set_configs(root: Node, configs: Mapping[ConfigPath, str]) -> None:
+def _leave_out(root: Mutable, paths: Iterable[EntryPath]) -> None:
+    for *path, last in paths:
+        parent = find(root, *path)
+        if isinstance(parent, Mutable) and is_mapping(parent):
+            set_pairs(parent, [entry for entry in pairs(parent) if text_value(entry[0]) != last])
+
+
+def _set_configs(root: Node, configs: Mapping[EntryPath, str]) -> None:
     texts = {text: text_of(text) for text in configs.values()}
     for (*path, last), text in configs.items():
         parent = find(root, *path)
@@ -153,32 +167,38 @@ def _set_configs(root: Node, configs: Mapping[ConfigPath, str]) -> None:
             set_values(parent, {last: texts[text]})
 
 
-def _set_dataset_meta(meta: Node | None) -> None:
-    """`dataset_meta` with `classes` and `palette`, which older releases spelled otherwise."""
+def additions(tree: Tree, *, inference: bool) -> dict[EntryPath, Node]:
+    """What the current release looks for and an older one did not write."""
+    if not tree.path:
+        return {}
+    meta = find(tree.root, "meta")
+    return {**_dataset_meta(meta), **_message_hub(tree.root, inference=inference)}
+
+
+def _dataset_meta(meta: Node | None) -> dict[EntryPath, Node]:
+    """`classes` and `palette`, which older releases spelled otherwise."""
     if not isinstance(meta, Mutable) or not is_mapping(meta):
-        return
-    present = find(meta, "dataset_meta")
+        return {}
+    path, present = ("meta", "dataset_meta"), find(meta, "dataset_meta")
     older = present if present is not None else meta
     found = {name: find(older, name.upper()) for name in ("classes", "palette")}
-    new = {name: node for name, node in found.items() if node is not None}
-    new = {name: node for name, node in new.items() if find(present, name) is None}
-    if isinstance(present, Mutable) and is_mapping(present):
-        set_values(present, new)
-    elif present is None and "classes" in new:
-        set_values(meta, {"dataset_meta": mapping_of(new)})
+    new = {n: node for n, node in found.items() if node is not None and find(present, n) is None}
+    if present is None:
+        return {path: mapping_of(new)} if "classes" in new else {}
+    return {(*path, name): node for name, node in new.items()}
 
 
-def _set_message_hub(root: Mutable, *, inference: bool) -> None:
+def _message_hub(root: Node, *, inference: bool) -> dict[EntryPath, Node]:
     """mmengine's inferencers look for the config there, and its Runner resumes nothing without."""
     text = find(root, "meta", "cfg")
     present = find(root, "message_hub") is not None
     if present and not inference:
-        return
-    if text is None and find(root, "optimizer") is None:
-        return
+        return {}
+    if text is None and (inference or find(root, "optimizer") is None):
+        return {}
     hub = {
         "log_scalars": from_plain({}),
         "runtime_info": mapping_of({"cfg": text} if text is not None else {}),
         "resumed_keys": from_plain({}),
     }
-    set_values(root, {"message_hub": mapping_of(hub)})
+    return {("message_hub",): mapping_of(hub)}

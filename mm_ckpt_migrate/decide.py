@@ -174,7 +174,8 @@ def decide_reverse(checkpoint: Checkpoint, options: Options) -> Decision:
     sections = training_sections(checkpoint)
     notices += [f"{name} is left out: its state belongs to the new order" for name in sections]
     configs = {tuple(path.split(".")): text for path, text in origin.configs.items()}
-    contents = Contents(configs=configs, left_out=sections, keep_as_is=True)
+    left_out = [(name,) for name in sections] + [tuple(path.split(".")) for path in origin.added]
+    contents = Contents(configs=configs, left_out=tuple(left_out), keep_as_is=True)
     verdict = skipped(Rung.ROLES, "the old names are given back as they were")
     return Decision(
         plan.family, plan, *_orders(plan), None, origin, verdict, contents, tuple(notices)
@@ -183,7 +184,7 @@ def decide_reverse(checkpoint: Checkpoint, options: Options) -> Decision:
 
 def _origin(checkpoint: Checkpoint, plan_file: Path | None) -> Origin:
     if plan_file is not None:
-        return Origin(read_plan(plan_file), "", (), wrapped=False, configs={})
+        return Origin(read_plan(plan_file), "", (), wrapped=False, configs={}, added=())
     if checkpoint.stamp is None:
         raise PlanError(
             f"{checkpoint.source.path}: it bears no stamp, so the way back is unknown",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.configs.migrate_text import migrate_text
 from mm_ckpt_migrate.configs.values import Config, lookup
-from mm_ckpt_migrate.contents import AVERAGED, ConfigPath, Contents, config_texts
+from mm_ckpt_migrate.contents import AVERAGED, Contents, EntryPath, config_texts, outside_inference
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError, PlanError
 from mm_ckpt_migrate.options import Options, Purpose
 from mm_ckpt_migrate.plan import Plan
@@ -37,7 +37,7 @@ def decide_contents(
         CheckpointError: it was asked for, and there is none.
     """
     if checkpoint.tree is None or not checkpoint.tree.path:
-        return Contents(), ()
+        return Contents(keep_as_is=options.keep_as_is), ()
     sections = training_sections(checkpoint)
     if options.purpose is Purpose.RESUME and "optimizer" not in sections:
         raise CheckpointError(
@@ -48,7 +48,7 @@ def decide_contents(
     if checkpoint.tree.ema is not None and AVERAGED not in checkpoint.sections:
         notices += (f"the raw weights in `ema_` buffers go to {AVERAGED}, where mmengine has them",)
     followers: tuple[Follower, ...] = ()
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[EntryPath, ...] = ()
     inference = options.purpose is Purpose.INFERENCE
     if inference:
         notices += _for_inference(checkpoint)
@@ -60,21 +60,22 @@ def decide_contents(
             if "param_schedulers" not in sections:
                 notices += ("it has no state of learning-rate schedules: resumed, they start anew",)
         except UnknownOrderError as error:
-            left_out, notices = (
-                sections,
-                (*notices, _left_out(checkpoint, sections, error, options)),
-            )
-    contents = Contents(followers, configs, left_out, inference, options.keep_as_is)
+            left_out = tuple((name,) for name in sections)
+            notices += (_left_out(checkpoint, sections, error, options),)
+    contents = Contents(
+        followers, configs, left_out, adds=True,
+        inference=inference, keep_as_is=options.keep_as_is,
+    )  # fmt: skip
     return contents, notices
 
 
 def _configs(
     checkpoint: Checkpoint, families: Sequence[RuleSet]
-) -> tuple[dict[ConfigPath, str], tuple[str, ...]]:
+) -> tuple[dict[EntryPath, str], tuple[str, ...]]:
     """Migrated texts of the configs inside."""
     assert checkpoint.tree is not None
     done: dict[str, str] = {}
-    migrated: dict[ConfigPath, str] = {}
+    migrated: dict[EntryPath, str] = {}
     notices: list[str] = []
     for path, text in config_texts(checkpoint.tree.root).items():
         name = ".".join(path)
@@ -89,7 +90,7 @@ def _configs(
     return {p: t for p, t in migrated.items() if t != _text_at(checkpoint, p)}, tuple(notices)
 
 
-def _text_at(checkpoint: Checkpoint, path: ConfigPath) -> str | None:
+def _text_at(checkpoint: Checkpoint, path: EntryPath) -> str | None:
     assert checkpoint.tree is not None
     return config_texts(checkpoint.tree.root).get(path)
 
@@ -101,8 +102,7 @@ def _optimizer_settings(config: Config | None) -> Mapping[str, object]:
 
 def _for_inference(checkpoint: Checkpoint) -> tuple[str, ...]:
     assert checkpoint.tree is not None
-    kept = {checkpoint.tree.path[0], "meta", "message_hub"}
-    gone = [name for name in checkpoint.sections if name not in kept]
+    gone = outside_inference(checkpoint.tree)
     return (f"for inference: left out are {', '.join(gone)}",) if gone else ()
 
 

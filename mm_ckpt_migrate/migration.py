@@ -60,6 +60,8 @@ def migrate(
         if decision.plan is None:
             return _report(checkpoint, decision, None, _nothing_written(decision), source.digest())
         _save_plan(decision, options, source.path, new)
+        if options.config_out is not None and not options.build:
+            _check_config(cfg, checkpoint)
         verdicts, notices = write_checkpoint(
             checkpoint, decision, decision.plan, target,
             new=new, options=options, progress=progress,
@@ -108,6 +110,13 @@ def _target(
 
     config = read_target_config(cfg, checkpoint, library.families)
     return stack.enter_context(open_target(config, options))
+
+
+def _check_config(cfg: str, checkpoint: Checkpoint) -> None:
+    """Have what is wrong with it said before anything is written."""
+    from mm_ckpt_migrate.target_config import read_target_config
+
+    read_target_config(cfg, checkpoint, load_rules().families)
 
 
 def _write_config(cfg: str, checkpoint: Checkpoint, new: Path, options: Options) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +28,7 @@ class Origin:
         dropped: sections that the migration left out.
         wrapped: whether the source was a bare state dict.
         configs: texts of the configs inside that were migrated, by their dotted paths.
+        added: dotted paths of entries that the source did not have.
     """
 
     plan: Plan
@@ -35,6 +36,7 @@ class Origin:
     dropped: tuple[str, ...]
     wrapped: bool
     configs: Mapping[str, str]
+    added: tuple[str, ...]
 
 
 def make_stamp(
@@ -42,6 +44,7 @@ def make_stamp(
     previous: Mapping[str, Plain] | None,
     dropped: tuple[str, ...],
     configs: Mapping[str, str],
+    added: Sequence[str] = (),
     *,
     wrapped: bool,
 ) -> dict[str, Plain]:
@@ -49,6 +52,7 @@ def make_stamp(
 
     Args:
         configs: the old texts of configs, by their dotted paths; equal ones are kept once.
+        added: dotted paths of entries that the source did not have.
     """
     texts: dict[str, list[Plain]] = {}
     for path, text in configs.items():
@@ -64,6 +68,7 @@ def make_stamp(
         "origin_sha256": origin if isinstance(origin, str) else DIGEST_PLACEHOLDER,
         "dropped": list(dropped),
         "wrapped": wrapped,
+        "added": list(added),
         "configs": [{"paths": paths, "text": text} for text, paths in texts.items()],
         "plan": json.dumps(plan.to_json(), separators=(",", ":")),
     }
@@ -100,6 +105,7 @@ def read_stamp(stamp: Mapping[str, Plain]) -> Origin:
         tuple(map(str, dropped)) if isinstance(dropped, list) else (),
         stamp.get("wrapped") is True,
         dict(_configs(stamp.get("configs"))),
+        tuple(map(str, added)) if isinstance(added := stamp.get("added"), list) else (),
     )
 
 

@@ -161,7 +161,8 @@ def _name_hash(path: Path, digest: str) -> bool | None:
 def _stamp(checkpoint: Checkpoint | None) -> dict[str, str] | None:
     if checkpoint is None or checkpoint.stamp is None:
         return None
-    return {key: str(value) for key, value in checkpoint.stamp.items() if key != "plan"}
+    stamp = checkpoint.stamp.items()
+    return {key: str(value) for key, value in stamp if key not in ("plan", "configs", "added")}
 
 
 def _judge(checkpoint: Checkpoint | None, library: Library) -> tuple[str | None, str | None, str]:

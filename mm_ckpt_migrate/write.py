@@ -16,7 +16,7 @@ from mm_ckpt_migrate.archive.transfer import Copies, Transfer
 from mm_ckpt_migrate.carried import carried_streams, label_by_place
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
-from mm_ckpt_migrate.contents import Contents, config_texts
+from mm_ckpt_migrate.contents import Contents, additions, config_texts
 from mm_ckpt_migrate.decide import Decision
 from mm_ckpt_migrate.errors import CheckpointError, IntegrityError, LimitError
 from mm_ckpt_migrate.export import export
@@ -94,7 +94,7 @@ class _Snapshot:
 
 def _snapshot(checkpoint: Checkpoint, contents: Contents) -> _Snapshot:
     label = label_by_place(checkpoint, lambda offset: offset)
-    training = [training_streams(f.optimizer, label) for f in contents.followers]
+    training = [training_streams(f.optimizer, f.schedulers, label) for f in contents.followers]
     return _Snapshot(carried_streams(checkpoint, label, contents), training)
 
 
@@ -103,18 +103,23 @@ def _compose(
 ) -> tuple[Composition, tuple[str, ...]]:
     stamp = None
     if decision.origin is None:
-        root = checkpoint.tree.root if checkpoint.tree else None
-        wrapped = checkpoint.tree is not None and not checkpoint.tree.path
-        texts = config_texts(root) if root else {}
-        configs = {".".join(path): texts[path] for path in decision.contents.configs}
-        stamp = make_stamp(
-            plan, checkpoint.stamp, decision.contents.left_out, configs, wrapped=wrapped
-        )
+        stamp = _stamp(checkpoint, plan, decision.contents)
     composition, notices = _lay_out(
         checkpoint, decision, plan, stamp, options.format or checkpoint.format
     )
     check_placeholders(composition.head, stamp)
     return composition, notices
+
+
+def _stamp(checkpoint: Checkpoint, plan: Plan, contents: Contents) -> dict[str, Plain]:
+    tree = checkpoint.tree
+    texts = config_texts(tree.root) if tree else {}
+    configs = {".".join(path): texts[path] for path in contents.configs}
+    added = additions(tree, inference=contents.inference) if tree and contents.adds else {}
+    return make_stamp(
+        plan, checkpoint.stamp, tuple(map(".".join, contents.left_out)), configs,
+        tuple(map(".".join, added)), wrapped=tree is not None and not tree.path,
+    )  # fmt: skip
 
 
 def _lay_out(

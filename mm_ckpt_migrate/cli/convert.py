@@ -93,6 +93,8 @@ def convert(
 
     if weights is not None and purpose is not For.INFERENCE:
         raise typer.BadParameter("--weights picks for a file made with --for inference")
+    if config_out is not None and (reverse or cfg == "-"):
+        raise typer.BadParameter("--config-out writes the target config, and there is none")
     options = Options(
         build=not no_build, force=force, force_family=force_family, reverse=reverse,
         plan_file=plan_file, format=Format(output_format.value) if output_format else None,

@@ -72,7 +72,7 @@ def _print_diff(result: MigratedText, old: Path, new: Path | None) -> None:
     before = old.expanduser().read_text(encoding="utf-8").splitlines(keepends=True)
     after = result.text.splitlines(keepends=True)
     for line in difflib.unified_diff(before, after, str(old), str(new or old)):
-        typer.echo(_line(line))
+        typer.echo("\t".join(map(_line, line.split("\t"))))
 
 
 def _print_changes(result: MigratedText, old: Path, new: Path | None) -> None:

@@ -7,10 +7,8 @@ the result and compares.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Final
 
 from mm_ckpt_migrate.configs.edits import Become, Drop, Edit, Path, by_path
 from mm_ckpt_migrate.configs.literals import (
@@ -24,8 +22,6 @@ from mm_ckpt_migrate.configs.literals import (
 )
 from mm_ckpt_migrate.configs.source import parse_source
 from mm_ckpt_migrate.configs.write import value_source
-
-_LINE_START: Final = re.compile(r"\r?\n[ \t]*\Z")
 
 
 def edited_source(text: str, edits: Iterable[Edit]) -> str:
@@ -167,7 +163,4 @@ def _put(parts: Literal, key: str, written: str) -> None:
 
 def _fresh_lead(parts: Literal) -> str:
     """What stands before a setting that is put after others: as before those."""
-    for setting in parts.settings:
-        if match := _LINE_START.search(setting.lead):
-            return match[0]
-    return " " if parts.settings else ""
+    return parts.fresh_line() or (" " if parts.settings else "")

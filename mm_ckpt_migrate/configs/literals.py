@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+_LINE_START: Final = re.compile(r"\r?\n[ \t]*\Z")
 _COMMENT: Final = re.compile(rb"[ \t]*#[^\r\n]*")
 
 
@@ -82,8 +83,13 @@ class Literal:
             parts += [setting.lead, setting.name, setting.join, setting.written, comma]
             parts.append(setting.trail)
         if "#" in self._last_comment() and not self.closing.startswith(("\n", "\r")):
-            parts.append(self.settings[-1].lead if self.settings else "\n")
+            parts.append(self.fresh_line() or "\n")
         return "".join([*parts, self.closing])
+
+    def fresh_line(self) -> str:
+        """The line end and the blanks before the first setting that starts a line, if one does."""
+        found = (_LINE_START.search(setting.lead) for setting in self.settings)
+        return next((match[0] for match in found if match), "")
 
     def _last_comment(self) -> str:
         return self.settings[-1].trail if self.settings else self.opening

@@ -65,10 +65,7 @@ def plan_training(
     assert checkpoint.tree is not None
     section = find(checkpoint.tree.root, "optimizer")
     steering = find(checkpoint.tree.root, "param_schedulers")
-    if section is not None:
-        optimizers = read_optimizers(section)
-    else:
-        optimizers = pseudo_optimizer(steering) if steering is not None else ()
+    optimizers = pseudo_optimizer(steering) if section is None else read_optimizers(section)
     # With one storage of its own, which a file of the legacy format has no place for.
     makes_base = checkpoint.format is Format.ZIP and steering is not None
     followers = []

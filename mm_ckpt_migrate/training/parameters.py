@@ -51,13 +51,14 @@ def match_parameters(
     Args:
         order: the new keys in the new order.
     """
-    canonical = _first_names((target.schema if target else source).ties)
     if target is not None:
+        canonical = _first_names(target.schema.ties)
         new: Iterable[str] = target.parameters
     else:
-        canonical = {plan.targets.get(a, a): plan.targets.get(b, b) for a, b in canonical.items()}
-        new = (name for name in order if not is_buffer(name))
-        new = (name for name in new if canonical.get(name, name) == name)
+        place = {name: number for number, name in enumerate(order)}
+        tied = ([plan.targets[n] for n in group if n in plan.targets] for group in source.ties)
+        canonical = _first_names(sorted(group, key=place.__getitem__) for group in tied)
+        new = (n for n in order if not is_buffer(n) and canonical.get(n, n) == n)
     rank = {name: number for number, name in enumerate(new)}
     table: dict[str, str] = {}
     met: set[str] = set()

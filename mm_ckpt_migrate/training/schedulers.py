@@ -35,13 +35,21 @@ def schedulers_of(section: Node, name: str) -> tuple[Mutable, ...]:
     return tuple(entry for entry in entries if isinstance(entry, Mutable))
 
 
-def pseudo_optimizer(section: Node) -> tuple[Optimizer, ...]:
+def lists_of(scheduler: Node) -> dict[str, list[Node]]:
+    """The lists in a scheduler that have one value per param group."""
+    found = ((name, find(scheduler, name)) for name in _PER_GROUP)
+    return {name: elements(values) for name, values in found if values is not None}
+
+
+def pseudo_optimizer(section: Node | None) -> tuple[Optimizer, ...]:
     """What schedulers alone say of an optimizer that was not saved: its groups.
 
     mmengine makes one for each parameter, or one for all, in which case there is nothing to do.
     """
-    lists = [find(scheduler, "base_values") for scheduler in schedulers_of(section, "")]
-    counts = {len(elements(values)) for values in lists if values is not None}
+    if section is None:
+        return ()
+    lists = [lists_of(scheduler) for scheduler in schedulers_of(section, "")]
+    counts = {len(values["base_values"]) for values in lists if "base_values" in values}
     if len(counts) > 1:
         raise UnknownOrderError("the schedulers are for different numbers of param groups")
     groups = range(max(counts, default=0))
@@ -57,11 +65,10 @@ def check_lists(scheduler: Node, groups: int) -> None:
 
     Since 0.10.0 mmengine has one value more, for `base_param_settings`.
     """
-    for name in _PER_GROUP:
-        values = find(scheduler, name)
-        if values is not None and len(elements(values)) not in (groups, groups + 1):
+    for values in lists_of(scheduler).values():
+        if len(values) not in (groups, groups + 1):
             raise UnknownOrderError(
-                f"a scheduler has {len(elements(values))} values for {groups} param groups"
+                f"a scheduler has {len(values)} values for {groups} param groups"
             )
 
 
@@ -81,9 +88,5 @@ def follow_groups(
         rest = values[groups:] if base is None else [values[base]]
         return [*(values[source] for source in sources), *rest]
 
-    lists = {
-        name: list_of(followed(elements(values)))
-        for name in _PER_GROUP
-        if (values := find(scheduler, name)) is not None
-    }
-    set_values(scheduler, lists)
+    lists = lists_of(scheduler)
+    set_values(scheduler, {name: list_of(followed(values)) for name, values in lists.items()})

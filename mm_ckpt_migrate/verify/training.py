@@ -13,6 +13,7 @@ from mm_ckpt_migrate.pickles.nodes import Node, Tuple
 from mm_ckpt_migrate.training.follow import Follower
 from mm_ckpt_migrate.training.optimizer import Optimizer, read_optimizers
 from mm_ckpt_migrate.training.parameters import UnknownOrderError
+from mm_ckpt_migrate.training.schedulers import lists_of, pseudo_optimizer, schedulers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +23,24 @@ class TrainingStreams:
     Attributes:
         state: by index; a parameter that was never trained has none.
         groups: the settings of each group.
+        lists: of each scheduler, the values that it has for the groups, by name.
     """
 
     state: dict[int, bytes]
     groups: list[bytes]
+    lists: list[dict[str, list[bytes]]]
 
 
-def training_streams(optimizer: Optimizer, label: Label) -> TrainingStreams:
+def training_streams(
+    optimizer: Optimizer, schedulers: Sequence[Node], label: Label
+) -> TrainingStreams:
     return TrainingStreams(
         {index: emit(node, label=label) for index, node in optimizer.state.items()},
         [_settings(group, label) for group in optimizer.groups],
+        [
+            {name: [emit(value) for value in values] for name, values in lists_of(s).items()}
+            for s in schedulers
+        ],
     )
 
 
@@ -54,23 +63,44 @@ def check_training(
     Returns:
         What is wrong, one line each.
     """
-    section = find(output.tree.root, "optimizer") if output.tree else None
-    if section is None:
-        return ["optimizer"] if any(streams.state for streams in before) else []
+    root = output.tree.root if output.tree else None
+    section, steering = find(root, "optimizer"), find(root, "param_schedulers")
     try:
-        written = read_optimizers(section)
+        written = read_optimizers(section) if section is not None else pseudo_optimizer(steering)
+        wrong: list[str] = []
+        if len(written) != len(followers):
+            return ["optimizer: some are missing"]
+        for follower, streams, optimizer in zip(followers, before, written, strict=True):
+            schedulers = schedulers_of(steering, optimizer.name) if steering is not None else ()
+            after = training_streams(optimizer, schedulers, label)
+            wrong += _wrong_schedulers(follower, streams, after)
+            if section is not None:
+                wrong += _wrong_state(follower, streams, after, optimizer, output)
     except UnknownOrderError as error:
         return [f"optimizer: {error}"]
-    if len(written) != len(followers):
-        return ["optimizer: some are missing"]
-    wrong: list[str] = []
-    for follower, streams, optimizer in zip(followers, before, written, strict=True):
-        wrong += _differences(follower, streams, training_streams(optimizer, label), output)
     return wrong
 
 
-def _differences(
-    follower: Follower, before: TrainingStreams, after: TrainingStreams, output: Checkpoint
+def _wrong_schedulers(
+    follower: Follower, before: TrainingStreams, after: TrainingStreams
+) -> list[str]:
+    sources = [group.source for group in follower.move.groups]
+    count = follower.move.groups_before
+
+    def followed(values: list[bytes]) -> list[bytes]:
+        base = values[count:] if follower.base is None else [values[follower.base]]
+        return [*(values[source] for source in sources), *base]
+
+    expected = [{k: followed(v) for k, v in lists.items()} for lists in before.lists]
+    return [] if after.lists == expected else ["param_schedulers: their values for the groups"]
+
+
+def _wrong_state(
+    follower: Follower,
+    before: TrainingStreams,
+    after: TrainingStreams,
+    written: Optimizer,
+    output: Checkpoint,
 ) -> list[str]:
     move = follower.move
     order = [index for group in move.groups for index in group.indices]
@@ -80,7 +110,8 @@ def _differences(
         for new, (old, name) in enumerate(zip(order, move.names, strict=True))
         if after.state.get(new) != before.state.get(old)
     ]
-    if after.groups != settings or not after.state.keys() <= set(range(len(order))):
+    sizes = [len(group.indices) for group in move.groups]
+    if after.groups != settings or list(map(len, written.indices)) != sizes:
         wrong.append("optimizer: its param groups")
     if len(move.groups) in (1, len(order)) and not _in_model_order(move.names, output):
         wrong.append("optimizer: the order of its parameters is not the model's")
@@ -88,6 +119,10 @@ def _differences(
 
 
 def _in_model_order(names: Sequence[str], output: Checkpoint) -> bool:
-    """Whether the names stand in the order of the written state dict, as torch goes through it."""
-    wanted = set(names)
+    """Whether the names stand in the order of the written state dict, as torch goes through it.
+
+    Of names that share a tensor, it meets the first alone.
+    """
+    later = {name for group in output.schema.ties for name in group[1:]}
+    wanted = set(names) - later
     return [name for name in output.schema.names if name in wanted] == list(names)

@@ -213,12 +213,16 @@ def test_one_buffer_in_two_places_stays_one() -> None:
 
 
 def odd_buffers() -> dict[str, Any]:
-    odd = {key: HistoryBuffer([1.0], [1]) for key in ("more", "objects", "less", "length", "twice")}
+    odd = {
+        key: HistoryBuffer([1.0], [1])
+        for key in ("more", "objects", "less", "length", "twice", "key")
+    }
     odd["more"].extra = 1
     odd["objects"]._log_history = np.array([None])
     del odd["less"]._count_history
     odd["length"].max_length = "many"
     odd["twice"]._max_length = 3
+    odd["key"].__dict__[3] = 3
     return odd
 
 
@@ -227,6 +231,15 @@ def test_an_odd_buffer_stays(case: str) -> None:
     raw = pickle.dumps({"v": odd_buffers()[case]}, protocol=2)
     assert stays(raw)
     assert BUFFER in refused_globals(walk(parse_whole(raw)))
+
+
+def test_a_buffer_made_with_arguments_stays() -> None:
+    """Its class may do something with them."""
+    raw = pickle.dumps({"v": HistoryBuffer([1.0], [1])}, protocol=2)
+    made = f"c{BUFFER.rpartition('.')[0]}\nHistoryBuffer\n".encode()
+    start = raw.index(made) + len(made)
+    assert raw[start + 2 : start + 4] == b")\x81"
+    assert stays(raw[: start + 2] + b"N\x85\x81" + raw[start + 4 :])
 
 
 def test_an_odd_buffer_stays_where_it_is() -> None:
@@ -372,6 +385,7 @@ STAYS: dict[str, bytes] = {
     "addict_with_another_state": name("addict.addict.Dict") + b")\x81}b",
     "addict_with_items": name("addict.addict.Dict") + b")\x81" + plain(1) + b"a",
     "config_of_itself": name("mmengine.config.config.Config") + b")\x81q\0(h\0NNtb",
+    "config_with_arguments": name("mmengine.config.config.Config") + b"N\x85\x81(}NNtb",
     "config_of_little": name("mmengine.config.config.Config") + b")\x81(}Ntb",
     "config_of_a_list": name("mmengine.config.config.Config") + b")\x81(]NNtb",
     "config_of_an_odd_dict": name("mmengine.config.config.Config") + b")\x81("
@@ -383,6 +397,7 @@ STAYS: dict[str, bytes] = {
     "path_with_state": call("pathlib.PosixPath", text("a")) + b"}b",
     "another_path": call("pathlib.Path", text("a")),
     "bytes_of_something": call("builtins.bytes", plain(3)),
+    "bytes_changed": name("builtins.bytes") + b")R}b",
     "system": system_call(),
     "a_class_alone": name(BUFFER),
     "getattr": call("builtins.getattr", name(BUFFER), text("mean")),

@@ -118,7 +118,8 @@ def test_in_a_stamp_that_leads_back(toy: Toy, cli: Cli, tmp_path: Path) -> None:
     from dataclasses import replace
 
     table = replace(table, family=f"f{ESC}", released_from=ESC, rules=(ESC,) * len(table.rules))
-    stamp = make_stamp(table, None, (f"opt{ESC}",), wrapped=False)
+    configs = {f"meta.cfg{ESC}": ESC, "meta.cfg": ESC}
+    stamp = make_stamp(table, None, (f"opt{ESC}",), configs, (f"meta.{ESC}",), wrapped=False)
     keys = mapping(dict.fromkeys(table.targets.values(), tensor()))
     meta = {"mm_ckpt_migrate": stamp}
     (tmp_path / "new.pth").write_bytes(

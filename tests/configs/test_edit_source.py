@@ -114,6 +114,8 @@ def test_of_a_genuine_dump_only_lines_about_the_head_change(path: Path, library:
          "m = dict(\n    # above\n    # on b\n    b=2)"),
         ("m = dict(\n    a=1,  # one\n    b=2)", [Drop(M, "b", "")],
          "m = dict(\n    a=1  # one\n    )"),
+        ("m = dict(\n  # on a\n  a=1,  # one\n  b=2)", [Drop(M, "b", "")],
+         "m = dict(\n  # on a\n  a=1  # one\n  )"),
         ("m = dict(  # all\n    a=1)", [Drop(M, "a", "")], "m = dict(  # all\n)"),
         # A new name, in whichever way the old one was written.
         ("m = dict(a=1, b=2)", [Become(M, "a", (("x", None),))], "m = dict(x=1, b=2)"),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Write
 from old_style import SOURCE, decoder_of
 
 from mm_ckpt_migrate.configs.migrate import migrate_config
@@ -18,6 +17,7 @@ from mm_ckpt_migrate.errors import ConfigError, DestinationError
 from mm_ckpt_migrate.ruleset.library import Library
 
 Migrate = Callable[..., Any]
+Write = Callable[..., Path]
 BASE = "default_scope = 'mmseg'\nlog_level = 'INFO'\n"
 DERIVED = "_base_ = ['./base.py']\nlog_level = 'DEBUG'  # mine\n" + SOURCE
 

@@ -56,8 +56,6 @@ def test_a_config_of_another_size(tmp_path: Path) -> None:
     [
         ("/nowhere/cfg.py", "no such file"),
         ("maskformer_r50-d32_8xb2-160k_ade20k-512x51", "no such file"),
-        (MF.old_config, "a config for the old release: it has `model.decode_head."),
-        (M2F.old_config, "a config for the old release: it has `model.decode_head."),
         ("/", "is a folder"),
         ("-", "no such file"),
     ],
@@ -67,6 +65,17 @@ def test_a_config_that_cannot_be_the_target(cfg: str, reason: str, tmp_path: Pat
         run(MF, tmp_path / "new.pth", cfg=cfg)
     assert caught.value.exit_code == ExitCode.BAD_TARGET
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("case", [MF, M2F], ids=lambda case: case.family)
+def test_an_old_config_with_a_setting_that_has_no_counterpart(case: Case, tmp_path: Path) -> None:
+    cfg = tmp_path / "cfg.py"
+    text = Path(case.old_config).read_text()
+    cfg.write_text(text.replace("operation_order=", "no_counterpart=1, operation_order="))
+    with pytest.raises(ConfigError, match="no_counterpart") as caught:
+        run(case, tmp_path / "new.pth", cfg=str(cfg))
+    assert caught.value.exit_code == ExitCode.BAD_TARGET
+    assert list(tmp_path.iterdir()) == [cfg]
 
 
 @pytest.mark.parametrize("text", ["", "x = 1\n", "model = None\n", "model = 'ResNet'\n"])

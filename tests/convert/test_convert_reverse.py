@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from golden_cases import CASES, FEW, NAMES, Case, load, run, same_bytes, sha256
+from support.equal import same
 
 from mm_ckpt_migrate.convert import convert
 from mm_ckpt_migrate.errors import ExitCode, PlanError
@@ -26,8 +27,9 @@ def reverse(path: Path, out: Path, **options: Any) -> list[str]:
 
 
 def there_and_back(old: Path, folder: Path, cfg: str = "-", **options: Any) -> Path:
+    """With what torch.load refuses kept as it is: numbers made plain do not come back."""
     new, back = folder / "new.pth", folder / "back.pth"
-    convert("auto", cfg, old, new, Options(**options))
+    convert("auto", cfg, old, new, Options(keep_as_is=True, **options))
     assert sha256(new) != sha256(old)
     reverse(new, back)
     return back
@@ -86,19 +88,77 @@ def test_a_safetensors_file_comes_back(tmp_path: Path) -> None:
     assert sha256(there_and_back(old, tmp_path, build=False)) == sha256(old)
 
 
-def test_without_the_training_state_the_rest_is_bit_for_bit(case: Case, tmp_path: Path) -> None:
+@pytest.mark.parametrize("older", ["no hub", "classes in meta", "upper case", "palette alone"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_what_was_put_in_goes_again(
+    older: str, zipped: bool, weights_only: Make, tmp_path: Path
+) -> None:
+    """A file of an older release, or a published one: it lacks what the current one looks for."""
+    import torch
+
+    old = weights_only("mask2former_r18", zipped)
+    content = load(old)
+    meta = content["meta"]
+    classes, palette = (meta["dataset_meta"][name] for name in ("classes", "palette"))
+    if older == "no hub":
+        del content["message_hub"]
+    elif older == "classes in meta":
+        del meta["dataset_meta"]
+        meta |= {"CLASSES": classes, "PALETTE": palette}
+    elif older == "upper case":
+        meta["dataset_meta"] = {"CLASSES": classes, "PALETTE": palette}
+    else:
+        meta["dataset_meta"] = {"classes": classes, "PALETTE": palette}
+    torch.save(content, old, _use_new_zipfile_serialization=zipped)
+    back = there_and_back(old, tmp_path, build=False)
+    assert load(tmp_path / "new.pth")["message_hub"]["runtime_info"]["cfg"]
+    assert set(load(tmp_path / "new.pth")["meta"]["dataset_meta"]) >= {"classes", "palette"}
+    assert sha256(back) == sha256(old)
+
+
+def test_the_configs_come_back_also_where_numbers_became_plain(case: Case, tmp_path: Path) -> None:
     new, back = tmp_path / "new.pth", tmp_path / "back.pth"
-    run(case, new)
-    lost = reverse(new, back)
-    assert [notice.split()[0] for notice in lost] == list(case.training_state)
+    run(case, new, build=False)
+    reverse(new, back)
+    old, made, found = (load(path) for path in (case.old, new, back))
+    for content, other in ((found, old), (made, old)):
+        equal = content is found
+        assert (content["meta"]["cfg"] == other["meta"]["cfg"]) is equal
+        first, second = (c["message_hub"]["runtime_info"]["cfg"] for c in (content, other))
+        assert (first == second) is equal
+    # What became plain stays plain.
+    assert same(found["message_hub"]["log_history"], made["message_hub"]["log_history"])
+
+
+@pytest.mark.parametrize("build", [True, False])
+def test_without_the_training_state_the_rest_is_bit_for_bit(
+    case: Case, build: bool, tmp_path: Path
+) -> None:
+    """Only the training state stays behind: its place in the old order is not in the stamp."""
+    import torch
+
+    new, back, rest = (tmp_path / name for name in ("new.pth", "back.pth", "rest.pth"))
+    run(case, new, build=build, keep_as_is=True)
+    carried = [name for name in case.training_state if name in load(new)]
+    report = convert("auto", "-", new, back, Options(reverse=True))
+    said = [notice.split()[0] for notice in report.notices]
+    assert sorted(said) == sorted(case.training_state)
+    gone = [n.split()[0] for n in report.notices if "its state belongs to the new order" in n]
+    assert gone == carried
     old, found = load(case.old), load(back)
+    for section in case.training_state:
+        del old[section]
+    assert same(old, found)
+    torch.save(old, rest, _use_new_zipfile_serialization=case.container == "zip")
+    again = tmp_path / "again.pth"
+    torch.save(found, again, _use_new_zipfile_serialization=case.container == "zip")
+    assert sha256(rest) == sha256(again)
     assert list(found["state_dict"]) == list(old["state_dict"])
     for section in [s for s in ("state_dict", "ema_state_dict") if s in old]:
         assert all(same_bytes(t, found[section][n]) for n, t in old[section].items())
         assert found[section]._metadata == old[section]._metadata
         assert list(found[section]._metadata) == list(old[section]._metadata)
     assert "mm_ckpt_migrate" not in found["meta"]
-    assert found["meta"]["cfg"] == old["meta"]["cfg"]
 
 
 def test_and_there_again_is_the_same_file(tmp_path: Path) -> None:

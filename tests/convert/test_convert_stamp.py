@@ -6,19 +6,20 @@ import json
 from pathlib import Path
 
 import pytest
-from golden_cases import CASES, FEW, Case, run, sha256, statuses
+from golden_cases import CASES, FEW, Case, load, run, sha256, statuses
 
 from mm_ckpt_migrate import __version__
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.convert import convert, plan
-from mm_ckpt_migrate.errors import DestinationError, ExitCode, PlanError
+from mm_ckpt_migrate.errors import DestinationError, ExitCode, MigrateError, PlanError
 from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.pickles.build import Plain
 from mm_ckpt_migrate.plan import Plan, plan_from_json
 from mm_ckpt_migrate.stamp import DIGEST_PLACEHOLDER, make_stamp, read_stamp
 
 M2F = CASES["mask2former_r18"]
+CONFIGS = {"meta.cfg": "x = 1", "message_hub.runtime_info.cfg": "x = 1", "meta.config": "x = 2"}
 
 
 @pytest.fixture(params=FEW)
@@ -43,9 +44,21 @@ def test_what_a_stamp_says(case: Case, tmp_path: Path) -> None:
     assert "1.0.0rc5" in str(stamp["to"])
     assert stamp["source_sha256"] == stamp["origin_sha256"] == case.sha256
     assert stamp["plan_sha256"] == report.plan_digest
-    assert stamp["dropped"] == list(case.training_state)
+    # Where nothing was left out of the file, nothing is said to be.
+    assert stamp["dropped"] == [name for name in case.training_state if not _carries(new, name)]
+    assert stamp["added"] == []
+    with Source(case.old) as source:
+        text = open_checkpoint(source).config
+    assert text
+    paths: list[Plain] = ["meta.cfg", "message_hub.runtime_info.cfg"]
+    assert stamp["configs"] == [{"paths": paths, "text": text}]
     assert plan_from_json(json.loads(str(stamp["plan"]))).digest == report.plan_digest
     assert str(tmp_path) not in json.dumps(stamp)
+
+
+def _carries(path: Path, section: str) -> bool:
+    with Source(path) as source:
+        return section in open_checkpoint(source).sections
 
 
 def test_same_input_and_options_give_the_same_bytes(case: Case, tmp_path: Path) -> None:
@@ -114,13 +127,13 @@ def table() -> Plan:
 
 @pytest.fixture
 def stamp(table: Plan) -> dict[str, Plain]:
-    return make_stamp(table, None, ("optimizer",), wrapped=True)
+    return make_stamp(table, None, ("optimizer",), CONFIGS, ("message_hub",), wrapped=True)
 
 
 def test_the_first_origin_is_kept(table: Plan) -> None:
-    first = make_stamp(table, None, (), wrapped=False)
+    first = make_stamp(table, None, (), {}, wrapped=False)
     assert first["origin_sha256"] == first["source_sha256"] == DIGEST_PLACEHOLDER
-    second = make_stamp(table, first | {"origin_sha256": "0" * 64}, (), wrapped=False)
+    second = make_stamp(table, first | {"origin_sha256": "0" * 64}, (), {}, wrapped=False)
     assert second["origin_sha256"] == "0" * 64
     assert second["source_sha256"] == DIGEST_PLACEHOLDER
 
@@ -128,6 +141,14 @@ def test_the_first_origin_is_kept(table: Plan) -> None:
 def test_a_stamp_is_read_back(stamp: dict[str, Plain], table: Plan) -> None:
     origin = read_stamp(stamp)
     assert (origin.plan, origin.dropped, origin.wrapped) == (table, ("optimizer",), True)
+    assert (origin.configs, origin.added) == (CONFIGS, ("message_hub",))
+
+
+def test_equal_configs_are_kept_once(stamp: dict[str, Plain]) -> None:
+    assert stamp["configs"] == [
+        {"paths": ["meta.cfg", "message_hub.runtime_info.cfg"], "text": "x = 1"},
+        {"paths": ["meta.config"], "text": "x = 2"},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +168,9 @@ def test_a_stamp_that_was_tampered_with(change: dict[str, Plain], stamp: dict[st
         read_stamp(stamp | change)
 
 
-@pytest.mark.parametrize("name", ["plan", "plan_sha256", "dropped", "wrapped", "origin_sha256"])
+@pytest.mark.parametrize(
+    "name", ["plan", "plan_sha256", "dropped", "wrapped", "origin_sha256", "configs", "added"]
+)
 def test_a_stamp_that_lacks_something(name: str, stamp: dict[str, Plain]) -> None:
     del stamp[name]
     if name.startswith("plan"):
@@ -155,3 +178,30 @@ def test_a_stamp_that_lacks_something(name: str, stamp: dict[str, Plain]) -> Non
             read_stamp(stamp)
     else:
         read_stamp(stamp)
+
+
+PATHS = ["", ".", "state_dict", "meta", "meta.mm_ckpt_migrate", "state_dict.backbone", "optimizer"]
+
+
+@pytest.mark.mm
+@pytest.mark.parametrize("field", ["configs", "added"])
+@pytest.mark.parametrize("path", PATHS)
+def test_a_stamp_reaches_no_further_than_a_migration(field: str, path: str, tmp_path: Path) -> None:
+    """It may take back what a migration does, and nothing else: no weight and no section."""
+    import torch
+
+    new, forged, back = (tmp_path / name for name in ("new.pth", "forged.pth", "back.pth"))
+    run(M2F, new, build=False)
+    content = load(new)
+    entry = {"configs": [{"paths": [path], "text": "x"}], "added": [path]}[field]
+    content["meta"]["mm_ckpt_migrate"][field] = entry
+    torch.save(content, forged)
+    try:
+        convert("auto", "-", forged, back, Options(reverse=True))
+    except MigrateError:
+        assert not back.exists()
+        return
+    old, found = load(M2F.old), load(back)
+    assert list(found["state_dict"]) == list(old["state_dict"])
+    assert set(found) == set(old) - {"optimizer", "param_schedulers"}
+    assert set(found["meta"]) == set(old["meta"])

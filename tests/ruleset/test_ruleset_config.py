@@ -157,5 +157,5 @@ def _parameters(kind: Any) -> set[str]:
     if kind.__name__ == "MultiheadAttention":
         inner = set(inspect.signature(torch.nn.MultiheadAttention.__init__).parameters)
         # `dropout` is the old word for two others; batch_first is the wrapper's own.
-        names |= inner - {"self", "device", "dtype"}
+        names |= inner - {"self", "device", "dtype", "embed_dim"}
     return names | ({"dropout", "add_residual"} if kind.__name__ == "FFN" else set())
