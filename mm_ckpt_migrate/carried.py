@@ -54,6 +54,8 @@ def _untouched(tree: Tree, contents: Contents) -> Iterator[tuple[str, Node]]:
         touched.add("meta.dataset_meta")
     opened = _OPENED[:2] if contents.inference else _OPENED
     for path in opened:
+        if any(path[: len(gone)] == gone for gone in contents.left_out):
+            continue
         mapping = find(tree.root, *path)
         for key, node in pairs(mapping) if mapping is not None and is_mapping(mapping) else ():
             name = ".".join((*path, text_value(key) or ""))

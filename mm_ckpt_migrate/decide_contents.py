@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
-from mm_ckpt_migrate.configs.migrate_text import migrate_text
 from mm_ckpt_migrate.configs.values import Config, lookup
 from mm_ckpt_migrate.contents import AVERAGED, Contents, EntryPath, config_texts, outside_inference
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError, PlanError
@@ -74,10 +73,16 @@ def _configs(
 ) -> tuple[dict[EntryPath, str], tuple[str, ...]]:
     """Migrated texts of the configs inside."""
     assert checkpoint.tree is not None
+    texts = config_texts(checkpoint.tree.root)
+    if not texts:
+        return {}, ()
+    # Not at the top: it takes a while to import, and many files have no config inside.
+    from mm_ckpt_migrate.configs.migrate_text import migrate_text
+
     done: dict[str, str] = {}
     migrated: dict[EntryPath, str] = {}
     notices: list[str] = []
-    for path, text in config_texts(checkpoint.tree.root).items():
+    for path, text in texts.items():
         name = ".".join(path)
         try:
             if text not in done:
@@ -87,12 +92,7 @@ def _configs(
             notices.append(f"{name} stays as it was: {error.message}")
         else:
             migrated[path] = done[text]
-    return {p: t for p, t in migrated.items() if t != _text_at(checkpoint, p)}, tuple(notices)
-
-
-def _text_at(checkpoint: Checkpoint, path: EntryPath) -> str | None:
-    assert checkpoint.tree is not None
-    return config_texts(checkpoint.tree.root).get(path)
+    return {path: text for path, text in migrated.items() if text != texts[path]}, tuple(notices)
 
 
 def _optimizer_settings(config: Config | None) -> Mapping[str, object]:

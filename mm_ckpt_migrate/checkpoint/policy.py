@@ -28,10 +28,10 @@ _HARMLESS: Final = re.compile(
     | numpy\.dtypes\.\w+DType
     | numpy\.random\.(_pickle\.\w+|mtrand\.RandomState|_mt19937\.MT19937|_pcg64\.PCG64)
     | _codecs\.encode
-    | (__builtin__|builtins)\.(set|frozenset|bytearray|complex|slice|x?range|int|long|float
+    | (__builtin__|builtins)\.(set|frozenset|bytes|bytearray|complex|slice|x?range|int|long|float
                                |str|unicode|bool|list|dict|tuple)
     | datetime\.(datetime|date|time|timedelta|timezone)
-    | pathlib\.(PosixPath|WindowsPath|PurePosixPath|PureWindowsPath)
+    | pathlib(\._local)?\.(PosixPath|WindowsPath|PurePosixPath|PureWindowsPath)
     | argparse\.Namespace
     | mmengine\.logging\.(history_buffer|message_hub)\.(HistoryBuffer|MessageHub)
     | mmengine\.config\.config\.(Config|ConfigDict)
