@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 from mm_ckpt_migrate.checkpoint.model import Checkpoint, Tree
 from mm_ckpt_migrate.checkpoint.simplify import simplify
+from mm_ckpt_migrate.checkpoint.tensors import Tensor
 from mm_ckpt_migrate.checkpoint.weights_only import refused_globals
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.pickles.build import (
@@ -87,36 +88,31 @@ def only_weights(checkpoint: Checkpoint, *, raw: bool) -> Checkpoint:
         CheckpointError: there are no raw weights beside the averaged ones.
     """
     tree = checkpoint.tree
-    if tree is None or tree.ema is None:
-        if raw:
-            raise CheckpointError(
-                checkpoint.source.path, "it has no averaged weights beside those of the last step",
-                hint="Leave --weights out.",
-            )  # fmt: skip
-        return checkpoint
-    kept = replace(checkpoint, averaged={}, tree=replace(tree, ema=None))
-    if not raw:
-        return kept
-    values = {key.value: value for key, value in named_pairs(tree.ema)}
-    raw_names = {
-        name: f"module.{name}" for name in checkpoint.tensors if f"module.{name}" in values
-    }
-    # mmcv 1.x averages parameters alone; the buffers serve both sets.
-    lost = [name for name in checkpoint.tensors if name not in raw_names and not is_buffer(name)]
+    if tree is not None and tree.ema is not None:
+        kept = replace(checkpoint, averaged={}, tree=replace(tree, ema=None))
+        return _with_raw(kept, checkpoint.averaged, tree.ema) if raw else kept
+    if raw:
+        raise CheckpointError(
+            checkpoint.source.path, "it has no averaged weights beside those of the last step",
+            hint="Leave --weights out.",
+        )  # fmt: skip
+    return checkpoint
+
+
+def _with_raw(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], ema: Mutable) -> Checkpoint:
+    """Put the raw weights into the state dict; mmcv 1.x has parameters alone among them."""
+    assert checkpoint.tree is not None
+    nodes = {key.value: value for key, value in named_pairs(ema)}
+    raw = {name: f"module.{name}" for name in checkpoint.tensors if f"module.{name}" in nodes}
+    lost = [name for name in checkpoint.tensors if name not in raw and not is_buffer(name)]
     if lost:
         raise CheckpointError(checkpoint.source.path, f"its raw weights lack {lost[0]}")
-    entries = [
-        (key, values[raw_names[key.value]] if key.value in raw_names else value)
-        for key, value in named_pairs(tree.state_dict)
-    ]
-    set_pairs(tree.state_dict, entries)
-    tensors = {
-        name: replace(checkpoint.averaged[raw_names[name]], spec=tensor.spec)
-        if name in raw_names
-        else tensor
+    set_values(checkpoint.tree.state_dict, {name: nodes[raw[name]] for name in raw})
+    chosen = {
+        name: replace(tensors[raw[name]], spec=tensor.spec) if name in raw else tensor
         for name, tensor in checkpoint.tensors.items()
     }
-    return replace(kept, tensors=tensors)
+    return replace(checkpoint, tensors=chosen)
 
 
 def edit_contents(checkpoint: Checkpoint, contents: Contents) -> Edited:

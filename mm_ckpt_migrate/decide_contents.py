@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.checkpoint.model import Checkpoint, Tree
 from mm_ckpt_migrate.configs.values import Config, lookup
 from mm_ckpt_migrate.contents import AVERAGED, Contents, EntryPath, config_texts, outside_inference
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError, PlanError
@@ -37,35 +38,37 @@ def decide_contents(
     """
     if checkpoint.tree is None or not checkpoint.tree.path:
         return Contents(keep_as_is=options.keep_as_is), ()
+    configs, notices = _configs(checkpoint, families)
+    if checkpoint.tree.ema is not None and AVERAGED not in checkpoint.sections:
+        notices += (f"the raw weights in `ema_` buffers go to {AVERAGED}, where mmengine has them",)
+    contents = Contents(configs=configs, adds=True, keep_as_is=options.keep_as_is)
+    if options.purpose is Purpose.INFERENCE:
+        return replace(contents, inference=True), (*notices, *_for_inference(checkpoint.tree))
+    sections = _training(checkpoint, options)
+    if not sections:
+        return contents, notices
+    try:
+        parameters = match_parameters(checkpoint.schema, plan, order, target)
+        followers = plan_training(checkpoint, parameters, _optimizer_settings(config))
+    except UnknownOrderError as error:
+        left_out = tuple((name,) for name in sections)
+        unknown = _left_out(checkpoint, sections, error, options)
+        return replace(contents, left_out=left_out), (*notices, unknown)
+    notices += tuple(map(_followed, followers))
+    if "param_schedulers" not in sections:
+        notices += ("it has no state of learning-rate schedules: resumed, they start anew",)
+    return replace(contents, followers=followers), notices
+
+
+def _training(checkpoint: Checkpoint, options: Options) -> tuple[str, ...]:
+    """The sections of the training state."""
     sections = training_sections(checkpoint)
     if options.purpose is Purpose.RESUME and "optimizer" not in sections:
         raise CheckpointError(
             checkpoint.source.path, "it holds no optimizer, so no training can resume from it",
             hint="Leave --for resume out.",
         )  # fmt: skip
-    configs, notices = _configs(checkpoint, families)
-    if checkpoint.tree.ema is not None and AVERAGED not in checkpoint.sections:
-        notices += (f"the raw weights in `ema_` buffers go to {AVERAGED}, where mmengine has them",)
-    followers: tuple[Follower, ...] = ()
-    left_out: tuple[EntryPath, ...] = ()
-    inference = options.purpose is Purpose.INFERENCE
-    if inference:
-        notices += _for_inference(checkpoint)
-    elif sections:
-        try:
-            parameters = match_parameters(checkpoint.schema, plan, order, target)
-            followers = plan_training(checkpoint, parameters, _optimizer_settings(config))
-            notices += tuple(map(_followed, followers))
-            if "param_schedulers" not in sections:
-                notices += ("it has no state of learning-rate schedules: resumed, they start anew",)
-        except UnknownOrderError as error:
-            left_out = tuple((name,) for name in sections)
-            notices += (_left_out(checkpoint, sections, error, options),)
-    contents = Contents(
-        followers, configs, left_out, adds=True,
-        inference=inference, keep_as_is=options.keep_as_is,
-    )  # fmt: skip
-    return contents, notices
+    return sections
 
 
 def _configs(
@@ -100,9 +103,8 @@ def _optimizer_settings(config: Config | None) -> Mapping[str, object]:
     return settings if isinstance(settings, dict) else {}
 
 
-def _for_inference(checkpoint: Checkpoint) -> tuple[str, ...]:
-    assert checkpoint.tree is not None
-    gone = outside_inference(checkpoint.tree)
+def _for_inference(tree: Tree) -> tuple[str, ...]:
+    gone = outside_inference(tree)
     return (f"for inference: left out are {', '.join(gone)}",) if gone else ()
 
 
