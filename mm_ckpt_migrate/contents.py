@@ -24,7 +24,7 @@ from mm_ckpt_migrate.pickles.build import (
     text_of,
     text_value,
 )
-from mm_ckpt_migrate.pickles.nodes import Mutable, Node, walk
+from mm_ckpt_migrate.pickles.nodes import Mutable, Node, Text, walk
 from mm_ckpt_migrate.training.follow import Follower, follow
 from mm_ckpt_migrate.training.parameters import is_buffer
 
@@ -34,6 +34,12 @@ EntryPath: TypeAlias = tuple[str, ...]
 _HUB_CONFIG: Final = ("message_hub", "runtime_info", "cfg")
 # mmengine keeps two copies of the config, mmcv 1.x had one.
 CONFIG_PATHS: Final[tuple[EntryPath, ...]] = (("meta", "cfg"), ("meta", "config"), _HUB_CONFIG)
+_DATASET_META: Final = ("meta", "dataset_meta")
+_HUB: Final = ("message_hub",)
+# What `additions` may give.
+ADDITION_PATHS: Final[tuple[EntryPath, ...]] = (
+    _HUB, _DATASET_META, (*_DATASET_META, "classes"), (*_DATASET_META, "palette"),
+)  # fmt: skip
 AVERAGED: Final = "ema_state_dict"
 
 
@@ -156,11 +162,13 @@ def _leave_out(root: Mutable, paths: Iterable[EntryPath]) -> None:
 
 
 def _set_configs(root: Node, configs: Mapping[EntryPath, str]) -> None:
-    texts = {text: text_of(text) for text in configs.values()}
+    """Copies that were one object in the pickle stay one, and others stay apart."""
+    replaced: dict[int, Text] = {}
     for (*path, last), text in configs.items():
         parent = find(root, *path)
         if isinstance(parent, Mutable):
-            set_values(parent, {last: texts[text]})
+            new = replaced.setdefault(id(find(parent, last)), text_of(text))
+            set_values(parent, {last: new})
 
 
 def additions(tree: Tree, *, inference: bool) -> dict[EntryPath, Node]:
@@ -175,13 +183,13 @@ def _dataset_meta(meta: Node | None) -> dict[EntryPath, Node]:
     """`classes` and `palette`, which older releases spelled otherwise."""
     if not isinstance(meta, Mutable) or not is_mapping(meta):
         return {}
-    path, present = ("meta", "dataset_meta"), find(meta, "dataset_meta")
+    present = find(meta, "dataset_meta")
     older = present if present is not None else meta
     found = {name: find(older, name.upper()) for name in ("classes", "palette")}
     new = {n: node for n, node in found.items() if node is not None and find(present, n) is None}
     if present is None:
-        return {path: mapping_of(new)} if "classes" in new else {}
-    return {(*path, name): node for name, node in new.items()}
+        return {_DATASET_META: mapping_of(new)} if "classes" in new else {}
+    return {(*_DATASET_META, name): node for name, node in new.items()}
 
 
 def _message_hub(root: Node, *, inference: bool) -> dict[EntryPath, Node]:
@@ -197,4 +205,4 @@ def _message_hub(root: Node, *, inference: bool) -> dict[EntryPath, Node]:
         "runtime_info": mapping_of({"cfg": text} if text is not None else {}),
         "resumed_keys": from_plain({}),
     }
-    return {("message_hub",): mapping_of(hub)}
+    return {_HUB: mapping_of(hub)}

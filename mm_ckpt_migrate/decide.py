@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.choose import Choice, choose_family
-from mm_ckpt_migrate.contents import Contents
+from mm_ckpt_migrate.contents import ADDITION_PATHS, CONFIG_PATHS, Contents
 from mm_ckpt_migrate.decide_contents import decide_contents
 from mm_ckpt_migrate.errors import CheckpointError, PlanError, TargetMismatchError
 from mm_ckpt_migrate.options import Options
@@ -174,8 +174,13 @@ def decide_reverse(checkpoint: Checkpoint, options: Options) -> Decision:
     sections = training_sections(checkpoint)
     notices += [f"{name} is left out: its state belongs to the new order" for name in sections]
     configs = {tuple(path.split(".")): text for path, text in origin.configs.items()}
-    left_out = [(name,) for name in sections] + [tuple(path.split(".")) for path in origin.added]
-    contents = Contents(configs=configs, left_out=tuple(left_out), keep_as_is=True)
+    added = [tuple(path.split(".")) for path in origin.added]
+    if not configs.keys() <= set(CONFIG_PATHS) or not set(added) <= set(ADDITION_PATHS):
+        raise PlanError(
+            f"{checkpoint.source.path}: its stamp speaks of entries that no migration touches"
+        )
+    left_out = (*((name,) for name in sections), *added)
+    contents = Contents(configs=configs, left_out=left_out, keep_as_is=True)
     verdict = skipped(Rung.ROLES, "the old names are given back as they were")
     return Decision(
         plan.family, plan, *_orders(plan), None, origin, verdict, contents, tuple(notices)

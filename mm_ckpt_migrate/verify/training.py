@@ -21,27 +21,41 @@ class TrainingStreams:
     """An optimizer's content in comparable form.
 
     Attributes:
+        saved: whether the file holds the optimizer, and not its schedulers alone.
         state: by index; a parameter that was never trained has none.
         groups: the settings of each group.
+        others: what the optimizer holds beside them, such as a loss scaler, by name.
         lists: of each scheduler, the values that it has for the groups, by name.
+        schedulers: what each scheduler holds beside them.
     """
 
+    saved: bool
     state: dict[int, bytes]
     groups: list[bytes]
+    others: dict[str, bytes]
     lists: list[dict[str, list[bytes]]]
+    schedulers: list[dict[str, bytes]]
 
 
 def training_streams(
     optimizer: Optimizer, schedulers: Sequence[Node], label: Label
 ) -> TrainingStreams:
     return TrainingStreams(
+        find(optimizer.node, "param_groups") is not None,
         {index: emit(node, label=label) for index, node in optimizer.state.items()},
         [_settings(group, label) for group in optimizer.groups],
+        _entries(optimizer.node, ("state", "param_groups"), label),
         [
             {name: [emit(value) for value in values] for name, values in lists_of(s).items()}
             for s in schedulers
         ],
+        [_entries(scheduler, tuple(lists_of(scheduler)), label) for scheduler in schedulers],
     )
+
+
+def _entries(mapping: Node, without: Sequence[str], label: Label) -> dict[str, bytes]:
+    named = ((text_value(key) or "", value) for key, value in pairs(mapping))
+    return {name: emit(value, label=label) for name, value in named if name not in without}
 
 
 def _settings(group: Node, label: Label) -> bytes:
@@ -65,6 +79,8 @@ def check_training(
     """
     root = output.tree.root if output.tree else None
     section, steering = find(root, "optimizer"), find(root, "param_schedulers")
+    if section is None and any(streams.saved for streams in before):
+        return ["optimizer"]
     try:
         written = read_optimizers(section) if section is not None else pseudo_optimizer(steering)
         wrong: list[str] = []
@@ -92,7 +108,8 @@ def _wrong_schedulers(
         return [*(values[source] for source in sources), *base]
 
     expected = [{k: followed(v) for k, v in lists.items()} for lists in before.lists]
-    return [] if after.lists == expected else ["param_schedulers: their values for the groups"]
+    right = after.lists == expected and after.schedulers == before.schedulers
+    return [] if right else ["param_schedulers: their values"]
 
 
 def _wrong_state(
@@ -113,6 +130,10 @@ def _wrong_state(
     sizes = [len(group.indices) for group in move.groups]
     if after.groups != settings or list(map(len, written.indices)) != sizes:
         wrong.append("optimizer: its param groups")
+    made = {"base_param_settings"} if follower.base is not None else set()
+    for name in sorted((before.others.keys() | after.others.keys()) - made):
+        if after.others.get(name) != before.others.get(name):
+            wrong.append(f"optimizer: its {safe_text(name)}")
     if len(move.groups) in (1, len(order)) and not _in_model_order(move.names, output):
         wrong.append("optimizer: the order of its parameters is not the model's")
     return wrong

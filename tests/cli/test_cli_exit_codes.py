@@ -93,6 +93,30 @@ def test_3_bad_checkpoint(command: str, content: bytes | None, cli: Cli, tmp_pat
     assert not new.exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--for", "resume"], "it holds no optimizer"),
+        (["--for", "inference", "--weights", "raw"], "it has no averaged weights"),
+    ],
+)
+def test_3_a_checkpoint_that_lacks_what_was_asked_for(
+    options: list[str], said: str, cli: Cli, golden: Golden, new: Path
+) -> None:
+    old = golden["maskformer_r18"].old
+    done = cli("convert", "auto", "-", old, new, "--no-build", *options)
+    assert (done.code, done.out) == (ExitCode.BAD_CHECKPOINT, "")
+    assert said in done.err
+    assert not new.exists()
+
+
+def test_4_an_optimizer_that_cannot_follow(cli: Cli, case: Any, new: Path) -> None:
+    done = cli("convert", "auto", "-", case.old, new, "--no-build", "--for", "resume")
+    assert (done.code, done.out) == (ExitCode.BAD_RULES, "")
+    assert "40 of its parameters were never trained" in done.err
+    assert not new.exists()
+
+
 def test_4_bad_rules_or_plan(cli: Cli, case: Any, new: Path, tmp_path: Path) -> None:
     rules = tmp_path / "toy.yaml"
     rules.write_text("schema: 1\nfamily: &a toy\n")
@@ -133,9 +157,11 @@ def test_6_an_old_config_with_a_setting_that_has_no_counterpart(
     assert not new.exists()
 
 
-@pytest.mark.parametrize("config", ["", "embedded"])
-def test_6_no_config_inside(config: str, cli: Cli, toy: Callable[..., Path], new: Path) -> None:
-    done = cli("convert", "auto", config or "embedded", toy(meta={"cfg": config}), new)
+@pytest.mark.parametrize("config", [None, "", "import os", "x = 1"])
+def test_6_no_config_inside(
+    config: str | None, cli: Cli, toy: Callable[..., Path], new: Path
+) -> None:
+    done = cli("convert", "auto", "embedded", toy(meta={"cfg": config}), new)
     assert (done.code, done.out) == (ExitCode.BAD_TARGET, "")
     assert not new.exists()
 
