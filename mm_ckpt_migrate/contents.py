@@ -53,6 +53,7 @@ class Contents:
         left_out: entries that go: sections of the root, or what lies deeper, by its path.
         adds: put in what the current release looks for (`additions`).
         inference: keep only weights, meta and config.
+        raw: the weights are those of `ema_state_dict`.
         keep_as_is: do not simplify what `torch.load` refuses at its defaults.
     """
 
@@ -61,6 +62,7 @@ class Contents:
     left_out: tuple[EntryPath, ...] = ()
     adds: bool = False
     inference: bool = False
+    raw: bool = False
     keep_as_is: bool = False
 
 

@@ -189,7 +189,7 @@ def decide_reverse(checkpoint: Checkpoint, options: Options) -> Decision:
 
 def _origin(checkpoint: Checkpoint, plan_file: Path | None) -> Origin:
     if plan_file is not None:
-        return Origin(read_plan(plan_file), "", (), wrapped=False, configs={}, added=())
+        return Origin(read_plan(plan_file), "", (), wrapped=False, configs={}, added=(), raw=False)
     if checkpoint.stamp is None:
         raise PlanError(
             f"{checkpoint.source.path}: it bears no stamp, so the way back is unknown",

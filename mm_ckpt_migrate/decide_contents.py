@@ -43,7 +43,8 @@ def decide_contents(
         notices += (f"the raw weights in `ema_` buffers go to {AVERAGED}, where mmengine has them",)
     contents = Contents(configs=configs, adds=True, keep_as_is=options.keep_as_is)
     if options.purpose is Purpose.INFERENCE:
-        return replace(contents, inference=True), (*notices, *_for_inference(checkpoint.tree))
+        contents = replace(contents, inference=True, raw=options.raw_weights)
+        return contents, (*notices, *_for_inference(checkpoint.tree))
     sections = _training(checkpoint, options)
     if not sections:
         return contents, notices

@@ -66,6 +66,11 @@ _EXIT_CODES = {
 }
 
 
+def rung_code(rung: Rung) -> ExitCode:
+    """What a failed rung ends the program with."""
+    return _EXIT_CODES[rung]
+
+
 def exit_code(verdicts: Sequence[Verdict]) -> ExitCode:
     """The code of the first failed rung, or OK."""
     for rung in Rung:

@@ -29,6 +29,7 @@ class Origin:
         wrapped: whether the source was a bare state dict.
         configs: texts of the configs inside that were migrated, by their dotted paths.
         added: dotted paths of entries that the source did not have.
+        raw: whether the weights are those of `ema_state_dict`.
     """
 
     plan: Plan
@@ -37,6 +38,7 @@ class Origin:
     wrapped: bool
     configs: Mapping[str, str]
     added: tuple[str, ...]
+    raw: bool
 
 
 def make_stamp(
@@ -47,6 +49,7 @@ def make_stamp(
     added: Sequence[str] = (),
     *,
     wrapped: bool,
+    raw: bool = False,
 ) -> dict[str, Plain]:
     """A stamp with `DIGEST_PLACEHOLDER` for the source's digest; a first origin is kept.
 
@@ -68,6 +71,7 @@ def make_stamp(
         "origin_sha256": origin if isinstance(origin, str) else DIGEST_PLACEHOLDER,
         "dropped": list(dropped),
         "wrapped": wrapped,
+        "raw": raw,
         "added": list(added),
         "configs": [{"paths": paths, "text": text} for text, paths in texts.items()],
         "plan": json.dumps(plan.to_json(), separators=(",", ":")),
@@ -106,6 +110,7 @@ def read_stamp(stamp: Mapping[str, Plain]) -> Origin:
         stamp.get("wrapped") is True,
         dict(_configs(stamp.get("configs"))),
         tuple(map(str, added)) if isinstance(added := stamp.get("added"), list) else (),
+        stamp.get("raw") is True,
     )
 
 

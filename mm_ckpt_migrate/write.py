@@ -119,7 +119,7 @@ def _stamp(checkpoint: Checkpoint, plan: Plan, contents: Contents) -> dict[str, 
     outside = outside_inference(tree) if tree and contents.inference else []
     return make_stamp(
         plan, checkpoint.stamp, (*outside, *map(".".join, contents.left_out)), configs,
-        tuple(map(".".join, added)), wrapped=tree is not None and not tree.path,
+        tuple(map(".".join, added)), wrapped=tree is not None and not tree.path, raw=contents.raw,
     )  # fmt: skip
 
 

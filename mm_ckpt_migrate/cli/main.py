@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from mm_ckpt_migrate import __version__
-from mm_ckpt_migrate.cli import checks, convert, inspect, migrate_config, rules
+from mm_ckpt_migrate.cli import checks, convert, inspect, legacy, migrate_config, rules, verify
 
 _EPILOG = (
     "Exit codes: 0 done or nothing to do; 2 usage; 3 bad checkpoint; 4 bad rules or plan; 5 family "
     "refused; 6 bad config or target; 7 destination; 8 software missing; 9 config "
-    "needs changes (--check); 10 integrity, 11 keys, 12 roles failed; 130 interrupted."
+    "needs changes (--check); 10 integrity, 11 keys, 12 roles, 13 forward, 14 resume, 15 metric "
+    "failed; 130 interrupted."
 )
 
 app = typer.Typer(
@@ -27,9 +28,11 @@ app = typer.Typer(
 )
 app.command()(convert.convert)
 app.command()(convert.plan)
+app.command()(verify.verify)
 app.command()(migrate_config.migrate_config)
 app.command()(inspect.inspect)
 app.add_typer(rules.app, name="rules")
+app.add_typer(legacy.app, name="legacy")
 app.command()(checks.doctor)
 app.command()(checks.demo)
 

@@ -26,14 +26,14 @@ def print_json(data: Any) -> None:
 
 
 def print_report(report: ConvertReport, verb: str) -> None:
-    typer.secho(_safe(_headline(report, verb)), bold=True)
+    typer.secho(safe_line(_headline(report, verb)), bold=True)
     if report.plan_digest:
         print_ladder(report.verdicts)
     for notice in report.notices:
-        typer.secho(_safe(f"Note: {notice}."), fg="yellow")
+        typer.secho(safe_line(f"Note: {notice}."), fg="yellow")
 
 
-def _safe(text: str) -> str:
+def safe_line(text: str) -> str:
     """A line as a terminal may have it: file names, configs and stamps are anybody's."""
     return safe_text(text, _MAX_WIDTH)
 
@@ -52,9 +52,9 @@ def print_ladder(verdicts: Iterable[Verdict]) -> None:
     """The ladder of proof: one line per rung, and the details of what failed."""
     for verdict in verdicts:
         status = typer.style(f"{verdict.status.value:<7}", fg=_COLOURS[verdict.status])
-        typer.echo(f"  {verdict.rung.value:<9}  {status}  {_safe(verdict.summary)}")
+        typer.echo(f"  {verdict.rung.value:<9}  {status}  {safe_line(verdict.summary)}")
         for line in verdict.details[:_MAX_LINES]:
-            typer.echo(f"{'':22}{_safe(line)}")
+            typer.echo(f"{'':22}{safe_line(line)}")
         if len(verdict.details) > _MAX_LINES:
             more = len(verdict.details) - _MAX_LINES
             typer.echo(f"{'':22}and {more} more; --json lists all")
@@ -66,9 +66,9 @@ def print_plan(plan: Plan) -> None:
         moves = [m for m in plan.moves if m.rule == number]
         if not moves:
             continue
-        typer.secho(_safe(rule), bold=True)
+        typer.secho(safe_line(rule), bold=True)
         for line in fold(f"{m.source} -> {m.target or '(dropped)'}" for m in moves):
-            typer.echo(f"  {_safe(line)}")
+            typer.echo(f"  {safe_line(line)}")
 
 
 def print_facts(facts: Mapping[str, str]) -> None:

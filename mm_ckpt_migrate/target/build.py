@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from mm_ckpt_migrate.target.request import permitted
+from mm_ckpt_migrate.target.permitted import permitted
 
 _FILLS = ("add_", "clamp_", "erfinv_", "fill_", "mul_", "normal_", "uniform_", "zero_")
 _LARGE = 1 << 12
@@ -115,7 +115,9 @@ def _guard_lookups(packages: Sequence[str]) -> None:
     mmengine follows any dotted name to its end, so `mmengine.utils.path.os.system` is a command.
     """
     registry: Any = importlib.import_module("mmengine.registry.registry")
-    original = registry.get_object_from_string
+    original = getattr(registry, "get_object_from_string", None)
+    if original is None:  # before 0.8 it follows none
+        return
 
     def lookup(name: str) -> object:
         if not permitted(name, packages):

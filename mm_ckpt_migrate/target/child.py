@@ -37,17 +37,22 @@ class Child:
     """The probe in an interpreter of its own, started at once."""
 
     def __init__(
-        self, arguments: Sequence[str] = (), *, interpreter: Sequence[str] = (sys.executable,)
+        self,
+        arguments: Sequence[str] = (),
+        *,
+        interpreter: Sequence[str] = (sys.executable,),
+        bootstrap: Sequence[str] = (_BOOTSTRAP, _ROOT),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         self._buffer = b""
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
-            [*interpreter, "-c", _BOOTSTRAP, _ROOT, *arguments],
+            [*interpreter, "-c", *bootstrap, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             cwd="/",  # a relative path in a config must not find a file
-            env=_environment(),
+            env=quiet_environment() if environment is None else environment,
             bufsize=0,
             start_new_session=True,  # so that killing the group reaches grandchildren, not us
         )
@@ -130,7 +135,7 @@ class Child:
         return f"the child ended with status {code}{said}"
 
 
-def _environment() -> dict[str, str]:
+def quiet_environment() -> dict[str, str]:
     """Ours, less the GPUs and with no path in it that depends on the working directory."""
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
     if paths := os.environ.get("PYTHONPATH"):

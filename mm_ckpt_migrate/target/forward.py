@@ -48,10 +48,11 @@ def load(model: Any, state: Any) -> None:
 
 def renamed(state: Any, names: Mapping[str, str]) -> Any:
     """The same tensors under other names: the deliberate error of a family's control."""
-    for name in [name for name in state if names.get(name, name) != name]:
-        state[f"{name} (moved)"] = state.pop(name)
-    for name in [name for name in state if name.endswith(" (moved)")]:
-        state[names[name.removesuffix(" (moved)")]] = state.pop(name)
+    changed = [name for name in state if names.get(name, name) != name]
+    moved = {names[name]: state.pop(name) for name in changed}
+    if len(moved) < len(changed) or not moved.keys().isdisjoint(state):
+        raise ValueError("two tensors would get one name")
+    state.update(moved)
     return state
 
 

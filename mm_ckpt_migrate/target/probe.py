@@ -79,12 +79,12 @@ class _Session:
 
     def forward(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Load a file, its keys exchanged by `names`, and compare the outputs with a record."""
-        from mm_ckpt_migrate.target import build, forward, loading
+        from mm_ckpt_migrate.target import build, forward, reading
 
         # With every weight filled: buffers that no file holds are computed with, too.
         model = build.build(self._request["model"], self._request["scope"])
         try:
-            state = loading.read_state_dict(request["path"], request["format"])
+            state = reading.read_state_dict(request["path"], request["format"])
             forward.load(model, forward.renamed(state, request["names"]))
             return {"ok": True, "differences": forward.compare(model, request["record"])}
         except Exception as error:

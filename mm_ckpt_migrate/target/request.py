@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.target.literal import literal
+from mm_ckpt_migrate.target.permitted import permitted
 
 TRUSTED_PACKAGES = ("mmcls", "mmcv", "mmdet", "mmengine", "mmpretrain", "mmseg")
 """Packages that a config may import from without being asked."""
@@ -74,11 +75,6 @@ def make_request(
         text = literal(stripped, source)
     needs = {name.partition(".")[0] for _, name in named}
     return TargetRequest(text, scope, modules, packages, tuple(sorted(needs)), str(source))
-
-
-def permitted(name: str, packages: Sequence[str]) -> bool:
-    """Whether a dotted name lies in one of the packages, or in `torch.nn`."""
-    return any(name == p or name.startswith(f"{p}.") for p in (*packages, "torch.nn"))
 
 
 def _check(name: str, packages: Sequence[str], where: str, source: Path | str) -> None:

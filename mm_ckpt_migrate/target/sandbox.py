@@ -68,10 +68,10 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def limit(memory: int) -> None:
-    """Bound the address space, the size of files written, and core dumps."""
+def limit(memory: int, file: int = _MAX_FILE) -> None:
+    """Bound the address space, the size of each file written, and core dumps."""
     limit_memory(memory)
-    _limit(resource.RLIMIT_FSIZE, _MAX_FILE)
+    _limit(resource.RLIMIT_FSIZE, file)
     _limit(resource.RLIMIT_CORE, 0)
 
 
@@ -106,16 +106,25 @@ def block_network() -> None:
     sys.addaudithook(hook)
 
 
-def seal() -> None:
-    """Refuse processes, unpickling and changes to files too, once everything is imported."""
+def seal(writable: str | None = None) -> None:
+    """Refuse processes, unpickling and changes to files too, once everything is imported.
+
+    Args:
+        writable: a folder in which files may be made all the same.
+    """
     sys.dont_write_bytecode = True
     writing = os.O_WRONLY | os.O_RDWR
 
     def hook(event: str, args: tuple[object, ...]) -> None:
-        if event in _SEALED or (event == "open" and _flags(args) & writing):
+        changes = event == "open" and _flags(args) & writing and not _lies_in(args[0], writable)
+        if event in _SEALED or changes:
             raise PermissionError(f"not while a target model is built: {event}")
 
     sys.addaudithook(hook)
+
+
+def _lies_in(path: object, folder: str | None) -> bool:
+    return folder is not None and isinstance(path, str) and os.path.dirname(path) == folder
 
 
 def _flags(args: tuple[object, ...]) -> int:

@@ -15,16 +15,17 @@ ROOMS = (
     "ruleset", "plan",
     "pickles", "archive", "checkpoint",
     "options", "stamp", "training", "contents", "export", "rewrite", "carried",
-    "configs", "target", "target_config", "verify",
+    "configs", "target", "target_config", "legacy", "zoo", "verify",
     "choose", "decide_contents", "decide", "write", "migration", "convert",
-    "survey", "doctor", "demo",
+    "survey", "doctor", "demo", "htmlreport", "verification",
     "cli", "__main__",
 )  # fmt: skip
 PLAIN = ("errors", "keys", "schema", "report")
 STACK = {"torch", "numpy", "mmengine", "mmcv", "mmdet", "mmseg", "safetensors"}
 THIRD_PARTY = {
     "yaml": ("ruleset", "configs"), "typer": ("cli",), "rich": ("cli",), "click": ("cli",),
-    "platformdirs": ("target",), **dict.fromkeys(STACK, ("target",)),
+    "platformdirs": ("target", "legacy"), **dict.fromkeys(STACK, ("target", "legacy")),
+    **dict.fromkeys(("jinja2", "markupsafe", "PIL"), ("htmlreport",)),
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 

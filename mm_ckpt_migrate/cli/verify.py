@@ -1,0 +1,185 @@
+"""`verify`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mm_ckpt_migrate.cli import arguments as args
+from mm_ckpt_migrate.cli.boundary import command
+from mm_ckpt_migrate.report import Rung
+
+if TYPE_CHECKING:
+    from mm_ckpt_migrate.verification.result import Verification
+
+_FILE = "FILE"
+
+
+@command
+def verify(
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The migrated file.")],
+    cfg: Annotated[
+        str,
+        typer.Option("--cfg", metavar="CFG", help="The target config, as for convert."),
+    ] = "embedded",
+    source: Annotated[
+        Path | None, typer.Option("--source", metavar="OLD", help="The old file.")
+    ] = None,
+    legacy: Annotated[
+        str, typer.Option("--legacy", help="The old release: auto, none, or one of `legacy list`.")
+    ] = "auto",
+    legacy_python: Annotated[
+        Path | None,
+        typer.Option("--legacy-python", metavar="PATH", help="A Python with an old release."),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option("--reference", metavar=_FILE, help="Outputs of the old release, recorded."),
+    ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option("--record", metavar=_FILE, help="Record the old release's outputs there."),
+    ] = None,
+    evaluate: Annotated[
+        bool, typer.Option("--eval", help="Evaluate on the config's own test set.")
+    ] = False,
+    data_root: Annotated[
+        Path | None, typer.Option("--data-root", metavar="DIR", help="Where the data set lies.")
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ...")] = "cpu",
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that load.")] = 2,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="The first N images only.")
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", help="`legacy`: the old release evaluates, too. Or a record."),
+    ] = None,
+    record_metric: Annotated[
+        Path | None,
+        typer.Option("--record-metric", metavar=_FILE, help="Record the metric for --against."),
+    ] = None,
+    expected: Annotated[
+        float | None, typer.Option("--expect", metavar="MIOU", help="The old file's mIoU.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option("--tolerance", min=0.0, help="Of mIoU.")] = 0.01,
+    require: Annotated[
+        str | None,
+        typer.Option("--require", metavar="RUNGS", help="Rungs that must not be skipped: a,b."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", help="Write a report page there.")
+    ] = None,
+    budget: Annotated[
+        float,
+        typer.Option("--budget", min=0.0, help="Seconds to look for tensors that no output sees."),
+    ] = 60.0,
+    launcher: Annotated[
+        str, typer.Option("--launcher", help="none, pytorch (under torchrun), or slurm.")
+    ] = "none",
+    allow_import: args.AllowImportOption = None,
+    no_cache: args.NoCacheOption = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace recorded files.")] = False,
+    as_json: args.JsonOption = False,
+) -> int:
+    """Show why to trust a migrated file: climb the ladder of proof as far as can be.
+
+    Everything that is given is used: the old file, an old release, a data set.
+    """
+    from mm_ckpt_migrate.cli.render import print_json
+    from mm_ckpt_migrate.verification.options import VerifyOptions
+    from mm_ckpt_migrate.verification.run import verify as run
+
+    options = VerifyOptions(
+        source=source, legacy=None if legacy == "none" else legacy, legacy_python=legacy_python,
+        reference=reference, record=record, evaluate=evaluate, data_root=data_root, device=device,
+        workers=workers, limit=limit, against_legacy=against == "legacy",
+        recorded=Path(against) if against not in (None, "legacy") else None,
+        record_metric=record_metric, expected=expected, tolerance=tolerance,
+        samples=_SAMPLES if report else 0, launcher=launcher, budget=budget,
+        required=_rungs(require), allow_imports=tuple(allow_import or ()), cache=not no_cache,
+        force=force,
+    )  # fmt: skip
+    if report is not None:
+        from mm_ckpt_migrate.htmlreport.write import check_software
+
+        check_software()
+    with _evaluating() as progress:
+        found = run(new, cfg, options, progress=progress, report=_writer(report))
+    if as_json:
+        print_json(found.to_json())
+    else:
+        _print(found, report)
+    return found.exit_code
+
+
+_SAMPLES = 4
+
+
+def _rungs(text: str | None) -> tuple[Rung, ...]:
+    try:
+        return tuple(Rung(name.strip()) for name in (text or "").split(",") if name.strip())
+    except ValueError:
+        known = ", ".join(rung.value for rung in Rung)
+        raise typer.BadParameter(f"--require takes rungs: {known}") from None
+
+
+def _writer(folder: Path | None) -> Callable[[Verification], None] | None:
+    if folder is None:
+        return None
+
+    def write(found: Verification) -> None:
+        from mm_ckpt_migrate.htmlreport.write import write_report
+
+        write_report(folder, found.page(("mm-ckpt-migrate", *sys.argv[1:])))
+
+    return write
+
+
+def _print(found: Verification, report: Path | None) -> None:
+    from mm_ckpt_migrate.cli.render import print_ladder, safe_line
+
+    typer.secho(safe_line(f"{found.file} ({found.family})"), bold=True)
+    print_ladder(found.verdicts)
+    for rung in found.missing:
+        typer.secho(f"{rung.value} is required, and was skipped.", fg="red")
+    for notice in found.notices:
+        typer.secho(safe_line(f"Note: {notice}."), fg="yellow")
+    if report is not None:
+        typer.echo(safe_line(f"Report: {report / 'report.html'}"))
+
+
+@contextmanager
+def _evaluating() -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
+    """A bar on stderr with images per second and the time left, where somebody watches."""
+    if not sys.stderr.isatty():
+        yield lambda _name, _event: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]:.1f} images/s"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def progress(name: str, event: Mapping[str, Any]) -> None:
+            speed = float(event["images_per_second"])
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=event["of"], speed=speed)
+            bars.update(tasks[name], completed=event["done"], speed=speed)
+
+        yield progress

@@ -1,0 +1,60 @@
+"""The report as JSON, for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from mm_ckpt_migrate.errors import ExitCode
+from mm_ckpt_migrate.htmlreport.data import ReportData
+from mm_ckpt_migrate.htmlreport.ladder import lacking, sentence, six_rungs
+from mm_ckpt_migrate.htmlreport.pictures import Picture
+from mm_ckpt_migrate.report import exit_code, rung_code
+
+REPORT_FORMAT: Final = 1
+
+
+def to_json(
+    data: ReportData, pictures: Sequence[Picture], notices: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The report as values that JSON has.
+
+    JSON has no NaN and no infinity: they are the texts "NaN", "Infinity" and "-Infinity", which
+    `float()` reads. Of the samples it has the numbers; the files may be gone when this is read.
+    """
+    found: dict[str, Any] = asdict(data)
+    found["notices"] = [*data.notices, *notices]
+    found["verdicts"] = [asdict(verdict) for verdict in six_rungs(data.verdicts)]
+    if data.metric is not None:
+        found["metric"]["samples"] = [
+            {"name": p.name, "pixels": p.pixels, "differing": p.differing} for p in pictures
+        ]
+    head = {
+        "report": REPORT_FORMAT,
+        "verdict": sentence(data.verdicts, data.required),
+        "exit_code": int(_exit_code(data)),
+    }
+    plain: dict[str, Any] = _plain(head | found)
+    return plain
+
+
+def json_text(data: ReportData, pictures: Sequence[Picture], notices: Sequence[str] = ()) -> str:
+    return json.dumps(to_json(data, pictures, notices), indent=2, allow_nan=False) + "\n"
+
+
+def _exit_code(data: ReportData) -> ExitCode:
+    missing = lacking(data.verdicts, data.required)
+    return exit_code(data.verdicts) or next(map(rung_code, missing), ExitCode.OK)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else f"{'-' * (value < 0)}Infinity"
+    return value

@@ -1,0 +1,75 @@
+"""`verify --report DIR`: the library function that writes it."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from mm_ckpt_migrate.errors import DestinationError, MissingSoftwareError
+from mm_ckpt_migrate.htmlreport.asjson import json_text
+from mm_ckpt_migrate.htmlreport.data import ReportData
+from mm_ckpt_migrate.htmlreport.page import render
+from mm_ckpt_migrate.htmlreport.pictures import Picture, show_sample
+
+
+def check_software() -> None:
+    """Ask before hours of evaluation whether a report can be written at all.
+
+    Raises:
+        MissingSoftwareError: Jinja2 or Pillow is not installed.
+    """
+    missing = [name for name, module in _NEEDED.items() if find_spec(module) is None]
+    if missing:
+        raise MissingSoftwareError(
+            f"the report needs {' and '.join(missing)}",
+            hint="Type: pip install 'mm-ckpt-migrate[report]'",
+        )
+
+
+_NEEDED = {"Jinja2": "jinja2", "Pillow": "PIL"}
+
+
+def write_report(folder: Path, data: ReportData) -> tuple[Path, Path]:
+    """Write `report.json` and `report.html` into `folder`; those of an earlier run are replaced.
+
+    A sample whose files cannot be read is left out, and a notice says so.
+
+    Raises:
+        MissingSoftwareError: Jinja2 or Pillow is not installed.
+        DestinationError: the folder or a file cannot be written.
+    """
+    check_software()
+    pictures, notices = _pictures(data)
+    texts = {
+        "report.json": json_text(data, pictures, notices),
+        "report.html": render(data, pictures, notices),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        json_path, html_path = (_replace(folder / name, text) for name, text in texts.items())
+    except OSError as error:
+        raise DestinationError(folder, error.strerror or str(error)) from None
+    return json_path, html_path
+
+
+def _pictures(data: ReportData) -> tuple[list[Picture], list[str]]:
+    pictures, notices = [], []
+    for sample in () if data.metric is None else data.metric.samples:
+        assert data.metric is not None
+        try:
+            pictures.append(show_sample(sample, data.metric))
+        except (OSError, ValueError) as error:
+            notices.append(f"the sample {sample.name} cannot be shown: {error}")
+    return pictures, notices
+
+
+def _replace(path: Path, text: str) -> Path:
+    """A reader finds the old file or the new one, and never half of it."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8", newline="\n")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path

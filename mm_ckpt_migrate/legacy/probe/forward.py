@@ -1,0 +1,83 @@
+"""Child only: run a model on one image, and keep what it gives."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import numpy as np
+
+from mm_ckpt_migrate.legacy.probe import compare, model, outputs, watch
+
+IMAGE = "image"
+ABOUT = "record"
+
+
+def run(request: dict[str, Any], models: model.Models) -> dict[str, Any]:
+    """Answer a `forward` request.
+
+    Request, besides what `Models.loaded` reads:
+        image: `.npz` file with an `image`; else `seed` and `size` make one.
+        out: `.npz` file to write: image, outputs, and what they are.
+        repeat: run twice, and say whether the second run gave the same bits.
+        modules: keep the output of every module, too.
+        about: what to write beside the outputs.
+
+    Returns:
+        `about`, `shapes`, `spread` (see `outputs`), `repeats`, `seconds` of one run.
+    """
+    loaded = models.loaded(request)
+    image, stride = _image(request)
+    started = time.monotonic()
+    if request.get("modules"):
+        with watch.watching(loaded) as seen:
+            found = outputs.measured(loaded, image, stride)
+    else:
+        seen, found = {}, outputs.measured(loaded, image, stride)
+    seconds = time.monotonic() - started
+    if request.get("out"):
+        _save(request, image, found, seen)
+    return {
+        "about": _about(request),
+        "shapes": {name: list(value.shape) for name, value in found.items()},
+        "spread": outputs.spread(found),
+        "repeats": _repeats(loaded, image, stride, found) if request.get("repeat") else None,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _image(request: dict[str, Any]) -> tuple[Any, int]:
+    """The image, and the distance of the pixels that the segmentation is kept on."""
+    if not request.get("image"):
+        return outputs.made_image(int(request["seed"]), request["size"]), outputs.STRIDE
+    record = compare.arrays(request["image"])
+    image, grid = record.get(IMAGE), record.get("seg_logits")
+    if image is None or image.ndim != 4 or image.dtype != np.float32:
+        reason = "it has no `image` of 1 x 3 x height x width numbers"
+        raise model.BadRecord(request["image"], reason)
+    if grid is None or not grid.shape[-1]:
+        return image, outputs.STRIDE
+    return image, max(1, image.shape[-1] // grid.shape[-1])
+
+
+def _about(request: dict[str, Any]) -> Any:
+    """What a recorded image's file says about itself."""
+    found = compare.arrays(request["image"]).get(ABOUT) if request.get("image") else None
+    return None if found is None else json.loads(str(found))
+
+
+def _repeats(loaded: Any, image: Any, stride: int, found: dict[str, Any]) -> bool:
+    again = outputs.measured(loaded, image, stride)
+    return all(again[name].tobytes() == value.tobytes() for name, value in found.items())
+
+
+def _save(request: dict[str, Any], image: Any, found: dict[str, Any], seen: Any) -> None:
+    arrays = {IMAGE: image, **found}
+    if seen:
+        arrays[watch.NAMES] = np.array(json.dumps(list(seen)))
+        arrays[watch.VALUES] = np.stack(list(seen.values()))
+    if request.get("about"):
+        arrays[ABOUT] = np.array(json.dumps(request["about"]))
+    save = np.savez_compressed if request.get("compress") else np.savez
+    save(request["out"], **arrays)

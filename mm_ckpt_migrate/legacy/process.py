@@ -1,0 +1,219 @@
+"""The parent's side: a release's Python in a child process that measures what it is told to."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any, Final
+
+from mm_ckpt_migrate.errors import CheckpointError, ConfigError, MissingSoftwareError
+from mm_ckpt_migrate.target.child import Child, ChildGone, quiet_environment
+
+_PACKAGE: Final = str(Path(__file__).resolve().parents[1])
+_MEMORY: Final = 64 * 1024**3
+_SECONDS: Final = 1800.0
+_FOREIGN: Final = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "__PYVENV_LAUNCHER__")
+_MAX_REASON: Final = 600
+
+# The old release's Python gets this package's files without the folder that they are installed in,
+# where the current release lies too; and without running this package's own `__init__`.
+_BOOTSTRAP: Final = """\
+import sys, types
+sys.path[:] = [p for p in sys.path if p]
+package = types.ModuleType("mm_ckpt_migrate")
+package.__path__ = [sys.argv[1]]
+sys.modules["mm_ckpt_migrate"] = package
+from mm_ckpt_migrate.legacy.probe import main
+main.main(sys.argv[2:])
+"""
+
+
+class ReleaseProcess:
+    """A child process of some Python, which starts at once. A context manager: leaving it kills.
+
+    Attributes:
+        folder: a temporary one, and the only one that a `forward` request may write files to.
+
+    Args:
+        python: an interpreter that has mmengine, mmcv, mmdet and mmseg, of either release.
+        seconds: how long one answer may take.
+        memory: address space in bytes; ignored with a GPU, whose driver reserves all there is.
+        gpu: whether the child may see the GPUs.
+    """
+
+    def __init__(
+        self,
+        python: Path = Path(sys.executable),
+        *,
+        seconds: float = _SECONDS,
+        memory: int = _MEMORY,
+        gpu: bool = False,
+    ) -> None:
+        # Not resolved: a link in a virtual environment says which one it is.
+        self.python = Path(os.path.abspath(python))
+        self._seconds = seconds
+        self._temporary = TemporaryDirectory(prefix="mm-ckpt-migrate-")
+        self.folder = Path(os.path.abspath(self._temporary.name))
+        self._options = {
+            "memory": 0 if gpu else memory, "parent": os.getpid(), "folder": str(self.folder)
+        }  # fmt: skip
+        self._gpu = gpu
+        self._measures = ""
+        try:
+            self._child = self._start()
+        except OSError as error:
+            self._temporary.cleanup()
+            raise MissingSoftwareError(f"{python} cannot be run: {error.strerror}") from error
+
+    def _start(self) -> Child:
+        ours = self.python == Path(os.path.abspath(sys.executable))
+        return Child(
+            [json.dumps(self._options)],
+            interpreter=[str(self.python)] if ours else [str(self.python), "-I"],
+            bootstrap=(_BOOTSTRAP, _PACKAGE),
+            environment=_environment(ours=ours, gpu=self._gpu),
+        )
+
+    def __enter__(self) -> ReleaseProcess:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill the child and what it started, and remove its files."""
+        self._child.close()
+        self._temporary.cleanup()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def stderr_tail(self) -> str:
+        """The end of what the child and its libraries printed."""
+        return self._child.stderr_tail()
+
+    def send(self, request: Mapping[str, object]) -> None:
+        """Hand a request over; `receive` waits for its answer. Answers come in order.
+
+        Raises:
+            MissingSoftwareError: the child has ended.
+        """
+        self._begin(str(request["do"]))
+        try:
+            self._child.send(request)
+        except ChildGone as error:
+            raise self._gone(error) from error
+
+    def _begin(self, what: str) -> None:
+        """Start anew for an evaluation, if the child has sealed itself to run a model."""
+        kind = {"evaluate": "evaluation", "forward": "model", "unseen": "model"}.get(what, "")
+        if kind and self._measures and kind != self._measures:
+            self._child.close()
+            self._child = self._start()
+        self._measures = kind or self._measures
+
+    def receive(
+        self, progress: Callable[[Mapping[str, Any]], None] | None = None
+    ) -> dict[str, Any]:
+        """The answer to the first request that has none, whether it has `ok` or not.
+
+        Args:
+            progress: is told what the child says about its progress.
+
+        Raises:
+            MissingSoftwareError: the child ended, was killed, or took too long.
+        """
+        while True:
+            try:
+                answer = self._child.receive(self._seconds)
+            except ChildGone as error:
+                raise self._gone(error) from error
+            if "progress" not in answer:
+                return answer
+            if progress is not None:
+                progress(answer["progress"])
+
+    def ask(
+        self,
+        request: Mapping[str, object],
+        progress: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> dict[str, Any]:
+        """`send` and `receive`."""
+        self.send(request)
+        return self.receive(progress)
+
+    def demand(
+        self, request: Mapping[str, object], config: str = "the config", file: str = "the file"
+    ) -> dict[str, Any]:
+        """`ask`, where anything but success is an error: see `checked`."""
+        return self.checked(self.ask(request), config, file)
+
+    def checked(
+        self, answer: dict[str, Any], config: str = "the config", file: str = "the file"
+    ) -> dict[str, Any]:
+        """The answer, if it is a success.
+
+        Args:
+            config, file: what to call them in messages.
+
+        Raises:
+            MissingSoftwareError: a package is missing there, or releases do not fit together.
+            CheckpointError: the file cannot be read, or its weights do not fit the model.
+            ConfigError: the model cannot be built or run.
+        """
+        if answer["ok"]:
+            return answer
+        kind, reason = str(answer["kind"]), str(answer["reason"])[:_MAX_REASON]
+        if kind == "missing":
+            raise self._missing(reason)
+        if kind in ("checkpoint", "record"):
+            raise CheckpointError(str(answer.get("path", file)), reason)
+        raise ConfigError(config, f"the model cannot be built or run: {reason}")
+
+    def versions(self) -> dict[str, str]:
+        """Releases of Python, torch and the OpenMMLab packages; all were imported.
+
+        Raises:
+            MissingSoftwareError: it has them not, or they do not work.
+        """
+        try:
+            return dict(self.demand({"do": "versions"})["versions"])
+        except ConfigError as error:
+            raise MissingSoftwareError(f"{self.python}: {error.reason}") from error
+
+    def _missing(self, reason: str) -> MissingSoftwareError:
+        return MissingSoftwareError(
+            f"{self.python} has not what is needed: {reason}",
+            hint="`mm-ckpt-migrate legacy create` makes an old release's environment; "
+            "`mm-ckpt-migrate doctor` looks at this one.",
+        )
+
+    def _gone(self, error: ChildGone) -> MissingSoftwareError:
+        if "No module named" in str(error):
+            return self._missing(str(error))
+        return MissingSoftwareError(f"{self.python} gave no answer: {error}")
+
+
+def _environment(*, ours: bool, gpu: bool) -> dict[str, str]:
+    """Ours; another Python gets nothing that is meant for this one."""
+    environment = quiet_environment()
+    if gpu:
+        del environment["CUDA_VISIBLE_DEVICES"]
+        if "CUDA_VISIBLE_DEVICES" in os.environ:
+            environment["CUDA_VISIBLE_DEVICES"] = os.environ["CUDA_VISIBLE_DEVICES"]
+    if not ours:
+        environment = {k: v for k, v in environment.items() if k not in _FOREIGN}
+    # mmengine says where its own `torch.load` may run what a file names: nowhere.
+    environment.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
+    return environment

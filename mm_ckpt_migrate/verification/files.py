@@ -1,0 +1,127 @@
+"""The files of a verification, opened, and what is known of how one was made from the other."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mm_ckpt_migrate.archive.format import Format
+from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.choose import AUTO, choose_family
+from mm_ckpt_migrate.configs.read import read_config_text
+from mm_ckpt_migrate.configs.values import Config
+from mm_ckpt_migrate.contents import AVERAGED, only_weights
+from mm_ckpt_migrate.errors import ConfigError, FamilyError
+from mm_ckpt_migrate.pickles.build import find, to_plain
+from mm_ckpt_migrate.plan import Plan, make_plan
+from mm_ckpt_migrate.ruleset.detect import detect
+from mm_ckpt_migrate.ruleset.library import Library, family_named
+from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.stamp import Origin, read_stamp
+from mm_ckpt_migrate.target.process import Format as Kind
+
+_CHANNELS: Final = 3
+_WHITE: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What is verified, and what it was made from.
+
+    Attributes:
+        output, digest: the new file, and its SHA-256.
+        source, source_digest: the old file, where it was given.
+        origin: what the new file's stamp says; None where it has none.
+        plan: how the one was made from the other; None where that is not known.
+        old_config: the config of the old file: the one inside it, or the one that the stamp kept.
+        config_fault: why that cannot be read, or None.
+    """
+
+    output: Checkpoint
+    digest: str
+    source: Checkpoint | None
+    source_digest: str | None
+    rules: RuleSet
+    origin: Origin | None
+    plan: Plan | None
+    old_config: Config | None
+    config_fault: str | None
+
+    @property
+    def kind(self) -> Kind:
+        """How the new file is loaded."""
+        return "safetensors" if self.output.format is Format.SAFETENSORS else "torch"
+
+
+def open_files(stack: ExitStack, new: Path, old: Path | None, library: Library) -> Files:
+    """Open both files; they stay open as long as `stack` does.
+
+    Raises:
+        CheckpointError: one of them is damaged or no checkpoint.
+        FamilyError: the new file is of no family that the rules know.
+        PlanError: its stamp was tampered with.
+    """
+    output = _open(stack, new)
+    origin = read_stamp(output.stamp) if output.stamp else None
+    source = _open(stack, old) if old is not None else None
+    if source is not None and origin is not None and AVERAGED in origin.dropped:
+        source = only_weights(source, raw=origin.raw)
+    rules = _rules(output, origin, library)
+    plan = origin.plan if origin is not None else None
+    if plan is None and source is not None:
+        plan = make_plan(source.schema, choose_family(source, AUTO, library, force=False).rules)
+    config, fault = _old_config(source, origin)
+    return Files(
+        output, output.source.digest(), source, source.source.digest() if source else None,
+        rules, origin, plan, config, fault,
+    )  # fmt: skip
+
+
+def _open(stack: ExitStack, path: Path) -> Checkpoint:
+    source = stack.enter_context(Source(path))
+    source.start_digest()
+    return open_checkpoint(source)
+
+
+def _rules(output: Checkpoint, origin: Origin | None, library: Library) -> RuleSet:
+    if origin is not None:
+        return family_named(library.families, origin.plan.family)
+    found = detect(output.schema.names, library.families)
+    if len(found) != 1:
+        raise FamilyError(
+            f"{output.source.path}: it bears no stamp, and its keys are those of "
+            + ("several families" if found else "no family that the rules know"),
+            hint="Give a file that `mm-ckpt-migrate convert` made.",
+        )
+    return found[0].rules
+
+
+def palette(checkpoint: Checkpoint) -> tuple[tuple[int, int, int], ...]:
+    """The colours of the data set's classes, as the file's `dataset_meta` has them."""
+    root = checkpoint.tree.root if checkpoint.tree else None
+    colours = to_plain(find(root, "meta", "dataset_meta", "palette"))
+    rows = colours if isinstance(colours, list) else []
+    triples = [tuple(row) for row in rows if isinstance(row, list)]
+    return tuple(
+        (int(r), int(g), int(b))
+        for r, g, b in (triple for triple in triples if len(triple) == _CHANNELS)
+        if all(type(value) is int and 0 <= value <= _WHITE for value in (r, g, b))
+    )
+
+
+def _old_config(
+    source: Checkpoint | None, origin: Origin | None
+) -> tuple[Config | None, str | None]:
+    text = source.config if source is not None else None
+    if text is None and origin is not None:
+        text = next(iter(origin.configs.values()), None)
+    if text is None:
+        return None, None
+    try:
+        return read_config_text(text, "the config of the old file"), None
+    except ConfigError as error:
+        return None, error.message

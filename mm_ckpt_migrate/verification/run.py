@@ -1,0 +1,73 @@
+"""`verify`: what the command of this name does, with the same arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.report import Rung, skipped
+from mm_ckpt_migrate.ruleset.library import load_rules
+from mm_ckpt_migrate.target_config import open_target, read_target_config
+from mm_ckpt_migrate.verification import measured, static
+from mm_ckpt_migrate.verification.files import Files, open_files, palette
+from mm_ckpt_migrate.verification.options import VerifyOptions
+from mm_ckpt_migrate.verification.release import open_releases
+from mm_ckpt_migrate.verification.result import Verification
+
+
+def _no_progress(name: str, event: Mapping[str, Any]) -> None:
+    """Tell nobody."""
+
+
+def verify(
+    new: Path,
+    cfg: str,
+    options: VerifyOptions,
+    *,
+    progress: measured.Progress = _no_progress,
+    report: Callable[[Verification], None] | None = None,
+) -> Verification:
+    """Climb the ladder of proof with a migrated file.
+
+    Args:
+        cfg: the target config, as for `convert`; `embedded` is the one inside `new`.
+        progress: told which release evaluates, and how far it is.
+        report: called with the result while the pictures that it names are still there.
+
+    Raises:
+        CheckpointError: a file is damaged or no checkpoint.
+        FamilyError, PlanError: what was done to the file is not known, or its stamp is no stamp.
+        ConfigError, MissingSoftwareError: a model cannot be built or run.
+        DataSetError, RecordError, EvaluationError: the metric cannot be measured.
+    """
+    library = load_rules()
+    with ExitStack() as stack:
+        files = open_files(stack, new, options.source, library)
+        config = read_target_config(cfg, files.output, library.families)
+        build = Options(allow_imports=options.allow_imports, cache=options.cache)
+        target = stack.enter_context(open_target(config, build))
+        releases = open_releases(stack, files, config, options)
+        model = target.schema()
+        verdicts = [static.integrity(files, model), static.keys(files, target), static.roles(files)]
+        outputs, measured_outputs = measured.forward(files, releases, options)
+        resumed = skipped(Rung.RESUME, "not run by this command")
+        score, measured_score = measured.metric(files, releases, options, progress)
+        found = Verification(
+            str(new), str(options.source) if options.source else None, str(config.origin),
+            files.rules.family, files.digest, files.source_digest, files.plan,
+            palette(files.output), releases.new.process.versions(), releases.old_versions,
+            (*verdicts, outputs, resumed, score),
+            measured_outputs, measured_score, _notices(files), options.required,
+        )  # fmt: skip
+        if report is not None:
+            report(found)
+        return found
+
+
+def _notices(files: Files) -> tuple[str, ...]:
+    if files.output.stamp is None:
+        return ("the file bears no stamp, so its plan is the one that the rules make now",)
+    return ()

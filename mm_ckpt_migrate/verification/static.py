@@ -1,0 +1,92 @@
+"""The rungs that need no run of a model: integrity, keys, roles."""
+
+from __future__ import annotations
+
+from mm_ckpt_migrate.archive.storages import storage_ref
+from mm_ckpt_migrate.archive.transfer import measure_extents
+from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.configs.values import Config, lookup
+from mm_ckpt_migrate.pickles.emit import Label
+from mm_ckpt_migrate.pickles.nodes import Persistent
+from mm_ckpt_migrate.plan import Plan
+from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, skipped
+from mm_ckpt_migrate.schema import TargetModel
+from mm_ckpt_migrate.target.resolve import Target
+from mm_ckpt_migrate.training.follow import plan_training
+from mm_ckpt_migrate.training.parameters import UnknownOrderError, match_parameters
+from mm_ckpt_migrate.verification.files import Files
+from mm_ckpt_migrate.verify.integrity import check_integrity, read_checksum
+from mm_ckpt_migrate.verify.keys import check_keys, check_load
+from mm_ckpt_migrate.verify.roles import check_roles
+from mm_ckpt_migrate.verify.training import check_training, training_streams
+
+
+def integrity(files: Files, target: TargetModel) -> Verdict:
+    """Compare the new file with the old one, tensor by tensor and state by state.
+
+    Raises:
+        CheckpointError: the CRC of a storage does not match.
+    """
+    measure_extents(files.output.source, files.output.extents.values())
+    if files.source is None or files.plan is None:
+        return skipped(Rung.INTEGRITY, "the old file was not given (--source)")
+    measure_extents(files.source.source, files.source.extents.values())
+    stated = files.output.stamp.get("source_sha256") if files.output.stamp else None
+    if stated not in (None, files.source_digest):
+        return failed(
+            Rung.INTEGRITY, f"its stamp says that it was made from another file: sha256 {stated}"
+        )
+    if unknown := [name for name in files.source.tensors if name not in files.plan.table]:
+        return failed(Rung.INTEGRITY, "the plan does not know all tensors of the old file", unknown)
+    verdict = check_integrity(files.source, files.output, files.plan)
+    if verdict.status is not Status.PASS:
+        return verdict
+    wrong = _training(files, files.source, files.plan, target)
+    if wrong:
+        return failed(Rung.INTEGRITY, "the training state is not the old file's", wrong)
+    return verdict
+
+
+def _training(files: Files, source: Checkpoint, plan: Plan, target: TargetModel) -> list[str]:
+    """What is wrong with the optimizers and schedulers of the new file."""
+    if "optimizer" not in files.output.sections or "optimizer" not in source.sections:
+        return []
+    parameters = match_parameters(source.schema, plan, target.schema.names, target)
+    try:
+        followers = plan_training(source, parameters, _settings(files.old_config))
+    except UnknownOrderError as error:
+        return [f"optimizer: its place cannot be known: {error}"]
+    before = [training_streams(f.optimizer, f.schedulers, _by_content(source)) for f in followers]
+    return check_training(followers, before, files.output, _by_content(files.output))
+
+
+def _settings(config: Config | None) -> Config:
+    settings = lookup(config, "optim_wrapper.optimizer") if config is not None else None
+    return settings if isinstance(settings, dict) else {}
+
+
+def _by_content(checkpoint: Checkpoint) -> Label:
+    """Tells storages apart by what they hold."""
+
+    def label(node: Persistent) -> bytes:
+        extent = checkpoint.extents[storage_ref(node).key]
+        return f"{read_checksum(checkpoint, extent)}:{extent.size};".encode()
+
+    return label
+
+
+def keys(files: Files, target: Target) -> Verdict:
+    """torch's own strict load; raises MissingSoftwareError and ConfigError."""
+    verdict = check_keys(files.output.schema, target.schema())
+    if verdict.status is not Status.PASS or files.output.schema.ties:
+        return verdict
+    return check_load(target.load(files.output.source.path, files.kind), verdict)
+
+
+def roles(files: Files) -> Verdict:
+    """Whether the plan agrees with the old config's operation order."""
+    if files.config_fault:
+        return skipped(Rung.ROLES, f"the old config cannot be read: {files.config_fault}")
+    if files.plan is None:
+        return skipped(Rung.ROLES, "how it was made is not known: it bears no stamp")
+    return check_roles(files.old_config, files.plan, files.rules)

@@ -1,0 +1,1 @@
+"""What the model zoos published about the files that this tool migrates."""

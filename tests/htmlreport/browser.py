@@ -1,0 +1,75 @@
+"""A real browser without a window: Chromium, from MM_CKPT_MIGRATE_CHROMIUM or the PATH."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+DARK, LIGHT = "preferredColorScheme=0", "preferredColorScheme=1"
+QUIET = (
+    "--headless", "--disable-gpu", "--no-first-run", "--disable-component-update",
+    "--disable-background-networking", "--disable-sync", "--enable-logging=stderr",
+    "--hide-scrollbars",
+)  # fmt: skip
+
+
+def found() -> str | None:
+    named = os.environ.get("MM_CKPT_MIGRATE_CHROMIUM")
+    return named or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def without_script(page: Path) -> str:
+    """The page as one sees it who allows no scripts."""
+    text, taken = re.subn(r"<script>.*</script>", "", page.read_text("utf-8"), flags=re.DOTALL)
+    assert taken == 1
+    return text
+
+
+@dataclass
+class Browser:
+    program: str
+    folder: Path
+
+    def run(
+        self, page: Path, *options: str, width: int = 1280, blink: str = LIGHT
+    ) -> tuple[str, str]:
+        """What it writes on stdout, and what pages say on the console."""
+        # Chromium's sandbox does not start as root; the pages here are our own.
+        root = ["--no-sandbox"] if os.geteuid() == 0 else []
+        command = [
+            self.program, *QUIET, *root, f"--user-data-dir={self.folder / 'profile'}",
+            "--window-size=1280,900", f"--blink-settings={blink}", *options, page.as_uri(),
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        return done.stdout, "\n".join(
+            line for line in done.stderr.splitlines() if "CONSOLE" in line
+        )
+
+    def ask(
+        self, page: Path, script: str, *, width: int = 1280, blink: str = LIGHT, plain: bool = False
+    ) -> Any:
+        """What a function body returns, run in the page's window; `plain`: without its scripts.
+
+        The page lies in a frame, as no window of Chromium is as narrow as a phone.
+        """
+        text = without_script(page) if plain else page.read_text(encoding="utf-8")
+        outer = self.folder / "outer.html"
+        outer.write_text(
+            f'<!DOCTYPE html><body><iframe width="{width}" height="800" style="border: 0" '
+            f'srcdoc="{html.escape(text)}"></iframe><script>onload = () => {{'
+            f"const window = frames[0], document = window.document;"
+            f"globalThis.document.body.dataset.said = JSON.stringify((() => {{{script}}})());"
+            f"}}</script></body>", encoding="utf-8",
+        )  # fmt: skip
+        out, console = self.run(outer, "--dump-dom", blink=blink)
+        assert not console
+        (said,) = re.findall(r'<body data-said="([^"]*)"', out)
+        return json.loads(html.unescape(said))

@@ -1,0 +1,153 @@
+"""Forward: recorded outputs, written and compared with; detectors; an evaluation in between."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from forward_sides import CASE, planned, side
+from golden_cases import CASES, load, run
+
+from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.errors import CheckpointError, DestinationError
+from mm_ckpt_migrate.legacy.process import ReleaseProcess
+from mm_ckpt_migrate.report import Status
+from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.verify.forward import Image, Recorded, Side, check_forward
+from mm_ckpt_migrate.verify.outputs import compare, model_request, record_outputs
+
+pytestmark = pytest.mark.mm
+RECORD = CASE.folder / "reference.npz"
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[ReleaseProcess]:
+    with ReleaseProcess() as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def new(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("records") / "new.pth"
+    run(CASE, path, build=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def control(families: dict[str, RuleSet]) -> dict[str, str]:
+    return planned(CASE, families)[1]
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_the_golden_records(
+    name: str, families: dict[str, RuleSet], tmp_path: Path,
+    process: ReleaseProcess,
+) -> None:  # fmt: skip
+    case = CASES[name]
+    run(case, tmp_path / "new.pth", build=False)
+    right = side(process, tmp_path / "new.pth", case.new_config)
+    _, control = planned(case, families)
+    record = Recorded(case.folder / "reference.npz")
+    verdict, result = check_forward(record, right, control, budget=0)
+    assert verdict.status is Status.PASS, verdict
+    assert result.control > 0.1
+    wrong, _ = check_forward(record, right, {}, budget=0)
+    assert wrong.status is Status.FAIL
+
+
+def test_a_record_of_ones_own(
+    process: ReleaseProcess, new: Path,
+    control: dict[str, str], tmp_path: Path,
+) -> None:  # fmt: skip
+    right, record = side(process, new), tmp_path / "record.npz"
+    record_outputs(right, Image(size=(64, 96)), record, {"mmseg": "1.0.0rc4"}, force=False)
+    verdict, result = check_forward(Recorded(record), right, control, budget=0)
+    assert verdict.status is Status.PASS, verdict
+    assert result.recorded == {
+        "format": 1, "versions": {"mmseg": "1.0.0rc4"}, "file": "new.pth"
+    }  # fmt: skip
+    with pytest.raises(DestinationError):
+        record_outputs(right, Image(size=(64, 96)), record, {}, force=False)
+
+
+@pytest.mark.parametrize("what", ["text", "no image", "pickled", "other shapes", "no outputs"])
+def test_records_that_are_none(
+    what: str, process: ReleaseProcess, new: Path,
+    control: dict[str, str], tmp_path: Path,
+) -> None:  # fmt: skip
+    import numpy as np
+
+    path = tmp_path / "record.npz"
+    arrays: dict[str, Any] = dict(np.load(CASE.folder / "reference.npz"))
+    if what == "text":
+        path.write_text("no arrays")
+    elif what == "no image":
+        np.savez(path, cls_logits=arrays["cls_logits"])
+    elif what == "pickled":
+        np.savez(path, **{**arrays, "image": np.array([print], dtype=object)})
+    elif what == "other shapes":
+        np.savez(path, **{**arrays, "cls_logits": arrays["cls_logits"][:2]})
+    else:
+        np.savez(path, image=arrays["image"])
+    right = side(process, new)
+    if what in ("text", "no image", "pickled"):
+        with pytest.raises(CheckpointError, match=r"record\.npz: it"):
+            check_forward(Recorded(path), right, control, budget=0)
+    else:
+        verdict, _ = check_forward(Recorded(path), right, control, budget=0)
+        assert verdict.status is Status.FAIL
+        assert "differ by inf" in verdict.summary
+
+
+def detector() -> Any:
+    """The golden segmentor's head in mmdet's own model, whose names begin with `panoptic_head`."""
+    model: Any = copy.deepcopy(read_config(Path(CASE.new_config))["model"])
+    head = model["decode_head"]
+    dropped = ("num_classes", "align_corners", "ignore_index", "train_cfg", "test_cfg")
+    classes = {"num_things_classes": head["num_classes"], "num_stuff_classes": 0}
+    return {
+        "type": "Mask2Former",
+        "backbone": model["backbone"],
+        "panoptic_head": {k: v for k, v in head.items() if k not in dropped} | classes,
+        "panoptic_fusion_head": {"type": "MaskFormerFusionHead", **classes},
+        "test_cfg": {"panoptic_on": True},
+    }
+
+
+def test_a_detector_gives_its_logits(process: ReleaseProcess, new: Path, tmp_path: Path) -> None:
+    import torch
+
+    state = load(new)["state_dict"]
+    state = {k.replace("decode_head.", "panoptic_head."): v for k, v in state.items()}
+    torch.save(state, tmp_path / "detector.pth")
+    request = model_request({"model": detector(), "default_scope": "mmdet"}, "detector.py")
+    made = (right := Side(process, request, tmp_path / "detector.pth")).send(
+        Image(record=RECORD), "detector.npz"
+    )
+    right.receive(1)
+    differences, _ = compare(process, RECORD, made)
+    found = {d.name: d.largest for d in differences}
+    assert max(found["cls_logits"], found["mask_logits"]) <= 1e-5
+    assert found["seg_logits"] == float("inf")  # a detector has none
+
+
+def test_a_model_without_a_head_that_is_known(process: ReleaseProcess, new: Path) -> None:
+    answer = process.ask(
+        {**side(process, new).request("forward", seed=0, size=[64, 64]),
+         "model": repr({"type": "mmdet.SwinTransformer", "embed_dims": 12}), "scope": "mmdet"}
+    )  # fmt: skip
+    assert not answer["ok"]
+
+
+def test_an_evaluation_gets_a_process_of_its_own(process: ReleaseProcess, new: Path) -> None:
+    """The one that ran a model has sealed itself: it can start no workers and write no files."""
+    right = side(process, new)
+    right.demand("forward", seed=0, size=[64, 64])
+    first = process.pid
+    answer = process.ask({"do": "evaluate", "config": "/none.py", "checkpoint": str(new)})
+    assert not answer["ok"]
+    assert process.pid != first
+    right.demand("forward", seed=0, size=[64, 64])

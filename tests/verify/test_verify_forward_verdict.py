@@ -1,0 +1,174 @@
+"""Forward: what is concluded from which measurements. No model runs here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mm_ckpt_migrate.plan import ModuleMove, Move, Plan
+from mm_ckpt_migrate.report import Status
+from mm_ckpt_migrate.target.request import TargetRequest
+from mm_ckpt_migrate.verify.forward import Recorded, Side, check_forward
+from mm_ckpt_migrate.verify.measure import module_names
+
+MODEL = TargetRequest("{}", "mmseg", (), (), (), "config.py")
+
+
+@dataclass
+class Release:
+    """A process that answers what it was told to."""
+
+    folder: Path = Path("/nowhere")
+    run: dict[str, Any] = field(default_factory=dict)
+    float32: float = 0.0
+    float64: float = 0.0
+    control: float = 3.0
+    other: float = 2.0
+    module: str | None = None
+    unseen: list[str] = field(default_factory=list)
+    untried: list[str] = field(default_factory=list)
+    asked: list[Any] = field(default_factory=list)
+
+    def send(self, request: Any) -> None:
+        self.asked.append(request)
+
+    def receive(self) -> dict[str, Any]:
+        request = self.asked[-1]
+        if request["do"] == "unseen":
+            return {"ok": True, "unseen": self.unseen, "untried": self.untried, "tensors": 5}
+        answer = {"repeats": True, "spread": 0.5, "seconds": 0.1, "about": None}
+        return {"ok": True, **answer, **self.run}
+
+    def checked(self, answer: dict[str, Any], *_names: str) -> dict[str, Any]:
+        return answer
+
+    def demand(self, request: Any, **_names: str) -> dict[str, Any]:
+        files = (Path(request["first"]).stem, Path(request["second"]).stem)
+        largest = {
+            ("old", "new"): self.float32,
+            ("reference", "new"): self.float32,
+            ("new", "other"): self.other,
+            ("old", "control"): self.control,
+            ("reference", "control"): self.control,
+            ("old64", "new64"): self.float64,
+        }[files]
+        differences = [["cls_logits", largest, 2.0], ["mask_logits", largest, 20.0]]
+        return {"differences": differences, "points": [[1.0, 1.0]], "module": self.module}
+
+
+def verdict_of(new: Release, old: Release | None = None, **options: Any) -> Any:
+    sides = [Side(release, MODEL, Path("a.pth")) for release in (old or Release(), new)]  # type: ignore[arg-type]
+    return check_forward(*sides, {"a": "b"}, **options)
+
+
+def test_equal_to_the_last_bit() -> None:
+    verdict, result = verdict_of(Release(unseen=["a.0.bias[key]", "a.1.bias[key]"]))
+    assert verdict.status is Status.PASS
+    assert verdict.summary == (
+        "raw outputs equal those of the old code to the last bit; with self- and cross-attention "
+        "exchanged, they differ by 3"
+    )
+    assert "  a.{0…1}.bias[key]" in verdict.details
+    assert any("integrity proves" in line for line in verdict.details)
+    assert (result.control, result.repeats, result.alive, result.reaches) == (3.0, True, True, True)
+    assert result.differences64 is None
+
+
+def test_rounding_is_reported_as_rounding() -> None:
+    verdict, result = verdict_of(Release(float32=1.1e-5, float64=2.8e-14))
+    assert verdict.status is Status.PASS
+    assert "differ by 1.1e-05" in verdict.summary
+    assert "in float32 and by 2.8e-14 in float64: rounding" in verdict.summary
+    assert [d.largest for d in result.differences64] == [2.8e-14, 2.8e-14]
+
+
+@pytest.mark.parametrize(
+    ("float32", "float64"),
+    [
+        (1e-7, 1e-7),  # small, and an error
+        (1e-7, 1e-8),
+        (0.1, 1e-14),  # no sum of roundings is so large
+        (math.nan, math.nan),
+        (math.nan, 0.0),
+        (1e-7, math.nan),
+        (math.inf, math.inf),  # another shape
+    ],
+)
+def test_an_error_is_no_rounding(float32: float, float64: float) -> None:
+    new = Release(float32=float32, float64=float64, module="head.layers.0")
+    verdict, result = verdict_of(new)
+    assert verdict.status is Status.FAIL
+    assert "an error, no rounding; the first that differs is head.layers.0" in verdict.summary
+    assert result.first_module == "head.layers.0"
+    assert not result.unseen
+
+
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        (Release(run={"repeats": False}), "the same run gives other outputs each time"),
+        (Release(run={"spread": 0.0}), "all queries give the same class logits"),
+        (Release(other=0.0), "another image gives the same outputs"),
+        (Release(other=1e-4), "another image gives the same outputs"),  # one of two is reached
+        (Release(control=0.0), "the wrong mapping gives the same outputs"),
+        (Release(control=1e-6), "the wrong mapping gives the same outputs"),
+        (Release(float32=1e-4, float64=0.0, control=2e-4), "the wrong mapping gives the same"),
+    ],
+)
+def test_a_check_that_cannot_fail_proves_nothing(new: Release, said: str) -> None:
+    verdict, _ = verdict_of(new)
+    assert verdict.status is Status.FAIL
+    assert "this proves nothing" in verdict.summary
+    assert said in verdict.summary
+
+
+def test_the_old_side_must_repeat_and_be_alive_too() -> None:
+    for run in ({"repeats": False}, {"spread": 1e-9}):
+        assert verdict_of(Release(), Release(run=run))[0].status is Status.FAIL
+
+
+def test_a_model_without_queries_is_not_asked_for_them() -> None:
+    assert verdict_of(Release(run={"spread": None}))[0].status is Status.PASS
+
+
+def test_another_familys_rules_are_recognised() -> None:
+    verdict, _ = verdict_of(Release(float32=3.0, float64=3.0, control=0.0))
+    assert verdict.status is Status.FAIL
+    assert "exchanged, they are equal: another family's rules made this file" in verdict.summary
+
+
+@pytest.mark.parametrize(
+    ("largest", "status"),
+    [(0.0, Status.PASS), (9e-6, Status.PASS), (3e-5, Status.FAIL), (math.nan, Status.FAIL)],
+)
+def test_a_record_is_met_within_the_tolerance(largest: float, status: Status) -> None:
+    new = Side(Release(float32=largest), MODEL, Path("a.pth"))  # type: ignore[arg-type]
+    verdict, result = check_forward(Recorded(Path("reference.npz")), new, {"a": "b"})
+    assert verdict.status is status
+    assert result.differences64 is None
+
+
+def test_what_there_was_no_time_for_is_named() -> None:
+    verdict, _ = verdict_of(Release(unseen=["bn.num_batches_tracked"], untried=["x.0", "x.1"]))
+    assert "  1 named num_batches_tracked: training alone reads them" in verdict.details
+    assert "no time to look at 2 more:" in verdict.details
+    assert "  x.{0…1}" in verdict.details
+
+
+def test_no_time_at_all() -> None:
+    verdict, result = verdict_of(Release(unseen=["a"]), budget=0)
+    assert verdict.status is Status.PASS
+    assert (result.unseen, result.tensors) == ((), 0)
+
+
+def test_module_names_go_from_new_to_old() -> None:
+    moves = (Move("l.attentions.0.w", "l.self_attn.w"), Move("x.w", "x.w"), Move("gone.w", None))
+    plan = Plan("f", "a", "b", "", (), moves, ())
+    assert module_names(plan) == {"l.self_attn": "l.attentions.0", "x": "x"}
+    moved = ModuleMove("l.ffns.0", "l.ffn", 1), ModuleMove("l.ffns", None, 1)
+    plan = Plan("f", "a", "b", "", (), moves, moved)
+    assert module_names(plan)["l.ffn"] == "l.ffns.0"
