@@ -16,7 +16,7 @@ from mm_ckpt_migrate.configs.read import read_config_text
 from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.contents import AVERAGED, only_weights
 from mm_ckpt_migrate.errors import ConfigError, FamilyError
-from mm_ckpt_migrate.pickles.build import find, to_plain
+from mm_ckpt_migrate.pickles.build import Plain, find, to_plain
 from mm_ckpt_migrate.plan import Plan, make_plan
 from mm_ckpt_migrate.ruleset.detect import detect
 from mm_ckpt_migrate.ruleset.library import Library, family_named
@@ -104,13 +104,14 @@ def palette(checkpoint: Checkpoint) -> tuple[tuple[int, int, int], ...]:
     """The colours of the data set's classes, as the file's `dataset_meta` has them."""
     root = checkpoint.tree.root if checkpoint.tree else None
     colours = to_plain(find(root, "meta", "dataset_meta", "palette"))
-    rows = colours if isinstance(colours, list) else []
-    triples = [tuple(row) for row in rows if isinstance(row, list)]
-    return tuple(
-        (int(r), int(g), int(b))
-        for r, g, b in (triple for triple in triples if len(triple) == _CHANNELS)
-        if all(type(value) is int and 0 <= value <= _WHITE for value in (r, g, b))
-    )
+    found = map(_colour, colours if isinstance(colours, list) else [])
+    return tuple(colour for colour in found if colour is not None)
+
+
+def _colour(row: Plain) -> tuple[int, int, int] | None:
+    values = row if isinstance(row, list) else []
+    levels = [value for value in values if isinstance(value, int) and 0 <= value <= _WHITE]
+    return (levels[0], levels[1], levels[2]) if len(levels) == len(values) == _CHANNELS else None
 
 
 def _old_config(
