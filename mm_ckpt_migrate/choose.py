@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
-from mm_ckpt_migrate.configs.read import read_config_text
 from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.errors import ConfigError, FamilyError
 from mm_ckpt_migrate.ruleset.detect import Detection, Layout, detect, find_lookalike, layout_of
@@ -74,6 +73,8 @@ class _Objection:
 def _embedded_config(checkpoint: Checkpoint) -> tuple[Config | None, str | None]:
     if checkpoint.config is None:
         return None, None
+    from mm_ckpt_migrate.configs.read import read_config_text  # where there is something to read
+
     try:
         return read_config_text(checkpoint.config, "the config inside the checkpoint"), None
     except ConfigError as error:

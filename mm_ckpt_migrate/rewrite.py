@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.image import Composition, Extent, Piece
-from mm_ckpt_migrate.archive.legacy import LegacyFile, compose_legacy
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.archive.storages import storage_ref, storage_refs
 from mm_ckpt_migrate.archive.torchzip import TorchZip, compose_zip
@@ -146,6 +145,8 @@ def _lay_out(
 ) -> Composition:
     container = checkpoint.container
     if target_format is Format.LEGACY:
+        from mm_ckpt_migrate.archive.legacy import LegacyFile, compose_legacy
+
         assert isinstance(container, LegacyFile)
         legacy, refs = container, storage_refs(walk(root))
         return Composition(emit(root), lambda pickle: compose_legacy(legacy, pickle, refs))

@@ -19,7 +19,6 @@ from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.contents import Contents, additions, config_texts, outside_inference
 from mm_ckpt_migrate.decide import Decision
 from mm_ckpt_migrate.errors import CheckpointError, IntegrityError, LimitError
-from mm_ckpt_migrate.export import export
 from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.pickles.build import Plain
 from mm_ckpt_migrate.pickles.errors import PickleLimitError
@@ -131,6 +130,8 @@ def _lay_out(
     kind: Format,
 ) -> tuple[Composition, tuple[str, ...]]:
     if kind is Format.SAFETENSORS:
+        from mm_ckpt_migrate.export import export
+
         return export(checkpoint, plan, stamp), ()
     if checkpoint.tree is None or (kind is Format.LEGACY and checkpoint.format is not kind):
         raise CheckpointError(

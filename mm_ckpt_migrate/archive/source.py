@@ -15,7 +15,7 @@ from mm_ckpt_migrate.archive.digest import DigestProcess
 from mm_ckpt_migrate.errors import CheckpointError
 
 # Small enough to stay in a core's cache between the read and the sum over it.
-CHUNK: Final = 128 << 10
+CHUNK: Final = 256 << 10
 _WORTH_A_PROCESS: Final = 64 << 20
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.image import Extent
-from mm_ckpt_migrate.archive.legacy import LegacyFile
-from mm_ckpt_migrate.archive.safetensors import SafetensorsFile
 from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.archive.torchzip import TorchZip
 from mm_ckpt_migrate.checkpoint.tensors import Tensor
 from mm_ckpt_migrate.pickles.build import Plain
 from mm_ckpt_migrate.pickles.nodes import Mutable, Node
 from mm_ckpt_migrate.schema import Schema
 
-Container: TypeAlias = TorchZip | LegacyFile | SafetensorsFile
+if TYPE_CHECKING:
+    from mm_ckpt_migrate.archive.legacy import LegacyFile
+    from mm_ckpt_migrate.archive.safetensors import SafetensorsFile
+    from mm_ckpt_migrate.archive.torchzip import TorchZip
+
+Container: TypeAlias = "TorchZip | LegacyFile | SafetensorsFile"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,10 @@ from typing import Final
 
 from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.image import Extent
-from mm_ckpt_migrate.archive.legacy import read_legacy
 from mm_ckpt_migrate.archive.sniff import sniff
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.archive.storages import StorageRef, storage_refs
-from mm_ckpt_migrate.archive.torchzip import read_zip
 from mm_ckpt_migrate.checkpoint.ema_buffers import take_ema_buffers
-from mm_ckpt_migrate.checkpoint.from_safetensors import open_safetensors
 from mm_ckpt_migrate.checkpoint.model import Checkpoint, Container, Tree
 from mm_ckpt_migrate.checkpoint.policy import foreign_globals
 from mm_ckpt_migrate.checkpoint.tensors import Tensor, read_tensors, ties
@@ -55,14 +52,21 @@ def open_checkpoint(source: Source, *, check_crc: bool = True) -> Checkpoint:
 
 
 def _open(source: Source, check_crc: bool) -> Checkpoint:
+    # Each reader is imported where there is a file for it: that costs as much as to read one.
     kind = sniff(source)
     if kind is Format.SAFETENSORS:
+        from mm_ckpt_migrate.checkpoint.from_safetensors import open_safetensors
+
         return open_safetensors(source)
     if kind is Format.ZIP:
+        from mm_ckpt_migrate.archive.torchzip import read_zip
+
         container = read_zip(source, check_crc=check_crc)
         return _open_pickled(
             source, kind, container, parse_whole(container.pickle), container.extents
         )
+    from mm_ckpt_migrate.archive.legacy import read_legacy
+
     legacy = read_legacy(source)
     return _open_pickled(source, kind, legacy, legacy.root, legacy.extents)
 

@@ -27,6 +27,7 @@ _CPU_INDEX: Final = ("--extra-index-url", "https://download.pytorch.org/whl/cpu"
 _PATIENCE: Final = ("--retries", "2", "--timeout", "30")
 # Settings of pip that would put packages elsewhere.
 _MISLEADING: Final = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE_VIRTUALENV")
+_QUOTED: Final = 300
 _FAULTS: Final = (
     (r"No space left on device|Disk quota exceeded", "the disk is full", "Make room, or choose "
      "another folder with $MM_CKPT_MIGRATE_LEGACY."),
@@ -150,13 +151,13 @@ def _run(command: Sequence[str], what: str, held: int, progress: Progress) -> No
 
 def explained(what: str, said: Sequence[str]) -> MissingSoftwareError:
     """Why a command failed, in one sentence, and what to do."""
-    text = "\n".join(said)
-    last = next((line.strip() for line in reversed(said) if "ERROR" in line), "")
-    last = last or next((line.strip() for line in reversed(said) if line.strip()), "no reason")
     for pattern, reason, hint in _FAULTS:
-        if re.search(pattern, text):
-            return MissingSoftwareError(f"{reason} ({what} says: {last[:300]})", hint=hint)
+        line = next((line.strip() for line in said if re.search(pattern, line)), None)
+        if line is not None:
+            return MissingSoftwareError(f"{reason} ({what} says: {line[:_QUOTED]})", hint=hint)
+    lines = [line.strip() for line in said if line.strip()]
+    last = next((line for line in lines if line.startswith("ERROR")), (lines or ["nothing"])[-1])
     return MissingSoftwareError(
-        f"the old release cannot be installed; {what} says: {last[:300]}",
+        f"the old release cannot be installed; {what} says: {last[:_QUOTED]}",
         hint="Give an interpreter that has it with --legacy-python.",
     )

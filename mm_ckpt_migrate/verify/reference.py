@@ -73,7 +73,7 @@ def choose_reference(
         old: the old release's, on the same images.
         recorded: a file that `write_record` wrote.
         expected: an mIoU that the user gives.
-        names, digests: of the file and its source, to find them in the zoo by.
+        names, digests: of the file and then its source, to find them in the zoo by.
 
     Raises:
         RecordError: the recorded result is not one, or not of these images.

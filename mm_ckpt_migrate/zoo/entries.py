@@ -74,15 +74,17 @@ def _read() -> Iterator[ZooEntry]:
 def old_entry(names: Sequence[str], digests: Sequence[str] = ()) -> ZooEntry | None:
     """The entry that a file comes from.
 
-    A digest outweighs a name: a file that is called like the zoo's and is another one has none.
+    A digest outweighs a name: a file that is called like the zoo's and was made from another one
+    has no entry.
 
     Args:
-        names: of the file or its source, with or without folders.
-        digests: SHA-256 of the source or its own source, such as a stamp has them.
+        names: of the file and its source, with or without folders.
+        digests: SHA-256 of the file itself, then of what it was made from, where that is known.
     """
-    if digests:
-        prefixes = {digest[:8].lower() for digest in digests}
-        return next((entry for entry in entries() if entry.old_digest in prefixes), None)
+    prefixes = {digest[:8].lower() for digest in digests}
+    found = next((entry for entry in entries() if _digests(entry) & prefixes), None)
+    if found is not None or len(digests) > 1:
+        return found
     known = {PurePath(name).name for name in names}
     return next((entry for entry in entries() if _names(entry) & known), None)
 
@@ -90,3 +92,7 @@ def old_entry(names: Sequence[str], digests: Sequence[str] = ()) -> ZooEntry | N
 def _names(entry: ZooEntry) -> set[str]:
     """The names under which an entry's weights are known."""
     return {entry.old_file} if entry.retrained else {entry.old_file, entry.new_file}
+
+
+def _digests(entry: ZooEntry) -> set[str]:
+    return {digest_in(name) for name in _names(entry)}

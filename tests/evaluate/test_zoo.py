@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mm_ckpt_migrate.zoo.entries import FULL_SETS, ZooEntry, entries, old_entry
+from mm_ckpt_migrate.zoo.entries import FULL_SETS, ZooEntry, digest_in, entries, old_entry
 
 R50 = "maskformer_r50-d32_8xb2-160k_ade20k-512x512_20221030_182724"
 RETRAINED = "detr_r50_8x2_150e_coco_20201130_194835-2c4b8974.pth"
@@ -38,8 +38,17 @@ def test_known_numbers() -> None:
 
 
 def test_a_digest_outweighs_a_name() -> None:
-    assert old_entry([f"{R50}-cbd39cc1.pth"], ["f" * 64]) is None
-    assert old_entry(["new.pth"], ["f" * 64, "cbd39cc1" + "0" * 56]) is not None
+    names, other = [f"{R50}-cbd39cc1.pth"], "f" * 64
+    assert old_entry(names, [other]) is not None, "a migrated file has its own digest"
+    assert old_entry(names, [other, other]) is None, "it was made from another file"
+    assert old_entry(["new.pth"], [other, "cbd39cc1" + "0" * 56]) is not None
+
+
+def test_the_digest_of_a_new_file_counts_where_its_weights_are_the_old_ones() -> None:
+    converted, retrained = entries()[0], old_entry([RETRAINED])
+    assert retrained is not None
+    assert old_entry([], [digest_in(converted.new_file)]) is converted
+    assert old_entry([], [digest_in(retrained.new_file)]) is None
 
 
 @pytest.mark.parametrize("name", ["", "new.pth", f"{R50}.pth", f"{R50}-00000000.pth", "\x00"])

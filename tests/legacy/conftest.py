@@ -11,7 +11,7 @@ sys.path += [str(HERE.parent), str(HERE.parent / "convert")]
 
 from golden_cases import skip_without_stack  # noqa: E402
 
-from mm_ckpt_migrate.legacy.environment import FOLDER_VARIABLE  # noqa: E402
+from mm_ckpt_migrate.legacy.environment import FOLDER_VARIABLE, PYTHON_VARIABLE  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,4 +23,5 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder for environments."""
     path = tmp_path / "legacy"
     monkeypatch.setenv(FOLDER_VARIABLE, str(path))
+    monkeypatch.delenv(PYTHON_VARIABLE, raising=False)
     return path

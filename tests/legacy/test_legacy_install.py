@@ -83,7 +83,7 @@ def test_for_gpus_the_users_index_decides(folder: Path, log: Path) -> None:
         ("/usr/bin/python3: No module named venv",
          "this Python cannot make virtual environments", "python3-venv"),
         ("ERROR: Failed building wheel for mmdet", "cannot be installed; pip says", "--legacy"),
-        ("", "no reason", "--legacy"),
+        ("", "pip says: nothing", "--legacy"),
     ],
 )  # fmt: skip
 def test_every_failure_is_one_sentence_and_what_to_do(said: str, reason: str, hint: str) -> None:

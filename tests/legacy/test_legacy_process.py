@@ -105,6 +105,30 @@ def test_too_little_time_and_too_little_memory() -> None:
         small.versions()
 
 
+def test_an_evaluation_gets_a_child_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that ran a model has sealed itself: it can start no workers and write no files."""
+    events: list[str] = []
+
+    class Silent:
+        def __init__(self, *_arguments: object, **_options: object) -> None:
+            events.append("start")
+
+        def send(self, request: dict[str, str]) -> None:
+            events.append(request["do"])
+
+        def close(self) -> None:
+            events.append("close")
+
+    monkeypatch.setattr("mm_ckpt_migrate.legacy.process.Child", Silent)
+    with ReleaseProcess() as process:
+        for what in ("versions", "forward", "compare", "unseen", "evaluate", "evaluate", "forward"):
+            process.send({"do": what})
+    assert " ".join(events) == (
+        "start versions forward compare unseen close start evaluate evaluate "
+        "close start forward close"
+    )
+
+
 @pytest.fixture(scope="module")
 def process() -> Iterator[ReleaseProcess]:
     with pytest.MonkeyPatch.context() as patch:

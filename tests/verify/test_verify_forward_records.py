@@ -1,4 +1,4 @@
-"""Forward: recorded outputs, written and compared with; detectors; an evaluation in between."""
+"""Forward: recorded outputs, written and compared with; and detectors."""
 
 from __future__ import annotations
 
@@ -140,14 +140,3 @@ def test_a_model_without_a_head_that_is_known(process: ReleaseProcess, new: Path
          "model": repr({"type": "mmdet.SwinTransformer", "embed_dims": 12}), "scope": "mmdet"}
     )  # fmt: skip
     assert not answer["ok"]
-
-
-def test_an_evaluation_gets_a_process_of_its_own(process: ReleaseProcess, new: Path) -> None:
-    """The one that ran a model has sealed itself: it can start no workers and write no files."""
-    right = side(process, new)
-    right.demand("forward", seed=0, size=[64, 64])
-    first = process.pid
-    answer = process.ask({"do": "evaluate", "config": "/none.py", "checkpoint": str(new)})
-    assert not answer["ok"]
-    assert process.pid != first
-    right.demand("forward", seed=0, size=[64, 64])
