@@ -4,8 +4,8 @@
     python benchmarks/evaluate.py --model CONFIG FILE.pth DATA_ROOT    anything else
 
 Both are processes of their own on the same images, with the same workers, one after the other in
-each round; ratios are taken within a round. Seconds of processor time are what a busy machine does
-not distort.
+each round; ratios are taken within a round. Threads that wait for each other on a busy machine
+distort both kinds of seconds: `--threads 1` compares the programs, not the neighbours.
 """
 
 from __future__ import annotations
@@ -61,11 +61,16 @@ class Run:
     processor: float
 
 
-def measure(command: Sequence[str], folder: Path) -> Run:
+def measure(command: Sequence[str], folder: Path, threads: int | None) -> Run:
     """Run a command that says how it fared in its exit status."""
+    environment = dict(os.environ)
+    if threads is not None:
+        environment["OMP_NUM_THREADS"] = str(threads)
     started = time.perf_counter()
     with (folder / "output.txt").open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder)
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, cwd=folder, env=environment
+        )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - started
@@ -118,13 +123,13 @@ def scenes_model(folder: Path, images: int) -> Model:
     return Model(config, checkpoint, data, images)
 
 
-def compare(model: Model, folder: Path, rounds: int, workers: int) -> None:
+def compare(model: Model, folder: Path, rounds: int, workers: int, threads: int | None) -> None:
     commands = {"mmseg's test.py": theirs(model, folder, workers)}
     commands["ours"] = ours(model, folder, workers)
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for number in range(rounds):
         for name in list(commands)[:: 1 if number % 2 else -1]:
-            runs[name].append(measure(commands[name], folder))
+            runs[name].append(measure(commands[name], folder, threads))
     print(f"{model.images} images, {workers} workers; medians of {rounds} rounds\n")
     print("| command | seconds | of processors |\n| --- | --: | --: |")
     for name, found in runs.items():
@@ -149,6 +154,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--threads", type=int)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -157,7 +163,7 @@ def main() -> None:
             model = Model(config, checkpoint, data_root, args.images)
         else:
             model = scenes_model(folder, args.images)
-        compare(model, folder, args.rounds, args.workers)
+        compare(model, folder, args.rounds, args.workers, args.threads)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,11 @@ from mm_ckpt_migrate.legacy.probe import main
 main.main(sys.argv[2:])
 """
 
+# Work that one child can do in turn.
+_KINDS: Final = {
+    "evaluate": "evaluation", "resume": "training", "forward": "model", "unseen": "model"
+}  # fmt: skip
+
 
 class ReleaseProcess:
     """A child process of some Python, which starts at once. A context manager: leaving it kills.
@@ -116,8 +121,8 @@ class ReleaseProcess:
             raise self._gone(error) from error
 
     def _begin(self, what: str) -> None:
-        """Start anew for an evaluation, if the child has sealed itself to run a model."""
-        kind = {"evaluate": "evaluation", "forward": "model", "unseen": "model"}.get(what, "")
+        """Start anew for other work, as a child that runs models seals itself first."""
+        kind = _KINDS.get(what, "")
         if kind and self._measures and kind != self._measures:
             self._child.close()
             self._child = self._start()

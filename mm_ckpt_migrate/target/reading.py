@@ -19,16 +19,18 @@ import torch
 
 def read_state_dict(path: str, kind: str) -> Any:
     """The state dict of a file, which torch loads under `weights_only`."""
-    return _state_dict(_read_safetensors(path) if kind == "safetensors" else _read(path))
+    return state_dict_of(_read_safetensors(path) if kind == "safetensors" else read_content(path))
 
 
-def _read(path: str) -> Any:
+def read_content(path: str) -> Any:
+    """All that a file of torch holds, under `weights_only`."""
     mapped = zipfile.is_zipfile(path)  # the legacy format cannot be mapped
     with _safe_globals():
         return torch.load(path, map_location="cpu", mmap=mapped, weights_only=True)
 
 
-def _state_dict(root: Any) -> Any:
+def state_dict_of(root: Any) -> Any:
+    """The mapping of tensors in a file's content."""
     inner = root.get("state_dict") if isinstance(root, Mapping) else None
     state = inner if isinstance(inner, Mapping) else root
     if not isinstance(state, Mapping):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mm_ckpt_migrate.report import Rung, Verdict, skipped
+from mm_ckpt_migrate.target_config import TargetConfig
 from mm_ckpt_migrate.verification.files import Files
 from mm_ckpt_migrate.verification.options import VerifyOptions
 from mm_ckpt_migrate.verification.release import Releases, require_old
@@ -15,6 +16,7 @@ from mm_ckpt_migrate.verify.measure import Recorded
 from mm_ckpt_migrate.verify.metric import MetricResult, check_answer, judge_metric
 from mm_ckpt_migrate.verify.outputs import Image, Side, record_outputs
 from mm_ckpt_migrate.verify.reference import choose_reference, write_record
+from mm_ckpt_migrate.verify.resume import ResumeResult, check_resume
 
 Progress: TypeAlias = Callable[[str, Mapping[str, Any]], None]
 Answer: TypeAlias = dict[str, Any]
@@ -52,6 +54,23 @@ def _control(files: Files) -> dict[str, str]:
     assert files.plan is not None
     old = migrated_schema(invert(files.plan), files.output.schema)
     return control_names(old, files.rules)
+
+
+def resume(
+    files: Files, releases: Releases, target: TargetConfig
+) -> tuple[Verdict, ResumeResult | None]:
+    """The next steps of the training, in both releases.
+
+    Raises:
+        MissingSoftwareError, CheckpointError, ConfigError: a training cannot be resumed.
+    """
+    if "optimizer" not in files.output.sections:
+        return skipped(Rung.RESUME, "the file holds no training state"), None
+    if releases.old is None or files.old_config is None or files.source is None:
+        return skipped(Rung.RESUME, releases.no_old), None
+    if "optimizer" not in files.source.sections or releases.new.model.scope != "mmseg":
+        return skipped(Rung.RESUME, "only trainings of mmsegmentation can be compared"), None
+    return check_resume(releases.old, releases.new, files.old_config, target.config)
 
 
 def metric(

@@ -15,6 +15,7 @@ from mm_ckpt_migrate.report import Rung, Status, Verdict, exit_code, rung_code
 from mm_ckpt_migrate.verify.forward import TOLERANCE, ForwardResult
 from mm_ckpt_migrate.verify.metric import MetricResult
 from mm_ckpt_migrate.verify.reference import METRIC
+from mm_ckpt_migrate.verify.resume import ResumeResult
 
 _SHOWN_POINTS: Final = 2000
 
@@ -42,6 +43,7 @@ class Verification:
     old_versions: Mapping[str, str] | None
     verdicts: tuple[Verdict, ...]
     forward: ForwardResult | None
+    resume: ResumeResult | None
     metric: MetricResult | None
     notices: tuple[str, ...]
     required: tuple[Rung, ...]
@@ -70,6 +72,7 @@ class Verification:
             "plan_digest": self.plan.digest if self.plan else None,
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "forward": asdict(self.forward) if self.forward else None,
+            "resume": asdict(self.resume) if self.resume else None,
             "metric": self.metric.to_json() if self.metric else None,
             "required_but_skipped": list(self.missing),
             "exit_code": int(self.exit_code),

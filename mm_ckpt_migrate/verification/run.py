@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from mm_ckpt_migrate.options import Options
-from mm_ckpt_migrate.report import Rung, skipped
 from mm_ckpt_migrate.ruleset.library import load_rules
 from mm_ckpt_migrate.target_config import open_target, read_target_config
 from mm_ckpt_migrate.verification import measured, static
@@ -53,14 +52,14 @@ def verify(
         model = target.schema()
         verdicts = [static.integrity(files, model), static.keys(files, target), static.roles(files)]
         outputs, measured_outputs = measured.forward(files, releases, options)
-        resumed = skipped(Rung.RESUME, "not run by this command")
+        resumed, measured_losses = measured.resume(files, releases, config)
         score, measured_score = measured.metric(files, releases, options, progress)
         found = Verification(
             str(new), str(options.source) if options.source else None, str(config.origin),
             files.rules.family, files.digest, files.source_digest, files.plan,
             palette(files.output), releases.new.process.versions(), releases.old_versions,
             (*verdicts, outputs, resumed, score),
-            measured_outputs, measured_score, _notices(files), options.required,
+            measured_outputs, measured_losses, measured_score, _notices(files), options.required,
         )  # fmt: skip
         if report is not None:
             report(found)

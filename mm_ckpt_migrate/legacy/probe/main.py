@@ -4,6 +4,7 @@
     {"do": "forward", ...}    `forward.run`
     {"do": "compare", ...}    `compare.answer`
     {"do": "unseen", ...}     `unseen.answer`
+    {"do": "resume", ...}     `resume.run`
     {"do": "evaluate", ...}   `evaluate.evaluate`, with {"progress": ...} lines before its answer
 
 Every answer has `ok`. A failure adds `kind` (`missing` software, a bad `config`, `checkpoint` or
@@ -20,7 +21,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from mm_ckpt_migrate.legacy.probe import compare, forward, model, unseen
+from mm_ckpt_migrate.legacy.probe import compare, forward, model, resume, unseen
 from mm_ckpt_migrate.target import sandbox
 
 _MAX_FILE = 4 * 1024**3
@@ -68,6 +69,8 @@ class _Session:
             return forward.run(request, self._models)
         if what == "compare":
             return compare.answer(request)
+        if what == "resume":
+            return resume.run(request)
         if what == "unseen":
             return unseen.answer(request, self._models)
         assert what == "evaluate", what

@@ -68,14 +68,19 @@ class Models:
         wanted = (request["scope"], *request["imports"], *request["needs"])
         if set(wanted) <= self._imported:
             return
-        # mmseg passes over a failed import of mmdet, and fails later with an unrelated message.
-        imports = list(request["imports"])
-        if request["scope"] == "mmseg" and _uses(request["model"], "mmdet."):
-            imports.insert(0, "mmdet.models")
-        build.import_stack(request["scope"], imports, request["packages"], request["needs"])
+        import_for(request)
         if not self._imported:
             sandbox.seal(self._folder)
         self._imported.update(wanted)
+
+
+def import_for(request: dict[str, Any]) -> None:
+    """Import what building the model of a request needs."""
+    # mmseg passes over a failed import of mmdet, and fails later with an unrelated message.
+    imports = list(request["imports"])
+    if request["scope"] == "mmseg" and _uses(request["model"], "mmdet."):
+        imports.insert(0, "mmdet.models")
+    build.import_stack(request["scope"], imports, request["packages"], request["needs"])
 
 
 def versions() -> dict[str, str]:

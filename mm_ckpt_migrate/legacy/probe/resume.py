@@ -1,0 +1,119 @@
+"""Child only: take a training's next steps, with the optimizer and the schedulers of a file.
+
+mmseg's own loss, mmengine's own optimizer wrapper and schedulers, on one made-up batch. Loss and
+dropout draw random numbers, so every step starts from a seed.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+
+from mm_ckpt_migrate.legacy.probe import model
+from mm_ckpt_migrate.target import build, forward, reading
+
+_BLOCK = 16
+_HALF_PRECISION = ("loss_scale", "dtype", "use_fsdp", "accumulative_counts")
+
+
+def run(request: dict[str, Any]) -> dict[str, Any]:
+    """Answer a `resume` request.
+
+    Request, besides model, scope, imports, packages, needs and checkpoint:
+        training: literal of the config's `optim_wrapper` and `param_scheduler`.
+        steps, seed, size: how many steps, and of what batch: one image of height x width.
+        exchange: give state of the optimizer to wrong parameters, as a deliberate error.
+
+    Returns:
+        `losses`, one a step; `draws`, what this build of torch draws from the seed.
+    """
+    torch.set_num_threads(1)
+    model.import_for(request)
+    content = reading.read_content(request["checkpoint"])
+    network = build.build(request["model"], request["scope"])
+    network = import_module("mmengine.model").revert_sync_batchnorm(network)
+    forward.load(network, reading.state_dict_of(content))
+    wrapper, schedulers = _trainer(network, ast.literal_eval(request["training"]))
+    state = content["optimizer"]
+    if request.get("exchange"):
+        _exchange(state["state"])
+    wrapper.load_state_dict(state)
+    for number, values in enumerate(content.get("param_schedulers") or []):
+        schedulers[number].load_state_dict(values)
+    losses = _steps(network, wrapper, schedulers, request)
+    return {"losses": losses, "draws": _draws(int(request["seed"]))}
+
+
+def _trainer(network: Any, training: dict[str, Any]) -> tuple[Any, list[Any]]:
+    """Before `train()`, as the Runner does it: only there does Swin freeze its stages."""
+    registry = import_module("mmengine.registry")
+    config = import_module("mmengine.config").ConfigDict
+    plain = {k: v for k, v in training["optim_wrapper"].items() if k not in _HALF_PRECISION}
+    wrapper = import_module("mmengine.optim").build_optim_wrapper(
+        network, config({**plain, "type": "OptimWrapper"})
+    )
+    found = training.get("param_scheduler") or []
+    schedulers = [
+        registry.PARAM_SCHEDULERS.build(config(entry), default_args={"optimizer": wrapper})
+        for entry in (found if isinstance(found, (list, tuple)) else [found])
+    ]
+    return wrapper, schedulers
+
+
+def _steps(
+    network: Any, wrapper: Any, schedulers: list[Any], request: dict[str, Any]
+) -> list[float]:
+    import_module("mmengine.logging").MessageHub.get_instance("mm_ckpt_migrate")
+    network.train()
+    losses = []
+    for step in range(int(request["steps"])):
+        torch.manual_seed(int(request["seed"]) + step)
+        data = network.data_preprocessor(_batch(network, request), True)
+        loss, _ = network.parse_losses(network(**data, mode="loss"))
+        wrapper.update_params(loss)
+        for scheduler in schedulers:
+            scheduler.step()
+        losses.append(loss.item())
+    return losses
+
+
+def _batch(network: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """One image of noise, and labels in blocks."""
+    structures, pixels = import_module("mmseg.structures"), import_module("mmengine.structures")
+    height, width = request["size"]
+    random = np.random.RandomState(int(request["seed"]))
+    image = random.randint(0, 256, (3, height, width)).astype(np.uint8)
+    blocks = random.randint(
+        0, network.decode_head.num_classes, (height // _BLOCK + 1, width // _BLOCK + 1)
+    )
+    labels = np.kron(blocks, np.ones((_BLOCK, _BLOCK), np.int64))[:height, :width]
+    size = (height, width)
+    sample = structures.SegDataSample(metainfo=dict.fromkeys(("img_shape", "ori_shape"), size))
+    sample.gt_sem_seg = pixels.PixelData(data=torch.from_numpy(labels.copy())[None])
+    return {"inputs": [torch.from_numpy(image)], "data_samples": [sample]}
+
+
+def _exchange(state: dict[int, Any]) -> None:
+    """Neighbours of one shape get each other's state."""
+    shapes: dict[Any, list[int]] = {}
+    for index, entry in state.items():
+        shapes.setdefault(tuple(_largest(entry).shape), []).append(index)
+    for group in shapes.values():
+        for first, second in itertools.zip_longest(group[::2], group[1::2]):
+            if second is not None:
+                state[first], state[second] = state[second], state[first]
+
+
+def _largest(entry: dict[str, Any]) -> Any:
+    return max((v for v in entry.values() if torch.is_tensor(v)), key=lambda v: v.numel())
+
+
+def _draws(seed: int) -> list[float]:
+    torch.manual_seed(seed)
+    mask = torch.nn.functional.dropout(torch.ones(64), 0.5)
+    return [*torch.rand(4).tolist(), *mask.tolist()]
