@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -109,8 +110,12 @@ def verify(
         from mm_ckpt_migrate.htmlreport.write import check_software
 
         check_software()
+    first = launcher == "none" or _rank() == 0
     with _evaluating() as progress:
-        found = run(new, cfg, options, progress=progress, report=_writer(report))
+        write = _writer(report) if first else None
+        found = run(new, cfg, options, progress=progress, report=write)
+    if not first:
+        return found.exit_code
     if as_json:
         print_json(found.to_json())
     else:
@@ -119,6 +124,11 @@ def verify(
 
 
 _SAMPLES = 4
+
+
+def _rank() -> int:
+    """Which of several processes this is, as torchrun and Slurm say; the first one speaks."""
+    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
 
 
 def _rungs(text: str | None) -> tuple[Rung, ...]:

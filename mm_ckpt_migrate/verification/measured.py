@@ -92,7 +92,7 @@ def metric(
         old = _evaluate("old release", side, releases.old_config, options, progress)
     new = _evaluate("current release", releases.new, releases.new_config, options, progress)
     if options.record_metric is not None:
-        write_record(options.record_metric, new)
+        write_record(options.record_metric, old or new)
     digests = [files.digest, *(filter(None, (files.source_digest, _first(files))))]
     names = [files.output.source.path.name]
     names += [files.source.source.path.name] if files.source else []

@@ -77,7 +77,7 @@ def _why_not(files: Files, environment: LegacyEnvironment | None) -> str:
     if files.old_config is None:
         return files.config_fault or "there is no config in the old file"
     if environment is None:
-        return "there is no old release here: mm-ckpt-migrate legacy create"
+        return "there is no old release here (`mm-ckpt-migrate legacy create` makes one)"
     return ""
 
 
@@ -95,6 +95,6 @@ def require_old(releases: Releases, why: str) -> Side:
     if releases.old is None:
         raise MissingSoftwareError(
             f"{why} needs the old release, and {releases.no_old}",
-            hint="mm-ckpt-migrate legacy create, or --legacy-python PATH.",
+            hint="--legacy-python PATH names one that you have.",
         )
     return releases.old

@@ -50,14 +50,14 @@ def watch(event, args):
 
 
 sys.addaudithook(watch)
-from mm_ckpt_migrate.cli.main import run
+from mm_ckpt_migrate.cli.main import app
 
 outcome = {}
 for name, arguments in plan:
     sys.argv = ["mm-ckpt-migrate", *arguments]
     events = []
     try:
-        run()
+        app()
     except SystemExit as end:
         code = end.code
     if name.startswith("warm-up"):

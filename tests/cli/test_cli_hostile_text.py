@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from support.streams import mapping, name, plain, stream, tensor
 from support.zips import torch_zip
 
 from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.errors import ExitCode
 from mm_ckpt_migrate.migration import plan_migration
 from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.stamp import make_stamp
@@ -110,23 +112,35 @@ def test_in_safetensors(tmp_path: Path, every_command: Callable[[Path], Any]) ->
     every_command(path)
 
 
-def test_in_a_stamp_that_leads_back(toy: Toy, cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("configs", "added", "code"),
+    [
+        ({"meta.cfg": ESC}, (), ExitCode.OK),
+        ({f"meta.cfg{ESC}": ESC, "meta.cfg": ESC}, (), ExitCode.BAD_RULES),
+        ({}, (f"meta.{ESC}",), ExitCode.BAD_RULES),
+    ],
+)
+def test_in_a_stamp_that_leads_back(
+    configs: dict[str, str],
+    added: tuple[str, ...],
+    code: ExitCode,
+    toy: Toy,
+    cli: Cli,
+    tmp_path: Path,
+) -> None:
     """A stamp that reads well and holds escape codes wherever it can."""
     with Source(toy()) as source:
         table, _ = plan_migration(source, "auto", "-", Options(build=False))
     assert table is not None
-    from dataclasses import replace
-
     table = replace(table, family=f"f{ESC}", released_from=ESC, rules=(ESC,) * len(table.rules))
-    configs = {f"meta.cfg{ESC}": ESC, "meta.cfg": ESC}
-    stamp = make_stamp(table, None, (f"opt{ESC}",), configs, (f"meta.{ESC}",), wrapped=False)
+    stamp = make_stamp(table, None, (f"opt{ESC}",), configs, added, wrapped=False)
     keys = mapping(dict.fromkeys(table.targets.values(), tensor()))
     meta = {"mm_ckpt_migrate": stamp}
     (tmp_path / "new.pth").write_bytes(
         torch_zip(stream(mapping({"meta": plain(meta), "state_dict": keys})))
     )
     done = cli("convert", "auto", "-", tmp_path / "new.pth", tmp_path / "back.pth", "--reverse")
-    assert done.code == 0
+    assert done.code == code
     assert_clean(done)
     assert_clean(cli("inspect", tmp_path / "new.pth"))
     (tmp_path / "plan.json").write_text(json.dumps(table.to_json()))

@@ -175,7 +175,9 @@ def built(head: dict[str, Any], name: str) -> list[tuple[str, str]]:
     package = name.partition("::")[0]
     registry = __import__(f"{package}.registry", fromlist=["MODELS"]).MODELS
     with torch.device("meta"):
-        module = registry.build(ConfigDict({k: v for k, v in head.items() if k != "train_cfg"}))
+        # Another test may have left another package's scope behind.
+        settings = {k: v for k, v in head.items() if k != "train_cfg"} | {"_scope_": package}
+        module = registry.build(ConfigDict(settings))
     described = [(path, facts(inner)) for path, inner in module.named_modules()]
     return [(path, text) for path, text in described if text]
 

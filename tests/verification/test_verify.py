@@ -22,7 +22,8 @@ def verify(new: Path, migrated: Migrated, *options: str) -> tuple[int, dict[str,
         [
             sys.executable, "-m", "mm_ckpt_migrate", "verify", str(new), "--json",
             "--legacy", "none", "--cfg", migrated.case.new_config,
-            "--source", str(migrated.case.old), "--reference", str(record), "--budget", "0", *options,
+            "--source", str(migrated.case.old), "--reference", str(record),
+            "--budget", "0", *options,
         ],
         capture_output=True, text=True, check=False, timeout=200,
     )  # fmt: skip
