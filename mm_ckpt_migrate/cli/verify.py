@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -59,7 +59,11 @@ def verify(
     ] = None,
     against: Annotated[
         str | None,
-        typer.Option("--against", help="`legacy`: the old release evaluates, too. Or a record."),
+        typer.Option(
+            "--against",
+            help="What to hold the metric against: legacy (the old release evaluates, too; the "
+            "default where it is at hand), zoo, or a recorded FILE.",
+        ),
     ] = None,
     record_metric: Annotated[
         Path | None,
@@ -99,8 +103,8 @@ def verify(
     options = VerifyOptions(
         source=source, legacy=None if legacy == "none" else legacy, legacy_python=legacy_python,
         reference=reference, record=record, evaluate=evaluate, data_root=data_root, device=device,
-        workers=workers, limit=limit, against_legacy=against == "legacy",
-        recorded=Path(against) if against not in (None, "legacy") else None,
+        workers=workers, limit=limit, against_legacy=_AGAINST.get(against, False),
+        recorded=None if against in _AGAINST else Path(str(against)),
         record_metric=record_metric, expected=expected, tolerance=tolerance,
         samples=_SAMPLES if report else 0, launcher=launcher, budget=budget,
         required=_rungs(require), allow_imports=tuple(allow_import or ()), cache=not no_cache,
@@ -124,6 +128,8 @@ def verify(
 
 
 _SAMPLES = 4
+# Whether the old release evaluates, too; anything else is a recorded result.
+_AGAINST: Final[dict[str | None, bool | None]] = {None: None, "legacy": True, "zoo": False}
 
 
 def _rank() -> int:

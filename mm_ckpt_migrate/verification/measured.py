@@ -86,7 +86,7 @@ def metric(
     if not options.evaluate:
         return skipped(Rung.METRIC, "not asked for (--eval)"), None
     old: Answer | None = None
-    if options.against_legacy:
+    if _asks_old(releases, options):
         side = require_old(releases, "--against legacy")
         assert releases.old_config is not None
         old = _evaluate("old release", side, releases.old_config, options, progress)
@@ -101,6 +101,12 @@ def metric(
         names=names, digests=digests,
     )  # fmt: skip
     return judge_metric(new, old, reference, options.tolerance)
+
+
+def _asks_old(releases: Releases, options: VerifyOptions) -> bool:
+    if options.against_legacy is not None:
+        return options.against_legacy
+    return releases.old is not None and options.recorded is None and options.expected is None
 
 
 def _first(files: Files) -> str:

@@ -23,7 +23,8 @@ class VerifyOptions:
         evaluate: climb to the metric rung.
         data_root: replaces the data set's root in the config.
         limit: evaluate the first images only.
-        against_legacy: have the old release evaluate the old file, too.
+        against_legacy: have the old release evaluate the old file, too; None: where it is at
+            hand, and no other reference was given.
         recorded: a result of an earlier evaluation.
         record_metric: where to write this one's.
         expected: the mIoU that the old file has, in percent.
@@ -45,7 +46,7 @@ class VerifyOptions:
     device: str = "cpu"
     workers: int = 2
     limit: int | None = None
-    against_legacy: bool = False
+    against_legacy: bool | None = None
     recorded: Path | None = None
     record_metric: Path | None = None
     expected: float | None = None
