@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recordings import CASES, HERE, Outcomes, Recorded
+from recordings import CASES, HERE, Outcomes, Recorded, environment
 
 CHILD = HERE.parent / "make_golden" / "resume_run.py"
 PARALLEL = 2
@@ -24,16 +23,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents and item.get_closest_marker("mm"):
             item.add_marker(pytest.mark.skip(reason="the OpenMMLab stack is not installed"))
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """No leave to load pickled objects, which a user does not give either; and no accelerator.
-
-    The losses were recorded on a CPU.
-    """
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("TORCH_")}
-    cache = str(folder / "cache")
-    return kept | {"CUDA_VISIBLE_DEVICES": "", "MM_CKPT_MIGRATE_CACHE": cache}
 
 
 def convert(case: Recorded, folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,3 +40,13 @@ class Outcomes:
 
     def of(self, case: Recorded, kind: str) -> Any:
         return self.results[f"{case.name}/{kind}"]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """No leave to load pickled objects, which a user does not give either; and no accelerator.
+
+    The losses were recorded on a CPU.
+    """
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("TORCH_")}
+    cache = str(folder / "cache")
+    return kept | {"CUDA_VISIBLE_DEVICES": "", "MM_CKPT_MIGRATE_CACHE": cache}

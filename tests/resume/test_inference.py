@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import environment
-from recordings import HERE
+from recordings import HERE, environment
 
 GOLDEN = HERE.parent / "golden"
 NAMES = ("mask2former_r18", "maskformer_swin")  # one with a training's state, one published

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import pytest
 HERE = Path(__file__).parent
 sys.path += [str(HERE.parent), str(HERE.parent / "convert")]
 
-from golden_cases import CASES, Case  # noqa: E402
+from golden_cases import CASES  # noqa: E402
+from migrated_files import Migrated  # noqa: E402
 
 from mm_ckpt_migrate.convert import convert  # noqa: E402
 from mm_ckpt_migrate.options import EMBEDDED, Options  # noqa: E402
@@ -23,14 +23,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.skip(reason="the OpenMMLab stack is not installed"))
-
-
-@dataclass(frozen=True, slots=True)
-class Migrated:
-    """A genuine old file, and what the tool made of it."""
-
-    case: Case
-    new: Path
 
 
 @pytest.fixture(autouse=True, scope="session")

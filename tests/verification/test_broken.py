@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Migrated
+from migrated_files import Migrated
 
 from mm_ckpt_migrate.convert import convert
 from mm_ckpt_migrate.errors import PlanError

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Migrated
+from migrated_files import Migrated
 
 from mm_ckpt_migrate.configs.read import read_config_text
 from mm_ckpt_migrate.configs.values import Config

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Migrated
+from migrated_files import Migrated
 
 from mm_ckpt_migrate.convert import convert
 from mm_ckpt_migrate.errors import ExitCode
