@@ -29,9 +29,14 @@ def create_environment(
         Path | None,
         typer.Option("--python", metavar="PATH", help="Make it with this Python, 3.10 to 3.12."),
     ] = None,
-    gpu: Annotated[
-        bool, typer.Option("--gpu", help="With torch's build for GPUs, which is much larger.")
-    ] = False,
+    torch_index: Annotated[
+        str | None,
+        typer.Option(
+            "--torch-index",
+            metavar="URL",
+            help="Look for torch there, too: an index of builds for the CPU spares gigabytes.",
+        ),
+    ] = None,
     as_json: args.JsonOption = False,
 ) -> int:
     """Install the genuine old release, in about a minute; one that is there is left as it is."""
@@ -40,7 +45,7 @@ def create_environment(
     from mm_ckpt_migrate.legacy.environment import create
 
     environment = create(
-        name, python=python, gpu=gpu,
+        name, python=python, torch_index=torch_index,
         progress=lambda line: typer.echo(safe_text(line, 1000), err=True),
     )  # fmt: skip
     if as_json:

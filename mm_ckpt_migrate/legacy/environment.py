@@ -129,7 +129,7 @@ def create(
     name: str = DEFAULT,
     *,
     python: Path | None = None,
-    gpu: bool = False,
+    torch_index: str | None = None,
     progress: Progress = lambda _: None,
     installer: Installer | None = None,
 ) -> LegacyEnvironment:
@@ -137,7 +137,7 @@ def create(
 
     Args:
         python: the interpreter to make it with; any of a release that fits, if None.
-        gpu: install the build of torch for GPUs, which is several times as large.
+        torch_index: a package index to look for torch in, too, such as one with builds for the CPU.
         progress: is told what happens, line by line.
         installer: fills the new folder, instead of pip.
 
@@ -146,7 +146,7 @@ def create(
     """
     lock = lock_named(name)
     fill = installer or (
-        lambda _, path, held, say: install(lock, path, held, say, base=python, gpu=gpu)
+        lambda _, path, held, say: install(lock, path, held, say, base=python, index=torch_index)
     )
     try:
         with _exclusively(name, progress) as held:

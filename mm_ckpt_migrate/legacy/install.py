@@ -21,9 +21,6 @@ Progress = Callable[[str], None]
 
 PYTHONS: Final = ((3, 10), (3, 11), (3, 12))
 _NEEDED_BYTES: Final = 3 << 30
-_NEEDED_GPU_BYTES: Final = 12 << 30
-# torch's builds without CUDA; where it cannot be reached, the user's own index does.
-_CPU_INDEX: Final = ("--extra-index-url", "https://download.pytorch.org/whl/cpu")
 _PATIENCE: Final = ("--retries", "2", "--timeout", "30")
 # Settings of pip that would put packages elsewhere.
 _MISLEADING: Final = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE_VIRTUALENV")
@@ -45,24 +42,24 @@ _FAULTS: Final = (
 
 
 def install(
-    lock: Lock, path: Path, held: int, progress: Progress, *, base: Path | None, gpu: bool
+    lock: Lock, path: Path, held: int, progress: Progress, *, base: Path | None, index: str | None
 ) -> None:
     """Make a virtual environment in an empty folder, and install what the lock file says.
 
     Args:
+        index: where pip looks for torch, too.
         held: descriptor that the children inherit: while one runs, the folder's lock is held.
 
     Raises:
         MissingSoftwareError: it cannot be done; it says why and what to do.
     """
-    _check_room(path, _NEEDED_GPU_BYTES if gpu else _NEEDED_BYTES)
+    _check_room(path, _NEEDED_BYTES)
     python = base_python(base)
     progress(f"making a virtual environment with {python}")
     _run([str(python), "-I", "-m", "venv", str(path)], "venv", held, progress)
-    index = () if gpu else _CPU_INDEX
-    version = lock.torch.partition("==")[2]
-    progress(f"1 of 3: torch {version}, for {'GPUs' if gpu else 'the CPU'}")
-    _pip(path, [*_PATIENCE, *index, "-c", str(lock.path), lock.torch], held, progress)
+    extra = ["--extra-index-url", index] if index else []
+    progress(f"1 of 3: torch {lock.torch.partition('==')[2]}")
+    _pip(path, [*_PATIENCE, *extra, "-c", str(lock.path), lock.torch], held, progress)
     progress(f"2 of 3: {len(lock.needed)} packages")
     _pip(path, ["--no-deps", *lock.needed], held, progress)
     progress(f"3 of 3: {', '.join(lock.openmmlab)}")

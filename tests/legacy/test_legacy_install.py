@@ -41,7 +41,7 @@ def python(log: Path, pip: str = "true") -> Path:
     return path
 
 
-def attempt(log: Path, pip: str = "true", **options: bool) -> tuple[MissingSoftwareError, str]:
+def attempt(log: Path, pip: str = "true", **options: str) -> tuple[MissingSoftwareError, str]:
     with pytest.raises(MissingSoftwareError) as caught:
         create(python=python(log, pip), **options)
     return caught.value, log.read_text()
@@ -54,7 +54,7 @@ def test_what_pip_is_asked_for(folder: Path, log: Path, monkeypatch: pytest.Monk
     steps = [line for line in said.splitlines() if "-m pip install" in line]
     assert len(steps) == 3
     assert steps[0].endswith("torch==2.13.0")
-    assert "whl/cpu" in steps[0]
+    assert "index" not in steps[0]
     lock = lock_named(DEFAULT)
     assert all(line.replace('"', "") in steps[1].replace('"', "") for line in lock.needed)
     assert "--no-deps" in steps[1]
@@ -62,10 +62,11 @@ def test_what_pip_is_asked_for(folder: Path, log: Path, monkeypatch: pytest.Monk
     assert [path.name for path in folder.iterdir()] == [f".{DEFAULT}.lock"]
 
 
-def test_for_gpus_the_users_index_decides(folder: Path, log: Path) -> None:
-    _, said = attempt(log, gpu=True)
-    assert "torch==2.13.0" in said
-    assert "whl/cpu" not in said
+def test_an_index_for_torch_is_for_torch_alone(folder: Path, log: Path) -> None:
+    _, said = attempt(log, torch_index="file:///cpu")
+    steps = [line for line in said.splitlines() if "-m pip install" in line]
+    assert "--extra-index-url file:///cpu" in steps[0]
+    assert not any("file:///cpu" in step for step in steps[1:])
 
 
 @pytest.mark.parametrize(
