@@ -33,6 +33,10 @@ def without_script(page: Path) -> str:
     return text
 
 
+# On a busy machine Chromium may complain of its own parts, or give the page before it has run.
+ATTEMPTS = 3
+
+
 @dataclass
 class Browser:
     program: str
@@ -69,7 +73,11 @@ class Browser:
             f"globalThis.document.body.dataset.said = JSON.stringify((() => {{{script}}})());"
             f"}}</script></body>", encoding="utf-8",
         )  # fmt: skip
-        out, console = self.run(outer, "--dump-dom", blink=blink)
-        assert not console
-        (said,) = re.findall(r'<body data-said="([^"]*)"', out)
+        for _ in range(ATTEMPTS):
+            out, console = self.run(outer, "--dump-dom", blink=blink)
+            found = re.findall(r'<body data-said="([^"]*)"', out)
+            if found and not console:
+                break
+        assert not console, console
+        (said,) = found
         return json.loads(html.unescape(said))
