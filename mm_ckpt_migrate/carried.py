@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from mm_ckpt_migrate.archive.storages import storage_ref
 from mm_ckpt_migrate.checkpoint.model import Checkpoint, Tree
 from mm_ckpt_migrate.checkpoint.weights_only import refused_globals
-from mm_ckpt_migrate.contents import AVERAGED, CONFIG_PATHS, Contents
+from mm_ckpt_migrate.contents import AVERAGED, CONFIG_PATHS, Contents, additions
 from mm_ckpt_migrate.keys import STAMP_KEY
 from mm_ckpt_migrate.pickles.build import find, is_mapping, pairs, text_value
 from mm_ckpt_migrate.pickles.emit import Label, emit
@@ -45,21 +45,19 @@ def carried_streams(checkpoint: Checkpoint, label: Label, contents: Contents) ->
 
 
 def _untouched(tree: Tree, contents: Contents) -> Iterator[tuple[str, Node]]:
+    edited = (*contents.left_out, *additions(tree, contents))
     touched = {
         tree.path[0], AVERAGED, "meta", f"meta.{STAMP_KEY}", _HUB,
         f"{_HUB}.runtime_info", *TRAINING_STATE, *map(".".join, CONFIG_PATHS),
-        *map(".".join, contents.left_out), *(".".join(path[:-1]) for path in contents.left_out),
+        *map(".".join, edited), *(".".join(path[:-1]) for path in edited),
     }  # fmt: skip
-    if any(find(tree.root, "meta", "dataset_meta", n) for n in ("CLASSES", "PALETTE")):
-        touched.add("meta.dataset_meta")
-    opened = _OPENED[:2] if contents.inference else _OPENED
-    for path in opened:
-        if any(path[: len(gone)] == gone for gone in contents.left_out):
+    for path in _OPENED:
+        if any(path[: len(other)] == other for other in edited):
             continue
         mapping = find(tree.root, *path)
         for key, node in pairs(mapping) if mapping is not None and is_mapping(mapping) else ():
             name = ".".join((*path, text_value(key) or ""))
-            if name in touched or (contents.inference and not path):
+            if name in touched:
                 continue
             if contents.keep_as_is or not (name in _LOGS or refused_globals(walk(node))):
                 yield name, node

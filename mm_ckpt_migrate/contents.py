@@ -52,7 +52,7 @@ class Contents:
         configs: new texts of configs.
         left_out: entries that go: sections of the root, or what lies deeper, by its path.
         adds: put in what the current release looks for (`additions`).
-        inference: keep only weights, meta and config.
+        inference: the new file is for inference alone.
         raw: the weights are those of `ema_state_dict`.
         keep_as_is: do not simplify what `torch.load` refuses at its defaults.
     """
@@ -130,12 +130,9 @@ def edit_contents(checkpoint: Checkpoint, contents: Contents) -> Edited:
         return Edited({}, ())
     free_key = 1 + max(map(int, checkpoint.extents), default=0)
     storages = follow(contents.followers, free_key)
-    if contents.inference:
-        _leave_out(root, [(name,) for name in outside_inference(tree)])
     _leave_out(root, contents.left_out)
     _set_configs(root, contents.configs)
-    new = additions(tree, inference=contents.inference) if contents.adds else {}
-    for (*path, last), node in new.items():
+    for (*path, last), node in additions(tree, contents).items():
         parent = find(root, *path)
         assert isinstance(parent, Mutable)
         set_values(parent, {last: node})
@@ -173,12 +170,12 @@ def _set_configs(root: Node, configs: Mapping[EntryPath, str]) -> None:
             set_values(parent, {last: new})
 
 
-def additions(tree: Tree, *, inference: bool) -> dict[EntryPath, Node]:
+def additions(tree: Tree, contents: Contents) -> dict[EntryPath, Node]:
     """What the current release looks for and an older one did not write."""
-    if not tree.path:
+    if not tree.path or not contents.adds:
         return {}
     meta = find(tree.root, "meta")
-    return {**_dataset_meta(meta), **_message_hub(tree.root, inference=inference)}
+    return {**_dataset_meta(meta), **_message_hub(tree.root, inference=contents.inference)}
 
 
 def _dataset_meta(meta: Node | None) -> dict[EntryPath, Node]:

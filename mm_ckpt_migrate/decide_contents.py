@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from mm_ckpt_migrate.checkpoint.model import Checkpoint, Tree
+from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.configs.values import Config, lookup
 from mm_ckpt_migrate.contents import AVERAGED, Contents, EntryPath, config_texts, outside_inference
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError, PlanError
@@ -43,14 +43,17 @@ def decide_contents(
         notices += (f"the raw weights in `ema_` buffers go to {AVERAGED}, where mmengine has them",)
     contents = Contents(configs=configs, adds=True, keep_as_is=options.keep_as_is)
     if options.purpose is Purpose.INFERENCE:
-        contents = replace(contents, inference=True, raw=options.raw_weights)
-        return contents, (*notices, *_for_inference(checkpoint.tree))
+        gone = outside_inference(checkpoint.tree)
+        left_out = tuple((name,) for name in gone)
+        contents = replace(contents, left_out=left_out, inference=True, raw=options.raw_weights)
+        said = (f"for inference: left out are {', '.join(gone)}",) if gone else ()
+        return contents, (*notices, *said)
     sections = _training(checkpoint, options)
     if not sections:
         return contents, notices
     try:
         parameters = match_parameters(checkpoint.schema, plan, order, target)
-        followers = plan_training(checkpoint, parameters, _optimizer_settings(config))
+        followers = plan_training(checkpoint, parameters, optimizer_settings(config))
     except UnknownOrderError as error:
         left_out = tuple((name,) for name in sections)
         unknown = _left_out(checkpoint, sections, error, options)
@@ -99,14 +102,10 @@ def _configs(
     return {path: text for path, text in migrated.items() if text != texts[path]}, tuple(notices)
 
 
-def _optimizer_settings(config: Config | None) -> Mapping[str, object]:
+def optimizer_settings(config: Config | None) -> Mapping[str, object]:
+    """What a config says of the optimizer."""
     settings = lookup(config, "optim_wrapper.optimizer") if config is not None else None
     return settings if isinstance(settings, dict) else {}
-
-
-def _for_inference(tree: Tree) -> tuple[str, ...]:
-    gone = outside_inference(tree)
-    return (f"for inference: left out are {', '.join(gone)}",) if gone else ()
 
 
 def _followed(follower: Follower) -> str:

@@ -84,14 +84,13 @@ def _decide(
     if options.reverse:
         checkpoint = open_checkpoint(source, check_crc=options.check_crc)
         return checkpoint, decide_reverse(checkpoint, options), None
-    if cfg == EMBEDDED or not options.build or target is not None:
-        checkpoint = _open(source, options)
-        if options.build and target is None:
-            target = _target(stack, cfg, checkpoint, library, options)
-    else:
+    builds = options.build and target is None
+    if builds and cfg != EMBEDDED:
         # Where the model is not in the cache it is built in a child, while this process reads.
         target = _target(stack, cfg, None, library, options)
-        checkpoint = _open(source, options)
+    checkpoint = _open(source, options)
+    if builds and cfg == EMBEDDED:
+        target = _target(stack, cfg, checkpoint, library, options)
     return checkpoint, decide(checkpoint, family, library, target, options), target
 
 

@@ -13,7 +13,7 @@ from mm_ckpt_migrate.configs.migrate import migrate_config
 from mm_ckpt_migrate.configs.migrate_file import migrate_config_file
 from mm_ckpt_migrate.configs.migrate_text import migrate_text
 from mm_ckpt_migrate.configs.read import read_config, read_config_text
-from mm_ckpt_migrate.configs.values import Config, lookup
+from mm_ckpt_migrate.configs.values import Config, custom_imports, lookup
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.options import EMBEDDED, Options
 from mm_ckpt_migrate.ruleset.model import RuleSet
@@ -26,12 +26,10 @@ class TargetConfig:
 
     Attributes:
         origin: the file, or what to call the config inside a checkpoint.
-        migrated: whether it was for the old release.
     """
 
     origin: Path | str
     config: Config
-    migrated: bool
 
 
 def read_target_config(
@@ -55,9 +53,9 @@ def read_target_config(
         config = read_config(origin)
     if not isinstance(config.get("model"), dict):
         raise ConfigError(origin, "it has no `model`", hint="Give the config of the target model.")
-    if not _is_old(config, families):
-        return TargetConfig(origin, config, migrated=False)
-    return TargetConfig(origin, migrate_config(config, families, origin).config, migrated=True)
+    if _is_old(config, families):
+        config = migrate_config(config, families, origin).config
+    return TargetConfig(origin, config)
 
 
 def _embedded(checkpoint: Checkpoint) -> tuple[str, str]:
@@ -101,13 +99,11 @@ def _is_old(config: Config, families: Sequence[RuleSet]) -> bool:
 def open_target(target: TargetConfig, options: Options) -> Target:
     """Look the model up, or start to build it where it is not cached; raises ConfigError."""
     config = target.config
-    imports = lookup(config, "custom_imports.imports")
-    names = [imports] if isinstance(imports, str) else imports
     model = config["model"]
     assert isinstance(model, dict)
     path = target.origin if isinstance(target.origin, Path) else None
     return resolve_target(
         model, config_scope(path, config),
-        imports=tuple(map(str, names)) if isinstance(names, (list, tuple)) else (),
+        imports=custom_imports(config),
         allow_imports=options.allow_imports, cache=options.cache, source=target.origin,
     )  # fmt: skip

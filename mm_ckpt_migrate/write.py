@@ -16,7 +16,7 @@ from mm_ckpt_migrate.archive.transfer import Copies, Transfer
 from mm_ckpt_migrate.carried import carried_streams, label_by_place
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
-from mm_ckpt_migrate.contents import Contents, additions, config_texts, outside_inference
+from mm_ckpt_migrate.contents import Contents, additions, config_texts
 from mm_ckpt_migrate.decide import Decision
 from mm_ckpt_migrate.errors import CheckpointError, IntegrityError, LimitError
 from mm_ckpt_migrate.options import Options
@@ -114,10 +114,9 @@ def _stamp(checkpoint: Checkpoint, plan: Plan, contents: Contents) -> dict[str, 
     tree = checkpoint.tree
     texts = config_texts(tree.root) if tree else {}
     configs = {".".join(path): texts[path] for path in contents.configs}
-    added = additions(tree, inference=contents.inference) if tree and contents.adds else {}
-    outside = outside_inference(tree) if tree and contents.inference else []
+    added = additions(tree, contents) if tree else {}
     return make_stamp(
-        plan, checkpoint.stamp, (*outside, *map(".".join, contents.left_out)), configs,
+        plan, checkpoint.stamp, tuple(map(".".join, contents.left_out)), configs,
         tuple(map(".".join, added)), wrapped=tree is not None and not tree.path, raw=contents.raw,
     )  # fmt: skip
 

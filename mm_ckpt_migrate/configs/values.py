@@ -31,5 +31,13 @@ def lookup(config: ConfigValue, path: str) -> ConfigValue:
     return value
 
 
+def custom_imports(config: Config) -> tuple[str, ...]:
+    """The modules that a config has imported, because they register what it names."""
+    names = lookup(config, "custom_imports.imports")
+    if isinstance(names, str):
+        return (names,)
+    return tuple(map(str, names)) if isinstance(names, (list, tuple)) else ()
+
+
 def _is_index(segment: str, length: int) -> bool:
     return segment.isdecimal() and len(segment) < 10 and int(segment) < length

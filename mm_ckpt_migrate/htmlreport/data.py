@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
 
 from mm_ckpt_migrate.report import Rung, Verdict
+from mm_ckpt_migrate.verify.metric import ClassScore, Sample
+from mm_ckpt_migrate.verify.outputs import OutputDifference
+from mm_ckpt_migrate.verify.reference import Reference
 
-ReferenceKind = Literal["legacy", "recorded", "expected", "zoo", "none"]
-
-
-@dataclass(frozen=True, slots=True)
-class OutputDifference:
-    """One raw output: the largest |old - new|, and the largest |old|."""
-
-    name: str
-    largest: float
-    scale: float
+__all__ = [
+    "ClassScore", "ForwardData", "MetricData", "OutputDifference", "Reference", "RenameLine",
+    "ReportData", "Sample",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +46,6 @@ class ForwardData:
     reaches: bool | None = None
     untried: tuple[str, ...] = ()
     tensors: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ClassScore:
-    """IoU of one class in percent; NaN where the class is absent, None where nobody measured."""
-
-    name: str
-    old: float | None
-    new: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """What the metric is held against, and where that comes from."""
-
-    kind: ReferenceKind
-    source: str
-    metrics: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One image as PNG files: the input in RGB, predictions as 8-bit labels."""
-
-    name: str
-    image: Path
-    old: Path | None
-    new: Path
 
 
 @dataclass(frozen=True, slots=True)

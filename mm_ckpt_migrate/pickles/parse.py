@@ -83,17 +83,16 @@ _MARK: Final = _Mark()
 class _Machine:
     def __init__(self, data: bytes, start: int) -> None:
         self.data = data
-        self.start = start
-        self.position = start
+        self.start = self.position = start
         self.stack: list[Node | _Mark | _Shared] = []
         self.memo: list[Node] = []
 
     def run(self) -> Parsed:
         self._expect_protocol_2()
-        count, data, size = 0, self.data, len(self.data)
+        count, data, size, stop = 0, self.data, len(self.data), op.STOP[0]
         try:
             # One opcode is a few microseconds, and there are fifty thousand of them in a file.
-            while self.position < size and (opcode := data[self.position]) != _STOP:
+            while self.position < size and (opcode := data[self.position]) != stop:
                 self.position += 1
                 count += 1
                 if count > MAX_OPCODES:
@@ -154,8 +153,7 @@ class _Machine:
         nodes: list[Node] = []
         while not isinstance(slot := self.stack.pop(), _Mark):
             nodes.append(self._object(slot))
-        nodes.reverse()
-        return nodes
+        return nodes[::-1]
 
     def _object(self, slot: Node | _Mark | _Shared) -> Node:
         if isinstance(slot, _Mark):
@@ -214,8 +212,7 @@ class _Machine:
         self.stack.append(Global(module, name))
 
     def tuple_(self, size: int) -> None:
-        items = [self._pop() for _ in range(size)]
-        items.reverse()
+        items = [self._pop() for _ in range(size)][::-1]
         self._push(Tuple(items), items)
 
     def marked_tuple(self) -> None:
@@ -300,5 +297,4 @@ _HANDLERS: Final[dict[bytes, Callable[[_Machine], None]]] = {
     op.LONG_BINGET: lambda m: m.get(4),
 }
 
-_STOP: Final = op.STOP[0]
 _TABLE: Final = [_HANDLERS.get(bytes((opcode,))) for opcode in range(256)]

@@ -97,7 +97,7 @@ class Verification:
 
 def _forward(result: ForwardResult) -> page.ForwardData:
     return page.ForwardData(
-        _differences(result.differences) or (), _differences(result.differences64),
+        result.differences, result.differences64,
         result.control, result.repeats, result.alive, result.unseen, result.first_module,
         result.scatter[:_SHOWN_POINTS],
         reaches=result.reaches, untried=result.untried, tensors=result.tensors,
@@ -106,20 +106,11 @@ def _forward(result: ForwardResult) -> page.ForwardData:
     )  # fmt: skip
 
 
-def _differences(found: Any) -> tuple[page.OutputDifference, ...] | None:
-    if found is None:
-        return None
-    return tuple(page.OutputDifference(d.name, d.largest, d.scale) for d in found)
-
-
 def _metric(result: MetricResult, palette: tuple[tuple[int, int, int], ...]) -> page.MetricData:
-    reference = result.reference
     return page.MetricData(
         _leading(result.new), _leading(result.old) if result.old else None,
-        page.Reference(reference.kind, reference.source, reference.metrics), result.tolerance,
-        tuple(page.ClassScore(c.name, c.old, c.new) for c in result.classes),
-        result.images, seconds=result.seconds, palette=palette,
-        samples=tuple(page.Sample(s.name, s.image, s.old, s.new) for s in result.samples),
+        result.reference, result.tolerance, result.classes, result.images,
+        seconds=result.seconds, samples=result.samples, palette=palette,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mm_ckpt_migrate.archive.storages import storage_ref
 from mm_ckpt_migrate.archive.transfer import measure_extents
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
-from mm_ckpt_migrate.configs.values import Config, lookup
+from mm_ckpt_migrate.decide_contents import optimizer_settings
 from mm_ckpt_migrate.pickles.emit import Label
 from mm_ckpt_migrate.pickles.nodes import Persistent
 from mm_ckpt_migrate.plan import Plan
@@ -53,16 +53,11 @@ def _training(files: Files, source: Checkpoint, plan: Plan, target: TargetModel)
         return []
     parameters = match_parameters(source.schema, plan, target.schema.names, target)
     try:
-        followers = plan_training(source, parameters, _settings(files.old_config))
+        followers = plan_training(source, parameters, optimizer_settings(files.old_config))
     except UnknownOrderError as error:
         return [f"optimizer: its place cannot be known: {error}"]
     before = [training_streams(f.optimizer, f.schedulers, _by_content(source)) for f in followers]
     return check_training(followers, before, files.output, _by_content(files.output))
-
-
-def _settings(config: Config | None) -> Config:
-    settings = lookup(config, "optim_wrapper.optimizer") if config is not None else None
-    return settings if isinstance(settings, dict) else {}
 
 
 def _by_content(checkpoint: Checkpoint) -> Label:

@@ -7,7 +7,7 @@ mapping that loads strictly too, the outputs differ.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,7 +25,7 @@ from mm_ckpt_migrate.verify.measure import (
     measure,
     measure_record,
 )
-from mm_ckpt_migrate.verify.outputs import Image, OutputDifference, Side
+from mm_ckpt_migrate.verify.outputs import Image, OutputDifference, Side, largest_of
 
 if TYPE_CHECKING:
     from mm_ckpt_migrate.target.resolve import Target
@@ -57,7 +57,7 @@ def check_record(target: Target, new: Path, record: Path, control: Mapping[str, 
     """
     differences = target.forward(new, "torch", record, {})
     wrong = target.forward(new, "torch", record, control)
-    largest, deliberate = _largest(differences.values()), _largest(wrong.values())
+    largest, deliberate = largest_of(differences.values()), largest_of(wrong.values())
     details = [f"{name}: {difference:.3g}" for name, difference in differences.items()]
     if deliberate <= TOLERANCE:
         return failed(Rung.FORWARD, "the wrong mapping gives the same outputs: this proves nothing")
@@ -69,12 +69,6 @@ def check_record(target: Target, new: Path, record: Path, control: Mapping[str, 
         f"raw outputs differ by {largest:.3g} from those of the old code; {_CONTROL}, by "
         f"{deliberate:.3g}",
     )
-
-
-def _largest(values: Iterable[float]) -> float:
-    """The largest value, or NaN where any is NaN."""
-    found = list(values)
-    return next((value for value in found if value != value), max(found))  # noqa: PLR0124
 
 
 def check_forward(
@@ -117,7 +111,7 @@ def check_forward(
 
 
 def _judge(result: ForwardResult, equal: bool, rounding: str) -> Verdict:
-    largest = _largest(d.largest for d in result.differences)
+    largest = largest_of(d.largest for d in result.differences)
     details = [_line(difference) for difference in result.differences]
     if not equal:
         where = f"; the first that differs is {result.first_module}" if result.first_module else ""
@@ -138,7 +132,7 @@ def _judge(result: ForwardResult, equal: bool, rounding: str) -> Verdict:
 
 def _faults(result: ForwardResult) -> list[str]:
     """Why the comparison could not have failed."""
-    largest = _largest(d.largest for d in result.differences)
+    largest = largest_of(d.largest for d in result.differences)
     limit = max(TOLERANCE, _CLEARLY * largest)
     checks = {
         "the same run gives other outputs each time": result.repeats,
@@ -167,7 +161,7 @@ def _only_rounding(result: ForwardResult) -> bool:
 
 
 def _rounding(result: ForwardResult) -> str:
-    precise = _largest(d.largest for d in result.differences64 or ())
+    precise = largest_of(d.largest for d in result.differences64 or ())
     verdict = "rounding" if _only_rounding(result) else "an error, no rounding"
     return f" in float32 and by {precise:.3g} in float64: {verdict}"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mm_ckpt_migrate.plan import Plan
-from mm_ckpt_migrate.verify.outputs import Image, OutputDifference, Side, compare
+from mm_ckpt_migrate.verify.outputs import Image, OutputDifference, Side, compare, largest_of
 
 # Of the class logits of the last layer, relative to the largest.
 _ALIVE: Final = 1e-4
@@ -134,7 +134,7 @@ def _result(
     measured = [a for a in answers if a["repeats"] is not None]
     # Not a number is none of these faults: it is a difference.
     return ForwardResult(
-        differences, None, _largest(wrong),
+        differences, None, largest_of(d.largest for d in wrong),
         repeats=all(a["repeats"] for a in measured),
         alive=all(a["spread"] is None or not a["spread"] <= _ALIVE for a in measured),
         unseen=(), first_module=None,
@@ -143,9 +143,3 @@ def _result(
         recorded=measured[-1]["about"],
         seconds=tuple(float(a["seconds"]) for a in measured),
     )  # fmt: skip
-
-
-def _largest(differences: tuple[OutputDifference, ...]) -> float:
-    """The largest; NaN where one is NaN, which no comparison with a limit passes."""
-    values = [d.largest for d in differences]
-    return next((value for value in values if value != value), max(values, default=0.0))  # noqa: PLR0124

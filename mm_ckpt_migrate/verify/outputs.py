@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from mm_ckpt_migrate.archive.publish import Draft
 from mm_ckpt_migrate.configs.find import config_scope
-from mm_ckpt_migrate.configs.values import Config, lookup
+from mm_ckpt_migrate.configs.values import Config, custom_imports
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.legacy.process import ReleaseProcess
 from mm_ckpt_migrate.target.process import Format
@@ -31,6 +31,12 @@ class OutputDifference:
     name: str
     largest: float
     scale: float
+
+
+def largest_of(values: Iterable[float]) -> float:
+    """The largest; NaN where one is NaN, which no comparison with a limit passes."""
+    found = list(values)
+    return next((value for value in found if value != value), max(found, default=0.0))  # noqa: PLR0124
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +114,9 @@ def model_request(
     model = config.get("model")
     if not isinstance(model, dict):
         raise ConfigError(origin, "it has no `model`")
-    imports = lookup(config, "custom_imports.imports")
-    names = [imports] if isinstance(imports, str) else imports
     return make_request(
         model, config_scope(origin if isinstance(origin, Path) else None, config),
-        imports=tuple(map(str, names)) if isinstance(names, (list, tuple)) else (),
+        imports=custom_imports(config),
         allow_imports=allow_imports, source=origin,
     )  # fmt: skip
 

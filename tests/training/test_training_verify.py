@@ -228,10 +228,10 @@ def test_a_section_that_is_lost_is_seen(
 ) -> None:
     real = contents.additions
 
-    def losing(tree: Any, *, inference: bool) -> Any:
+    def losing(tree: Any, planned: contents.Contents) -> Any:
         root = tree.root
         set_pairs(root, [e for e in pairs(root) if getattr(e[0], "value", "") != name])
-        return real(tree, inference=inference)
+        return real(tree, planned)
 
     monkeypatch.setattr(contents, "additions", losing)
     report, _ = migrated(tmp_path, training())
