@@ -77,8 +77,10 @@ def decide(
     if choice.layout is Layout.NEW:
         return _nothing_to_do(checkpoint, choice)
     plan = make_plan(checkpoint.schema, choice.rules)
+    if checkpoint.stamp is not None and not plan.renamed:
+        return _nothing_to_do(checkpoint, choice)
     model = target.schema() if target else None
-    order, modules = (reorder(names, choice.rules.order) for names in _orders(plan))
+    order, modules = (reorder(names, choice.rules.last.order) for names in _orders(plan))
     if model is not None:
         _check_covering(checkpoint, choice, plan, model, library)
         plan = fit_modules(plan, model.schema)

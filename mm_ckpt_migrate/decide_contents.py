@@ -86,6 +86,7 @@ def _configs(
     # Not at the top: it takes a while to import, and many files have no config inside.
     from mm_ckpt_migrate.configs.migrate_text import migrate_text
 
+    keys = checkpoint.schema.names
     done: dict[str, str] = {}
     migrated: dict[EntryPath, str] = {}
     notices: list[str] = []
@@ -93,7 +94,7 @@ def _configs(
         name = ".".join(path)
         try:
             if text not in done:
-                result = migrate_text(text, f"{checkpoint.source.path}: {name}", families)
+                result = migrate_text(text, f"{checkpoint.source.path}: {name}", families, keys)
                 done[text] = result.text
         except ConfigError as error:
             notices.append(f"{name} stays as it was: {error.message}")

@@ -10,14 +10,13 @@ from pathlib import Path
 
 from mm_ckpt_migrate.archive.progress import no_progress
 from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.checkpoint.open import read_schema
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.migration import migrate
 from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.report import ConvertReport, Rung, Verdict
 from mm_ckpt_migrate.resources import resource_folder
 from mm_ckpt_migrate.ruleset.library import Library, family_named, load_rules
-from mm_ckpt_migrate.schema import Schema
 from mm_ckpt_migrate.target.resolve import Target
 from mm_ckpt_migrate.target_config import open_target, read_target_config
 from mm_ckpt_migrate.verify.forward import check_record, control_names
@@ -85,13 +84,10 @@ def _convert(
     report = replace(report, source=f"{case.name}/{case.checkpoint.name}", destination=new.name)
     if target is None:
         return report
-    control = control_names(_schema(case.checkpoint), family_named(library.families, case.family))
+    control = control_names(
+        read_schema(case.checkpoint), family_named(library.families, case.family)
+    )
     return _with(report, check_record(target, new, case.record, control))
-
-
-def _schema(path: Path) -> Schema:
-    with Source(path) as source:
-        return open_checkpoint(source).schema
 
 
 def _with(report: ConvertReport, verdict: Verdict) -> ConvertReport:

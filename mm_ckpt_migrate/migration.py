@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from mm_ckpt_migrate.write import write_checkpoint
 
 if TYPE_CHECKING:
     from mm_ckpt_migrate.target.resolve import Target
+    from mm_ckpt_migrate.target_config import TargetConfig
 
 
 def plan_migration(
@@ -84,14 +86,20 @@ def _decide(
     if options.reverse:
         checkpoint = open_checkpoint(source, check_crc=options.check_crc)
         return checkpoint, decide_reverse(checkpoint, options), None
-    builds = options.build and target is None
-    if builds and cfg != EMBEDDED:
-        # Where the model is not in the cache it is built in a child, while this process reads.
-        target = _target(stack, cfg, None, library, options)
+    config = _target_config(cfg, None, library) if options.build and target is None else None
+    # Where the model is not in the cache it is built in a child, while this process reads.
+    if config is not None and not config.open:
+        target = _open_target(stack, config, options)
     checkpoint = _open(source, options)
-    if builds and cfg == EMBEDDED:
-        target = _target(stack, cfg, checkpoint, library, options)
-    return checkpoint, decide(checkpoint, family, library, target, options), target
+    if options.build and target is None:
+        config = _target_config(cfg, checkpoint, library)
+        assert config is not None
+        target = _open_target(stack, config, options)
+    decision = decide(checkpoint, family, library, target, options)
+    if config is not None and cfg != EMBEDDED:
+        said = tuple(f"{cfg} lacks {setting} (--config-out writes it)" for setting in config.needed)
+        decision = replace(decision, notices=(*decision.notices, *said))
+    return checkpoint, decision, target
 
 
 def _open(source: Source, options: Options) -> Checkpoint:
@@ -101,13 +109,21 @@ def _open(source: Source, options: Options) -> Checkpoint:
     return checkpoint
 
 
-def _target(
-    stack: ExitStack, cfg: str, checkpoint: Checkpoint | None, library: Library, options: Options
-) -> Target:
+def _target_config(
+    cfg: str, checkpoint: Checkpoint | None, library: Library
+) -> TargetConfig | None:
+    """None where the checkpoint that holds it was not read yet."""
     # Not at the top: without a target none of this is needed, and it takes a while to import.
-    from mm_ckpt_migrate.target_config import open_target, read_target_config
+    from mm_ckpt_migrate.target_config import read_target_config
 
-    config = read_target_config(cfg, checkpoint, library.families)
+    if cfg == EMBEDDED and checkpoint is None:
+        return None
+    return read_target_config(cfg, checkpoint, library.families)
+
+
+def _open_target(stack: ExitStack, config: TargetConfig, options: Options) -> Target:
+    from mm_ckpt_migrate.target_config import open_target
+
     return stack.enter_context(open_target(config, options))
 
 

@@ -100,7 +100,9 @@ def _rename_modules(mapping: Mutable, plan: Plan, order: Sequence[str], prefix: 
             continue
         target = _join(prefix, move.target)
         found = present.get(_join(prefix, move.source)) if move.source is not None else None
-        if found is not None:
+        if found is not None and move.changed_from is not None:
+            entries[target] = (text_of(target), _module_entry(move.version, present))
+        elif found is not None:
             entries[target] = (found[0] if found[0].value == target else text_of(target), found[1])
         elif move.source is None:
             entries[target] = (text_of(target), _module_entry(move.version, present))
@@ -109,7 +111,7 @@ def _rename_modules(mapping: Mutable, plan: Plan, order: Sequence[str], prefix: 
 
 
 def _module_entry(version: int | None, present: Mapping[str, tuple[Node, Node]]) -> Node:
-    """An entry that is brought back; its key is the one that all share, as torch pickles it."""
+    """An entry brought back or new; its key is the one all share, as in torch."""
     shared = (key for _, entry in present.values() if is_mapping(entry) for key, _ in pairs(entry))
     key = next((key for key in shared if text_value(key) == "version"), text_of("version"))
     entry = mapping_of({})

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from mm_ckpt_migrate.archive.publish import Draft
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.configs.edits import Put, dotted, edited_config
 from mm_ckpt_migrate.configs.find import config_scope, find_config
-from mm_ckpt_migrate.configs.migrate import migrate_config
+from mm_ckpt_migrate.configs.migrate import is_old, migrate_config
 from mm_ckpt_migrate.configs.migrate_file import migrate_config_file
 from mm_ckpt_migrate.configs.migrate_text import migrate_text
+from mm_ckpt_migrate.configs.needs import needed, open_in
 from mm_ckpt_migrate.configs.read import read_config, read_config_text
-from mm_ckpt_migrate.configs.values import Config, custom_imports, lookup
+from mm_ckpt_migrate.configs.values import Config, custom_imports
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.options import EMBEDDED, Options
 from mm_ckpt_migrate.ruleset.model import RuleSet
@@ -26,10 +28,14 @@ class TargetConfig:
 
     Attributes:
         origin: the file, or what to call the config inside a checkpoint.
+        open: whether the keys of the checkpoint decide some of its settings.
+        needed: settings that it lacks for them, each with the reason.
     """
 
     origin: Path | str
     config: Config
+    open: bool = False
+    needed: tuple[str, ...] = ()
 
 
 def read_target_config(
@@ -39,7 +45,7 @@ def read_target_config(
 
     Args:
         cfg: a path, a shipped config's name, or `embedded`.
-        checkpoint: the one that `embedded` means.
+        checkpoint: the one that `embedded` means, and whose keys decide some settings.
 
     Raises:
         ConfigError: the config is missing or unreadable, or a setting has no counterpart.
@@ -53,9 +59,19 @@ def read_target_config(
         config = read_config(origin)
     if not isinstance(config.get("model"), dict):
         raise ConfigError(origin, "it has no `model`", hint="Give the config of the target model.")
-    if _is_old(config, families):
+    if is_old(config, families):
         config = migrate_config(config, families, origin).config
-    return TargetConfig(origin, config)
+    puts = needed(config, checkpoint.schema.names, families) if checkpoint else []
+    return TargetConfig(
+        origin,
+        edited_config(config, puts),
+        bool(open_in(config, families)),
+        tuple(map(_sentence, puts)),
+    )
+
+
+def _sentence(put: Put) -> str:
+    return f"{dotted(put.path, put.key)} = {put.value!r}: {put.reason}"
 
 
 def _embedded(checkpoint: Checkpoint) -> tuple[str, str]:
@@ -77,23 +93,14 @@ def write_target_config(
     """
     if cfg != EMBEDDED:
         old = find_config(cfg)
-        return migrate_config_file(old, new, families, force=force).form != "unchanged"
+        keys = checkpoint.schema.names
+        return migrate_config_file(old, new, families, keys=keys, force=force).form != "unchanged"
     origin, text = _embedded(checkpoint)
-    result = migrate_text(text, origin, families)
+    result = migrate_text(text, origin, families, checkpoint.schema.names)
     with Draft(new, 0o644) as draft:
         draft.write(0, result.text.encode())
         draft.publish(force=force)
     return True
-
-
-def _is_old(config: Config, families: Sequence[RuleSet]) -> bool:
-    """Whether it has a setting that only the old release's transformer layers have."""
-    return any(
-        lookup(config, f"model.{role.config.fill({'head': head})}") is not None
-        for rules in families
-        for role in rules.roles
-        for head in role.config.choices.get("head", ())
-    )
 
 
 def open_target(target: TargetConfig, options: Options) -> Target:

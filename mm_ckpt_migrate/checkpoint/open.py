@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from mm_ckpt_migrate.archive.format import Format
@@ -49,6 +50,12 @@ def open_checkpoint(source: Source, *, check_crc: bool = True) -> Checkpoint:
         raise CheckpointError(
             source.path, str(error), hint="`mm-ckpt-migrate inspect FILE` shows what can be read."
         ) from error
+
+
+def read_schema(path: Path) -> Schema:
+    """The layout of a file's state dict; raises as `open_checkpoint` does."""
+    with Source(path) as source:
+        return open_checkpoint(source).schema
 
 
 def _open(source: Source, check_crc: bool) -> Checkpoint:

@@ -21,6 +21,10 @@ def migrate_config(
     new: Annotated[
         Path | None, typer.Argument(metavar="[NEW]", help="The config file to make.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Its weights; some settings can only be told from them."),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit with 9 where changes are needed.")
     ] = False,
@@ -36,13 +40,15 @@ def migrate_config(
     from variables or from other files, all values are written anew. Either way the new source
     was read back, and has the right values. Nothing in a config is run.
     """
+    from mm_ckpt_migrate.checkpoint.open import read_schema
     from mm_ckpt_migrate.configs.migrate_file import migrate_config_file
     from mm_ckpt_migrate.ruleset.library import load_rules
 
     if new is None and not (check or diff):
         raise typer.BadParameter("give NEW, or --check or --diff to write nothing")
     place = None if check else new
-    result = migrate_config_file(old, place, load_rules().families, force=force)
+    keys = read_schema(checkpoint).names if checkpoint is not None else None
+    result = migrate_config_file(old, place, load_rules().families, keys=keys, force=force)
     _show(result, old, place, diff=diff, as_json=as_json)
     if check and result.form != "unchanged":
         return ExitCode.CHANGES_NEEDED
@@ -82,7 +88,10 @@ def _print_changes(result: MigratedText, old: Path, new: Path | None) -> None:
     verb = "Would change" if new is None else "Migrated"
     to = "" if new is None else f" -> {new}"
     typer.secho(
-        _line(f"{verb} {old}{to} ({result.family}: {len(result.changes)} changes)"), bold=True
+        _line(
+            f"{verb} {old}{to} ({result.family or 'its weights'}: {len(result.changes)} changes)"
+        ),
+        bold=True,
     )
     for change in result.changes:
         typer.echo(_line(f"  {change}"))

@@ -21,7 +21,8 @@ from mm_ckpt_migrate.configs.literals import (
     take_apart,
 )
 from mm_ckpt_migrate.configs.source import parse_source
-from mm_ckpt_migrate.configs.write import value_source
+from mm_ckpt_migrate.configs.values import ConfigValue
+from mm_ckpt_migrate.configs.write import block_source, value_source
 
 
 def edited_source(text: str, edits: Iterable[Edit]) -> str:
@@ -79,7 +80,7 @@ class _Editor:
             elif isinstance(edit, Become):
                 self._become(parts, edit)
             else:
-                _put(parts, edit.key, value_source(edit.value))
+                _put(parts, edit.key, edit.value)
         return parts.text()
 
     def _inner(self, setting: Setting, path: Path) -> Setting:
@@ -150,14 +151,16 @@ def _joined(gone: str, lead: str, *, first: bool) -> str:
     return gone.rstrip() + lead
 
 
-def _put(parts: Literal, key: str, written: str) -> None:
+def _put(parts: Literal, key: str, value: ConfigValue) -> None:
     number = _position(parts, key)
     if number is not None:
-        parts.settings[number] = parts.settings[number].valued(written)
+        parts.settings[number] = parts.settings[number].valued(value_source(value))
         return
     is_call = parts.opening.startswith("dict")
     name, join = (key, "=") if is_call else (repr(key), ": ")
     lead = _fresh_lead(parts)
+    _, newline, indent = lead.rpartition("\n")
+    written = block_source(value, indent) if newline else value_source(value)
     parts.settings.append(Setting(key, ast.Constant(None), lead, name, join, written))
 
 

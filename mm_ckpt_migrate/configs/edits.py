@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from mm_ckpt_migrate.configs.values import Config, ConfigValue
 from mm_ckpt_migrate.keys import safe_text
+
+_MAX_SHOWN: Final = 60
 
 # Keys of dicts and positions in lists on the way to a dict, as they are before any edit.
 Path: TypeAlias = "tuple[str, ...]"
@@ -53,7 +55,8 @@ class Put:
     reason: str
 
     def __str__(self) -> str:
-        return f"{dotted(self.path, self.key)} is now {self.value!r}: {self.reason}"
+        value = safe_text(repr(self.value), _MAX_SHOWN)
+        return f"{dotted(self.path, self.key)} is now {value}: {self.reason}"
 
 
 Edit: TypeAlias = "Drop | Become | Put"

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Final
 
 from mm_ckpt_migrate.configs.edits import Edit, Path, dotted, edited_config
+from mm_ckpt_migrate.configs.needs import needed
+from mm_ckpt_migrate.configs.relocate import relocated
 from mm_ckpt_migrate.configs.rule_edits import (
     ORDER_KEY,
     NoCounterpartError,
     edits_of_dict,
+    of_kind,
     stated_order,
 )
 from mm_ckpt_migrate.configs.values import Config, ConfigValue
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.keys import safe_text
-from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.ruleset.model import Relocation, RuleSet
 
 MODEL_KEY: Final = "model"
 
@@ -44,25 +47,35 @@ class MigratedConfig:
 
 
 def migrate_config(
-    config: Config, families: Sequence[RuleSet], origin: str | FilePath
+    config: Config,
+    families: Sequence[RuleSet],
+    origin: str | FilePath,
+    keys: Iterable[str] | None = None,
 ) -> MigratedConfig:
     """Change the settings that the release of `config` had and the current one has not.
 
-    `config` itself stays as it is. `origin` names it in errors.
+    Args:
+        config: stays as it is.
+        origin: names it in errors.
+        keys: of the state dict that the config is for, which decide some settings.
 
     Raises:
         ConfigError: it has no part that the rules know, mixes both releases' settings, fits no
             family or several, or has a setting without a counterpart.
     """
-    known = [rules for rules in families if rules.config]
+    known = [rules for rules in families if rules.config or rules.relocations]
     tables = list(_dicts(config.get(MODEL_KEY), (MODEL_KEY,), (MODEL_KEY,)))
     old = [place for rules in known for place in _marks(rules, tables, old=True)]
     new = [place for rules in known for place in _marks(rules, tables, old=False)]
-    if not old and new:
-        return MigratedConfig(config, None, ())
+    if not old and (new or keys is not None):
+        puts = tuple(needed(config, keys or (), families))
+        return MigratedConfig(edited_config(config, puts) if puts else config, None, puts)
     if not old:
-        names = " or ".join(rules.family for rules in known)
-        raise ConfigError(origin, f"it has no transformer of {names}: nothing to migrate")
+        families_known = ", ".join(rules.family for rules in known)
+        raise ConfigError(
+            origin, "it has no setting that differs between the releases: nothing to migrate",
+            hint=f"There are rules for the configs of {families_known}.",
+        )  # fmt: skip
     if new:
         raise ConfigError(
             origin, f"half of it is for the current release: it has {old[0]}, and {new[0]}",
@@ -70,10 +83,18 @@ def migrate_config(
         )  # fmt: skip
     family = _family(known, tables, origin)
     try:
-        edits = tuple(_edits(family, tables))
+        edits = list(_edits(family, tables))
+        edits += relocated(edited_config(config, edits), config, family.relocations)
+        edits += needed(edited_config(config, edits), keys or (), families)
     except NoCounterpartError as error:
         raise ConfigError(origin, str(error)) from error
-    return MigratedConfig(edited_config(config, edits), family.family, edits)
+    return MigratedConfig(edited_config(config, edits), family.family, tuple(edits))
+
+
+def is_old(config: Config, families: Sequence[RuleSet]) -> bool:
+    """Whether it has a setting that only an old release has."""
+    tables = list(_dicts(config.get(MODEL_KEY), (MODEL_KEY,), (MODEL_KEY,)))
+    return any(any(_marks(rules, tables, old=True)) for rules in families)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +118,33 @@ def _dicts(value: ConfigValue, path: Path, names: Path) -> Iterator[_Table]:
 
 def _marks(rules: RuleSet, tables: Sequence[_Table], *, old: bool) -> Iterator[str]:
     """Settings that only one of the releases has, as dotted paths."""
+    places = {relocation.source if old else relocation.target for relocation in _moving(rules)}
     for table in tables:
+        yield from (dotted(table.path, k) for k in table.settings if (*table.path, k) in places)
+        names = table.names if old else _former(rules, table.names)
         for rule in rules.config:
-            if rule.governs(table.names):
+            if rule.governs(names):
                 marks = {*rule.rename, *rule.split} if old else set(rule.rename.values())
                 yield from (dotted(table.path, key) for key in table.settings if key in marks)
+
+
+def _former(rules: RuleSet, names: Path) -> Path:
+    """Where a dict of the current release was in the old one."""
+    for relocation in _moving(rules):
+        source, target = relocation.source, relocation.target
+        if source and target and names[: len(target)] == target:
+            return (*source, *names[len(target) :])
+    return names
+
+
+def _moving(rules: RuleSet) -> list[Relocation]:
+    """The settings that are in another place now, and nowhere else."""
+    return [
+        relocation
+        for relocation in rules.relocations
+        if relocation.source and relocation.target and relocation.was is None
+        if not (relocation.keep or relocation.wrap)
+    ]
 
 
 def _order_of(rules: RuleSet, names: Path) -> tuple[str, ...] | None:
@@ -115,17 +158,39 @@ def _order_of(rules: RuleSet, names: Path) -> tuple[str, ...] | None:
 def _family(known: Sequence[RuleSet], tables: Sequence[_Table], origin: str | FilePath) -> RuleSet:
     """The one family whose layers compute in the order that the config states."""
     orders = {rules.family: _orders(rules, tables) for rules in known}
-    fitting = [r for r in known if orders[r.family] and not any(orders[r.family].values())]
+    fitting = [r for r in known if _fits(r, tables, orders[r.family])]
+    if len(fitting) > 1:
+        fitting = [rules for rules in fitting if _of_kinds(rules, tables)] or fitting
     if len(fitting) == 1:
         return fitting[0]
-    names = ", ".join(rules.family for rules in fitting or known)
-    for path in () if fitting else orders[known[0].family]:
-        if all(words := [stated.get(path) for stated in orders.values()]):
+    names = ", ".join(r.family for r in fitting or [r for r in known if orders[r.family]] or known)
+    for path in () if fitting else {path: None for stated in orders.values() for path in stated}:
+        words = [stated[path] for stated in orders.values() if path in stated]
+        if all(words):
             raise ConfigError(origin, f"{words[0]}, which is the order of none of {names}")
     raise ConfigError(
         origin, f"nothing in it ({ORDER_KEY}) tells which of {names} it is",
         hint="Give the whole config that the model was trained with.",
     )  # fmt: skip
+
+
+def _fits(rules: RuleSet, tables: Sequence[_Table], orders: Mapping[Path, str]) -> bool:
+    if rules.roles:
+        return bool(orders) and not any(orders.values())
+    try:
+        return any(_marks(rules, tables, old=True)) and all(_edits(rules, tables))
+    except NoCounterpartError:
+        return False
+
+
+def _of_kinds(rules: RuleSet, tables: Sequence[_Table]) -> bool:
+    """Whether every dict that the rules govern is of the `type` that they expect there."""
+    return all(
+        (kind := rule.kind_at(table.path)) is None or of_kind(kind, table.settings)
+        for table in tables
+        for rule in rules.config
+        if rule.governs(table.names)
+    )
 
 
 def _orders(rules: RuleSet, tables: Sequence[_Table]) -> dict[Path, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,13 +22,18 @@ SUFFIX: Final = ".py"
 
 
 def migrate_config_file(
-    old: Path, new: Path | None, families: Sequence[RuleSet], *, force: bool = False
+    old: Path,
+    new: Path | None,
+    families: Sequence[RuleSet],
+    *,
+    keys: Iterable[str] | None = None,
+    force: bool = False,
 ) -> MigratedText:
     """Migrate the config at `old`, and write the result to `new` where one is given.
 
     The file at `old` and those that it inherits from stay as they are. Where nothing has to
     change, nothing is written. The result was read back from its place in the file tree, and has
-    exactly the values that `migrate_config` gives for `old`.
+    exactly the values that `migrate_config` gives for `old` and the `keys` of its state dict.
 
     Raises:
         ConfigError: as `read_config` and `migrate_config`.
@@ -37,7 +42,7 @@ def migrate_config_file(
     if new is not None:
         _check_new(old, new, force=force)
     place = old.with_suffix(SUFFIX) if new is None else new
-    result = _migrated(old, place, families)
+    result = _migrated(old, place, families, keys)
     if new is not None and result.form != "unchanged":
         _write(new, result.text, old.stat().st_mode & 0o777, force=force)
     return result
@@ -53,8 +58,10 @@ def _check_new(old: Path, new: Path, *, force: bool) -> None:
     check_destination(new, status, force=force)
 
 
-def _migrated(old: Path, new: Path, families: Sequence[RuleSet]) -> MigratedText:
-    migrated = migrate_config(read_config(old), families, old)
+def _migrated(
+    old: Path, new: Path, families: Sequence[RuleSet], keys: Iterable[str] | None
+) -> MigratedText:
+    migrated = migrate_config(read_config(old), families, old, keys)
     source = _text(old)
     if not migrated.edits:
         return MigratedText(source, (), None, "unchanged")

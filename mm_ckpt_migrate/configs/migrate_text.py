@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -38,9 +38,12 @@ class MigratedText:
     form: Form
 
 
-def migrate_text(text: str, origin: str, families: Sequence[RuleSet]) -> MigratedText:
+def migrate_text(
+    text: str, origin: str, families: Sequence[RuleSet], keys: Iterable[str] | None = None
+) -> MigratedText:
     """Migrate the source of a whole config, such as the dump in a checkpoint.
 
+    `keys` are those of the state dict that it is for.
     The result was read back, and has exactly the values that `migrate_config` gives.
 
     Raises:
@@ -50,7 +53,7 @@ def migrate_text(text: str, origin: str, families: Sequence[RuleSet]) -> Migrate
     def read(source: str) -> Config:
         return read_config_text(source, origin)
 
-    migrated = migrate_config(read(text), families, origin)
+    migrated = migrate_config(read(text), families, origin, keys)
     return written(migrated, text, read, origin)
 
 

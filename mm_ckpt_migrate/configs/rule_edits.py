@@ -51,6 +51,11 @@ def stated_order(settings: Config) -> tuple[str, ...] | None:
     return tuple(map(str, order)) if isinstance(order, (list, tuple)) else None
 
 
+def of_kind(kind: str, settings: Config) -> bool:
+    """Whether a dict's `type`, where it states one, is `kind`, with a scope before it or not."""
+    return _TYPE_KEY not in settings or unscoped(settings[_TYPE_KEY]) == kind
+
+
 class _Dict:
     """One dict and the rule that governs it; each method gives the edits of one kind."""
 
@@ -63,12 +68,12 @@ class _Dict:
         return NoCounterpartError(f"{dotted(self.path, key)} {reason}")
 
     def type_edits(self) -> Iterator[Edit]:
-        kind = self.rule.kind
+        kind = self.rule.kind_at(self.path)
         if kind is None:
             return
         if _TYPE_KEY in self.settings:
             stated = self.settings[_TYPE_KEY]
-            if _unscoped(stated) != kind:
+            if not of_kind(kind, self.settings):
                 now = f"the current release always builds {kind} there"
                 raise self.fault(_TYPE_KEY, f"is the unknown type {_shown(stated)}; {now}")
             yield Drop(self.path, _TYPE_KEY, f"the current release always builds {kind} there")
@@ -116,16 +121,27 @@ class _Dict:
             for path, inner in self._below(child):
                 if name not in inner or not _same(inner[name], value):
                     yield Put(path, name, value, _overruled(inner, name, key))
+        for (child, name), value in self._copies().items():
+            if child not in self.settings:
+                made[child] = {name: value, **made.get(child, {})}
         for child, new in made.items():
             for name in _new_names(self.rule, child):
                 yield Put(self.path, name, new, f"it holds what stood in {self.path[-1]}")
 
     def copied(self) -> Iterator[Edit]:
-        for (source, name), (child, new) in self.rule.copy.items():
-            found = [inner[name] for _, inner in self._below(source) if name in inner][:1]
+        for (child, name), value in self._copies().items():
             for path, inner in self._below(child):
-                if found and new not in inner:
-                    yield Put(path, new, found[0], f"the old release took it from {source}")
+                if name not in inner:
+                    yield Put(path, name, value, "the old release took it from beside")
+
+    def _copies(self) -> dict[tuple[str, str], ConfigValue]:
+        """What the old release took from one child for another, by the place it took it for."""
+        found = {}
+        for (source, name), place in self.rule.copy.items():
+            values = [inner[name] for _, inner in self._below(source) if name in inner]
+            if values:
+                found[place] = values[0]
+        return found
 
     def flags(self) -> Iterator[Edit]:
         for key, value in self.rule.flags.items():
@@ -192,7 +208,8 @@ def _overruled(inner: Config, name: str, key: str) -> str:
     return f"the layer's {key} set it"
 
 
-def _unscoped(kind: ConfigValue) -> ConfigValue:
+def unscoped(kind: ConfigValue) -> ConfigValue:
+    """A type without the scope before it."""
     if isinstance(kind, str) and kind.partition(".")[0] in _SCOPES:
         return kind.partition(".")[2]
     return kind

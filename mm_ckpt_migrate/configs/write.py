@@ -29,7 +29,7 @@ def config_source(config: Config) -> str:
     for key in config:
         if not _is_name(key) or key.startswith("__") or key in _USED or key == "_base_":
             raise UnwritableError(f"{key!r:.80} is no name for a setting in a Python config")
-    return "".join(f"{key} = {_block(value, '')}\n" for key, value in config.items())
+    return "".join(f"{key} = {block_source(value, '')}\n" for key, value in config.items())
 
 
 def value_source(value: ConfigValue) -> str:
@@ -82,8 +82,11 @@ def _is_name(key: object) -> bool:
     return type(key) is str and key.isascii() and key.isidentifier() and not keyword.iskeyword(key)
 
 
-def _block(value: ConfigValue, indent: str) -> str:
-    """The value over as many lines as it needs, the first one not indented."""
+def block_source(value: ConfigValue, indent: str) -> str:
+    """The value over as many lines as it needs, the first one not indented.
+
+    Raises as `config_source` does.
+    """
     line = value_source(value)
     if not isinstance(value, (dict, list, tuple)) or not value:
         return line
@@ -91,9 +94,9 @@ def _block(value: ConfigValue, indent: str) -> str:
         return line
     inner = indent + _INDENT
     if isinstance(value, dict):
-        lines = _settings(value, [_block(item, inner) for item in value.values()])
+        lines = _settings(value, [block_source(item, inner) for item in value.values()])
     else:
-        lines = _filled([_block(item, inner) for item in value], len(inner))
+        lines = _filled([block_source(item, inner) for item in value], len(inner))
     body = "".join(f"{inner}{text},\n" for text in lines)
     return _bracketed(value, f"\n{body}{indent}")
 

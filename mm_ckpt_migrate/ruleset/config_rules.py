@@ -32,7 +32,7 @@ def _rule(entry: Fields, patterns: Patterns) -> ConfigRule:
     flags = entry.optional_table("set")
     rule = ConfigRule(
         places=patterns(entry, "at", minimum=1),
-        kind=entry.text("type", SETTING) if "type" in entry.left else None,
+        kinds=_kinds(entry),
         rename=_texts(entry.optional_table("rename"), SETTING),
         split=_lists(entry.optional_table("split")),
         move={
@@ -48,6 +48,12 @@ def _rule(entry: Fields, patterns: Patterns) -> ConfigRule:
     entry.close()
     _check(entry, rule)
     return rule
+
+
+def _kinds(entry: Fields) -> tuple[str, ...]:
+    if isinstance(entry.left.get("type"), list):
+        return tuple(entry.texts("type", SETTING, minimum=2))
+    return (entry.text("type", SETTING),) if "type" in entry.left else ()
 
 
 def _texts(table: Fields, pattern: re.Pattern[str]) -> dict[str, str]:
@@ -76,7 +82,7 @@ def _check(entry: Fields, rule: ConfigRule) -> None:
         raise entry.error(f"{rest[0]!r} is no path of one dict", "at")
     renamed = {*rule.rename, *rule.split}
     gone = [*rule.rename, *rule.split, *rule.move, *rule.drop, *rule.unused]
-    gone += ["type"] * (rule.kind is not None)
+    gone += ["type"] * bool(rule.kinds)
     for name, count in Counter(gone).items():
         if count > 1 or name in rule.keep:
             raise entry.error(f"the entry says more than one thing of `{name}`")

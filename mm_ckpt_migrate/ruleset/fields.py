@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from mm_ckpt_migrate.errors import RuleError
 from mm_ckpt_migrate.ruleset.yamltext import Location, YamlText
+
+Constant: TypeAlias = "bool | int | float | str | None"
 
 MAX_TEXT: Final = 4000
 WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -63,13 +65,13 @@ class Fields:
         """An empty table where the field is left out."""
         return self.table(name) if name in self.left else Fields(self.source, self.location, {})
 
-    def constants(self) -> dict[str, bool | int | float | str]:
+    def constants(self) -> dict[str, Constant]:
         """All that is left in this table, as plain values; a quoted decimal number is a float."""
         return {name: self._constant(name) for name in list(self.left)}
 
-    def _constant(self, name: str) -> bool | int | float | str:
+    def _constant(self, name: str) -> Constant:
         value = self._take(name)
-        if isinstance(value, (bool, int)):
+        if value is None or isinstance(value, (bool, int)):
             return value
         text = self._text(value, None, name)
         return float(text) if DECIMAL.fullmatch(text) else text
@@ -86,6 +88,10 @@ class Fields:
         if not isinstance(value, bool):
             raise self.error(f"`{name}` must be true or false", name)
         return value
+
+    def value(self, name: str) -> Any:
+        """Any plain value."""
+        return self._take(name)
 
     def close(self) -> None:
         if self.left:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mm_ckpt_migrate.errors import FamilyError, RuleError
@@ -41,7 +42,7 @@ def load_library(folder: Path) -> tuple[RuleSet, ...]:
     """All families, by number and name.
 
     Raises:
-        RuleError: a file is malformed, or two files claim one name or number.
+        RuleError: a file is malformed, two files claim one name or number, or `next` leads nowhere.
     """
     paths = sorted(path for path in folder.glob("*.yaml") if path.name != LOOKALIKES)
     library = sorted(map(load_ruleset, paths), key=lambda r: (r.number or 1000, r.family))
@@ -49,7 +50,17 @@ def load_library(folder: Path) -> tuple[RuleSet, ...]:
     for name in names:
         if names.count(name) > 1:
             raise RuleError(folder, None, f"two rule files claim the family {name!r}")
-    return tuple(library)
+    by_name = {rules.family: rules for rules in library}
+    return tuple(_chained(rules, by_name, ()) for rules in library)
+
+
+def _chained(rules: RuleSet, library: Mapping[str, RuleSet], before: tuple[str, ...]) -> RuleSet:
+    if rules.next_family is None:
+        return rules
+    if rules.next_family not in library or rules.next_family in (*before, rules.family):
+        raise RuleError(rules.path, None, f"`next` leads to no family {rules.next_family!r}")
+    following = _chained(library[rules.next_family], library, (*before, rules.family))
+    return replace(rules, following=following)
 
 
 def command_names(rules: RuleSet) -> list[str]:

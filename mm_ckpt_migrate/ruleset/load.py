@@ -13,6 +13,7 @@ from mm_ckpt_migrate.ruleset.config_rules import load_config_rules
 from mm_ckpt_migrate.ruleset.fields import SEGMENT, WORD, Fields
 from mm_ckpt_migrate.ruleset.model import Lookalike, Marks, ModuleOrder, Role, Rule, RuleSet
 from mm_ckpt_migrate.ruleset.pattern import Pattern, PatternError, compile_pattern
+from mm_ckpt_migrate.ruleset.relocations import load_needs, load_relocations
 from mm_ckpt_migrate.ruleset.yamltext import YamlText
 
 SCHEMA: Final = 1
@@ -37,15 +38,19 @@ def load_ruleset(path: Path) -> RuleSet:
     released = releases.text("from"), releases.text("to")
     releases.close()
     upstream = fields.texts("upstream", minimum=1)
+    following = fields.text("next", WORD) if "next" in fields.left else None
     builder = _Builder(_choices(fields))
     rules = builder.rules(fields, "rules")
     ruleset = RuleSet(
         family, number, title, *released, why, tuple(upstream),
         builder.marks(fields.table("recognise")), rules, builder.roles(fields),
         builder.order(fields), load_config_rules(fields, builder.patterns),
-        builder.control(fields, rules), path, hashlib.sha256(raw).hexdigest(),
+        load_relocations(fields), load_needs(fields, builder.pattern), builder.versions(fields),
+        builder.control(fields, rules), path, hashlib.sha256(raw).hexdigest(), following,
     )  # fmt: skip
     builder.check_names(fields)
+    if not rules and not ruleset.needs:
+        raise fields.error("it has neither `rules` nor `needs`")
     fields.close()
     return ruleset
 
@@ -122,7 +127,8 @@ class _Builder:
 
     def rules(self, fields: Fields, section: str) -> tuple[Rule, ...]:
         rules: list[Rule] = []
-        for entry in fields.tables(section, minimum=1, maximum=MAX_RULES):
+        minimum = 1 if section == "control" else 0
+        for entry in fields.tables(section, minimum=minimum, maximum=MAX_RULES):
             rule = self._rule(entry)
             if any(rule.source.text == other.source.text for other in rules):
                 raise entry.error(f"a second rule moves {rule.source.text!r}")
@@ -141,13 +147,14 @@ class _Builder:
         return Rule(source, target, optional)
 
     def control(self, fields: Fields, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        """Rules that take the place of those of the same `from`, or come beside them."""
         control = self.rules(fields, "control")
         right = {rule.source.text: rule.target for rule in rules}
         for number, rule in enumerate(control):
-            if rule.source.text not in right:
-                raise fields.error(f"no rule moves {rule.source.text!r}", "control", number)
-            if right[rule.source.text] == rule.target:
+            if right.get(rule.source.text, rule.source) == rule.target:
                 raise fields.error("the control must differ from the rule", "control", number)
+            if rule.target is None and rule.source.text not in right:
+                raise fields.error(f"no rule moves {rule.source.text!r}", "control", number)
         return control
 
     def roles(self, fields: Fields) -> tuple[Role, ...]:
@@ -159,10 +166,18 @@ class _Builder:
             roles.append(Role(layers, config, tuple(order)))
         return tuple(roles)
 
+    def versions(self, fields: Fields) -> tuple[tuple[Pattern, int], ...]:
+        versions = []
+        for entry in fields.tables("versions") if "versions" in fields.left else ():
+            versions.append((self.pattern(entry, "module"), entry.integer("version")))
+            entry.close()
+        return tuple(versions)
+
     def order(self, fields: Fields) -> tuple[ModuleOrder, ...]:
         orders = []
         for entry in fields.tables("order") if "order" in fields.left else ():
-            layers, children = self.pattern(entry, "layers"), entry.texts("children", SEGMENT)
+            layers = self.pattern(entry, "layers") if "layers" in entry.left else None
+            children = entry.texts("children", SEGMENT)
             if len(set(children)) < len(children):
                 raise entry.error("a child stands in the list twice", "children")
             entry.close()

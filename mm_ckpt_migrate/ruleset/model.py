@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Final, TypeAlias
 
 from mm_ckpt_migrate.errors import PlanError
 from mm_ckpt_migrate.keys import safe_text
@@ -55,15 +56,15 @@ class ModuleOrder:
     """In which order the new release registers the children of each layer.
 
     Attributes:
-        layers: pattern of a layer's module path.
+        layers: pattern of a layer's module path; None for the model itself.
         children: names of all its children; others stay before them.
     """
 
-    layers: Pattern
+    layers: Pattern | None
     children: tuple[str, ...]
 
 
-Constant: TypeAlias = "bool | int | float | str"
+Constant: TypeAlias = "bool | int | float | str | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ class ConfigRule:
 
     Attributes:
         places: patterns of the dict's path in an old config; elements of a list count as the list.
-        kind: the only `type` it may have, which goes: the new release always builds that.
+        kinds: the only `type` it may have, which goes: the new release always builds that. Several
+            are those of the elements of a list, by position.
         rename: setting to its new name.
         split: setting to its new names, by position where its value is a list.
         move: setting to the setting and the name below it where it belongs now.
@@ -87,7 +89,7 @@ class ConfigRule:
     """
 
     places: tuple[Pattern, ...]
-    kind: str | None
+    kinds: tuple[str, ...]
     rename: Mapping[str, str]
     split: Mapping[str, tuple[str, ...]]
     move: Mapping[str, tuple[str, str]]
@@ -100,6 +102,64 @@ class ConfigRule:
 
     def governs(self, path: tuple[str, ...]) -> bool:
         return any(place.match(path) is not None for place in self.places)
+
+    def kind_at(self, path: tuple[str, ...]) -> str | None:
+        """The `type` that the dict at a path has, where the rule says it."""
+        if len(self.kinds) < 2:
+            return self.kinds[0] if self.kinds else None
+        position = int(path[-1]) if path[-1].isdecimal() else 0
+        return self.kinds[position] if position < len(self.kinds) else None
+
+
+class Absent(Enum):
+    """No value at all, which None is not."""
+
+    ABSENT = "absent"
+
+
+ABSENT: Final = Absent.ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Relocation:
+    """A setting that another dict of the config has now. Done in their order, after all else.
+
+    Attributes:
+        source: its path, after the edits of the single dicts; None where it is new.
+        target: its path now; None for what goes. A dict must be empty by then.
+        value: a new setting's value, or what the old release took where it was left out.
+        keep: it stays where it was, too.
+        wrap: it is an element of a list now; several make one list, in their order.
+        was: only where it has this value, which may have a scope before it, `value` replaces it.
+        when: path of a flag, in the config as it was; without it nothing is relocated.
+    """
+
+    source: tuple[str, ...] | None
+    target: tuple[str, ...] | None
+    value: Any = ABSENT
+    keep: bool = False
+    wrap: bool = False
+    was: str | None = None
+    when: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A setting that the weights decide, where a config of the current release leaves it out.
+
+    Attributes:
+        key: where a state dict has such a key, the setting is needed.
+        place: path of the dict that it belongs to.
+        kind: `type` of that dict.
+        settings: what is to be set.
+        why: what happens otherwise.
+    """
+
+    key: Pattern
+    place: tuple[str, ...]
+    kind: str
+    settings: Mapping[str, Constant]
+    why: str
 
 
 def attention_roles(operation_order: Iterable[str]) -> tuple[str, ...]:
@@ -129,6 +189,9 @@ class RuleSet:
     Attributes:
         number: short name on the command line, or None.
         digest: SHA-256 of the file, in hex.
+        next_family: name of the family that goes on from the names that these rules give, or None.
+        versions: new paths of modules whose state-dict version changed, and that version.
+        following: that family, where the rule files were loaded together.
     """
 
     family: str
@@ -143,9 +206,26 @@ class RuleSet:
     roles: tuple[Role, ...]
     order: tuple[ModuleOrder, ...]
     config: tuple[ConfigRule, ...]
+    relocations: tuple[Relocation, ...]
+    needs: tuple[Need, ...]
+    versions: tuple[tuple[Pattern, int], ...]
     control: tuple[Rule, ...]
     path: Path
     digest: str
+    next_family: str | None = None
+    following: RuleSet | None = None
+
+    @property
+    def last(self) -> RuleSet:
+        """The family whose new names are those of the current release."""
+        return self.following.last if self.following else self
+
+    def version(self, path: str, old: int | None) -> int | None:
+        """The version of a module, by its new path."""
+        if old is None:
+            return None
+        parts = tuple(path.split("."))
+        return next((new for pattern, new in self.versions if pattern.match(parts)), old)
 
     def best_rule(self, key: str, *, module: bool = False) -> Rule | None:
         """The most literal rule that matches.
@@ -168,8 +248,11 @@ class RuleSet:
 
     def with_control(self) -> RuleSet:
         """The same family with the deliberate error that the forward rung must catch."""
+        if self.following:
+            return replace(self, following=self.following.with_control())
         wrong = {rule.source.text: rule for rule in self.control}
-        return replace(self, rules=tuple(wrong.get(r.source.text, r) for r in self.rules))
+        right = tuple(rule for rule in self.rules if rule.source.text not in wrong)
+        return replace(self, rules=(*right, *self.control))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TypeAlias
 
@@ -14,21 +14,25 @@ Place: TypeAlias = tuple[tuple[str, ...], int] | None
 
 def reorder(names: Iterable[str], orders: Sequence[ModuleOrder]) -> tuple[str, ...]:
     """Sort new keys, or new module paths, that stand in the order of the old modules."""
-    placed = [(_place(tuple(name.split(".")), orders), name) for name in names]
-    ordered: list[str] = []
+    ordered = tuple(names)
+    for order in orders:
+        ordered = tuple(_reordered(ordered, order))
+    return ordered
+
+
+def _reordered(names: Iterable[str], order: ModuleOrder) -> Iterator[str]:
+    placed = [(_place(tuple(name.split(".")), order), name) for name in names]
     for layer, group in groupby(placed, key=lambda entry: entry[0] and entry[0][0]):
         entries = list(group)
         if layer is not None:
             entries.sort(key=lambda entry: entry[0][1] if entry[0] else 0)
-        ordered += (name for _, name in entries)
-    return tuple(ordered)
+        yield from (name for _, name in entries)
 
 
-def _place(parts: tuple[str, ...], orders: Sequence[ModuleOrder]) -> Place:
-    for order in orders:
-        depth = len(order.layers.segments)
-        if len(parts) >= depth and order.layers.match(parts[:depth]) is not None:
-            child = parts[depth] if len(parts) > depth else ""
-            rank = order.children.index(child) if child in order.children else -1
-            return parts[:depth], rank
-    return None
+def _place(parts: tuple[str, ...], order: ModuleOrder) -> Place:
+    depth = len(order.layers.segments) if order.layers else 0
+    if len(parts) < depth or (order.layers and order.layers.match(parts[:depth]) is None):
+        return None
+    child = parts[depth] if len(parts) > depth else ""
+    rank = order.children.index(child) if child in order.children else -1
+    return parts[:depth], rank

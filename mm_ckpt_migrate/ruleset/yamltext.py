@@ -81,7 +81,7 @@ class YamlText:
             self.lines[here] = line
         return table
 
-    def _scalar(self, node: yaml.Node) -> str | int | bool:
+    def _scalar(self, node: yaml.Node) -> str | int | bool | None:
         tag, text = node.tag.rpartition(":")[2], str(node.value)
         if tag == "str":
             return text
@@ -89,6 +89,8 @@ class YamlText:
             return int(text)
         if tag == "bool" and text in ("true", "false"):
             return text == "true"
+        if tag == "null" and text == "null":
+            return None
         raise RuleError(
             self.path, node.start_mark.line + 1, f"YAML reads {text!r} as a {tag}",
             hint=f'Quote it where text is meant: "{text}".',

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.target.literal import literal
@@ -19,8 +20,8 @@ TRUSTED_PACKAGES = ("mmcls", "mmcv", "mmdet", "mmengine", "mmpretrain", "mmseg")
 
 SCOPES = ("mmdet", "mmseg")
 
-_WEIGHT_KEYS = frozenset({"pretrained", "load_from", "teacher_ckpt"})
-_WEIGHT_INITS = frozenset({"Pretrained", "PretrainedInit"})
+_WEIGHT_KEYS: Final = frozenset({"pretrained", "load_from", "teacher_ckpt"})
+_WEIGHT_INITS: Final = frozenset({"Pretrained", "PretrainedInit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,10 @@ class TargetRequest:
     source: str
 
 
+# Our own, which a config names to load old files; a model is built without it.
+_LOADER: Final = "mm_ckpt_migrate.mmengine_loader"
+
+
 def make_request(
     model: Mapping[str, object],
     scope: str,
@@ -65,7 +70,8 @@ def make_request(
     if scope not in SCOPES:
         raise ConfigError(source, f"unknown scope {scope!r}: expected one of {', '.join(SCOPES)}")
     packages = tuple(sorted({*TRUSTED_PACKAGES, *allow_imports}))
-    modules = (imports,) if isinstance(imports, str) else tuple(imports)
+    listed = (imports,) if isinstance(imports, str) else tuple(imports)
+    modules = tuple(name for name in listed if name != _LOADER)
     text = literal(model, source)  # first: it bounds the depth that the walks below recurse to
     named = [("custom_imports", name) for name in modules] + list(_names(model, "model"))
     for where, name in named:

@@ -37,7 +37,7 @@ def test_an_entry_of_all_fields(minimal: str, tmp_path: Path) -> None:
     (rule,) = load_ruleset(path).config
     assert rule.governs(("model", "left", "layer"))
     assert not rule.governs(("model", "middle", "layer"))
-    assert (rule.kind, rule.rename) == ("Layer", {"old": "new"})
+    assert (rule.kinds, rule.rename) == (("Layer",), {"old": "new"})
     assert rule.split == {"pair": ("second", "first")}
     assert rule.move == {"width": ("pair", "channels")}
     assert rule.copy == {("pair", "size"): ("old", "size")}
@@ -113,28 +113,66 @@ def test_what_is_kept_is_what_the_new_classes_take(library: Library) -> None:
     newer = {"num_cp", "value_proj_ratio", "layer_scale_init_value"}
     for rules in library.families:
         for rule in rules.config:
-            for kind in _classes(rule, rules.family):
-                takes = _parameters(kind)
-                assert set(rule.keep) <= takes, kind
-                assert takes - set(rule.keep) <= newer, kind
+            if classes := [kind for name in rule.kinds for kind in _classes(name, rules.family)]:
+                takes = set().union(*map(_parameters, classes))
+                assert set(rule.keep) <= takes, classes
+                assert takes - set(rule.keep) <= newer, classes
 
 
-def _classes(rule: Any, family: str) -> list[Any]:
+@pytest.mark.mm
+def test_what_moves_up_is_what_the_detector_takes(library: Library) -> None:
+    pytest.importorskip("mmdet")
+    from mmdet.models import dense_heads, detectors
+
+    families = {rules.family: rules for rules in library.families}
+    for family, kind in (("detr", "DETR"), ("deformable_detr", "DeformableDETR")):
+        rules = families[family]
+        moved = {r.target[1:] for r in rules.relocations if r.target}
+        detector = _arguments(getattr(detectors, kind))
+        head = _arguments(getattr(dense_heads, f"{kind}Head"))
+        assert {path[0] for path in moved if len(path) == 1} <= detector
+        stay = next(set(r.keep) for r in rules.config if r.governs(("model", "bbox_head")))
+        gone = {r.source[2] for r in rules.relocations if r.source and not r.keep}
+        new = {path[1] for path in moved if path[0] == "bbox_head"}
+        assert (stay - gone - {"type"}) | new == head - {
+            "share_pred_layer", "num_pred_layer", "as_two_stage",  # the detector sets them
+        }  # fmt: skip
+
+
+def _arguments(kind: Any) -> set[str]:
+    """Names of the arguments of a constructor and of those that it hands the rest to."""
+    import inspect
+
+    names: set[str] = set()
+    for base in kind.__mro__:
+        init = base.__dict__.get("__init__")
+        if init is None or not base.__module__.startswith("mmdet"):
+            continue
+        parameters = inspect.signature(init).parameters.values()
+        names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return names - {"self"}
+
+
+def _classes(name: str, family: str) -> list[Any]:
     from mmcv.cnn.bricks import transformer as bricks
     from mmdet.models import layers
     from mmdet.models.layers import transformer
     from mmdet.models.layers.transformer import detr_layers
 
     masked = family == "mask2former"
-    if rule.kind in ("FFN", "MultiheadAttention", "MultiScaleDeformableAttention"):
-        return [getattr(bricks, rule.kind)]
-    named = {
+    if name in ("FFN", "MultiheadAttention"):
+        return [getattr(bricks, name)]
+    named: dict[str, list[Any]] = {
+        "MultiScaleDeformableAttention": [_deformable()],
         "SinePositionalEncoding": [layers.SinePositionalEncoding],
         "DetrTransformerDecoder": [
             transformer.Mask2FormerTransformerDecoder
             if masked
             else detr_layers.DetrTransformerDecoder
         ],
+        "DeformableDetrTransformerDecoder": [transformer.DeformableDetrTransformerDecoder],
         "DetrTransformerDecoderLayer": [detr_layers.DetrTransformerDecoderLayer],
         "DetrTransformerEncoder": [
             transformer.Mask2FormerTransformerEncoder
@@ -143,7 +181,13 @@ def _classes(rule: Any, family: str) -> list[Any]:
         ],
         "BaseTransformerLayer": [detr_layers.DetrTransformerEncoderLayer],
     }
-    return named[rule.kind]
+    return named.get(name, [])
+
+
+def _deformable() -> Any:
+    from mmcv.ops import MultiScaleDeformableAttention
+
+    return MultiScaleDeformableAttention
 
 
 def _parameters(kind: Any) -> set[str]:

@@ -110,3 +110,12 @@ def test_deep_nesting_is_refused() -> None:
 def test_an_unknown_scope_is_refused() -> None:
     with pytest.raises(ConfigError, match="unknown scope 'mmpose'"):
         make_request({}, "mmpose")
+
+
+def test_our_own_loader_is_left_out() -> None:
+    """A config that loads old files with `migrate://` names it; a model is built without."""
+    own = "mm_ckpt_migrate.mmengine_loader"
+    request = make_request({"type": "ResNet"}, "mmdet", imports=[own, "mmdet.models"])
+    assert request.imports == ("mmdet.models",)
+    with pytest.raises(ConfigError):
+        make_request({"type": "ResNet"}, "mmdet", imports=["mm_ckpt_migrate.cli.main"])
