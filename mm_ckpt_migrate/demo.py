@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,35 +60,38 @@ def demonstrate(folder: Path, *, build: bool = True) -> Iterator[ConvertReport]:
     """
     library = load_rules()
     options = Options(build=build, cache=False)
+    started: deque[tuple[Case, Target | None]] = deque()
     with ExitStack() as stack:
-        # Each target is a child process; they start at once, and build while the first is read.
-        targets = [
-            stack.enter_context(_target(case, library, options)) if build else None
-            for case in cases()
-        ]
-        for case, target in zip(cases(), targets, strict=True):
-            yield _convert(case, target, folder / f"{case.name}.pth", library, options)
+        # Each target is a child process: the next one builds while this one is at work.
+        for case in [*cases(), None]:
+            if case is not None:
+                target = stack.enter_context(_target(case, library, options)) if build else None
+                started.append((case, target))
+            if len(started) > 1 or case is None:
+                yield _convert(*started.popleft(), folder, library, options)
 
 
 def _target(case: Case, library: Library, options: Options) -> Target:
-    return open_target(read_target_config(str(case.config), None, library.families), options)
+    config = read_target_config(str(case.config), None, library.families)
+    return open_target(config, options)
 
 
 def _convert(
-    case: Case, target: Target | None, new: Path, library: Library, options: Options
+    case: Case, target: Target | None, folder: Path, library: Library, options: Options
 ) -> ConvertReport:
-    with Source(case.checkpoint) as source:
-        report = migrate(
-            source, case.family, str(case.config), new, options,
-            progress=no_progress, target=target,
-        )  # fmt: skip
-    report = replace(report, source=f"{case.name}/{case.checkpoint.name}", destination=new.name)
-    if target is None:
-        return report
-    control = control_names(
-        read_schema(case.checkpoint), family_named(library.families, case.family)
-    )
-    return _with(report, check_record(target, new, case.record, control))
+    new = folder / f"{case.name}.pth"
+    with target or nullcontext():
+        with Source(case.checkpoint) as source:
+            report = migrate(
+                source, case.family, str(case.config), new, options,
+                progress=no_progress, target=target,
+            )  # fmt: skip
+        report = replace(report, source=f"{case.name}/{case.checkpoint.name}", destination=new.name)
+        if target is None:
+            return report
+        rules = family_named(library.families, case.family)
+        control = control_names(read_schema(case.checkpoint), rules)
+        return _with(report, check_record(target, new, case.record, control, rules.last.mistake))
 
 
 def _with(report: ConvertReport, verdict: Verdict) -> ConvertReport:

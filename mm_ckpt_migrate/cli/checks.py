@@ -39,7 +39,7 @@ def demo(as_json: args.JsonOption = False) -> int:
     import tempfile
     from pathlib import Path
 
-    from mm_ckpt_migrate.cli.render import print_json, print_report
+    from mm_ckpt_migrate.cli.render import print_json, print_outcome
     from mm_ckpt_migrate.demo import demonstrate
     from mm_ckpt_migrate.doctor import examine
 
@@ -49,8 +49,7 @@ def demo(as_json: args.JsonOption = False) -> int:
         for report in demonstrate(Path(folder), build=health.ok):
             reports.append(report)
             if not as_json:
-                print_report(report, "Converted")
-                typer.echo()
+                print_outcome(report)
     if as_json:
         print_json([report.to_json() for report in reports])
     elif health.ok and all(report.exit_code == ExitCode.OK for report in reports):

@@ -33,6 +33,18 @@ def print_report(report: ConvertReport, verb: str) -> None:
         typer.secho(safe_line(f"Note: {notice}."), fg="yellow")
 
 
+def print_outcome(report: ConvertReport) -> None:
+    """The report of one of many: what passed in one line, and whatever did not."""
+    if report.exit_code:
+        print_report(report, "Converted")
+        return
+    typer.secho(safe_line(_headline(report, "Converted")), bold=True)
+    passed = [v for v in report.verdicts if v.status is Status.PASS]
+    names = ", ".join(verdict.rung.value for verdict in passed)
+    typer.echo(f"  {typer.style('pass', fg=_COLOURS[Status.PASS])}  {names}")
+    typer.echo(f"        {safe_line(passed[-1].summary)}")
+
+
 def safe_line(text: str) -> str:
     """A line as a terminal may have it: file names, configs and stamps are anybody's."""
     return safe_text(text, _MAX_WIDTH)

@@ -58,11 +58,11 @@ def _check_alive(rules: RuleSet, moves: Sequence[Move]) -> None:
 
 
 def _check_new(rules: RuleSet, moves: Sequence[Move]) -> None:
-    """No key may still bear the old layout's marks, if it was by names that the layouts differ."""
-    if not rules.rules:
-        return
+    """No key may still bear the old layout's marks, unless a setting gives it its place."""
     for move in moves:
         parts = tuple(move.target.split(".")) if move.target is not None else ()
+        if any(need.key.match(parts) is not None for need in rules.needs):
+            continue
         if any(pattern.match(parts) is not None for pattern in rules.marks.old):
             raise PlanError(
                 f"{safe_text(move.source)!r} has an old name that no rule of "
@@ -75,13 +75,14 @@ def _plan_modules(schema: Schema, rules: RuleSet, moves: Sequence[Move]) -> tupl
     """New path of each module; a list that the new model no longer has loses its entry."""
     old = _ancestors(m.source for m in moves)
     new = _ancestors(m.target or "" for m in moves)
-    emptied = old - new
     planned: list[ModuleMove] = []
     for path, version in (schema.modules or {}).items():
         rule = rules.best_rule(path, module=True) if path else None
-        target = None if path in emptied else path
+        target: str | None = path
         if rule is not None:
             target = rule.apply(tuple(path.split(".")), module=True)
+        if path in old and target not in new:
+            target = None
         wanted = rules.version(target or "", version)
         planned.append(ModuleMove(path, target, wanted, version if wanted != version else None))
     known = {move.target for move in planned}

@@ -17,16 +17,17 @@ def compose(first: Plan, second: Plan) -> Plan:
     moves = {move.source: move for move in second.moves}
     modules = {move.source: move for move in second.modules}
     offset = len(first.rules)
+    both = [
+        *(m if m.target is None else _module_then(m, modules[m.target]) for m in first.modules),
+        *(move for move in second.modules if move.source is None),
+    ]
     return Plan(
         first.family, first.released_from, second.released_to,
         hashlib.sha256(f"{first.rules_digest} {second.rules_digest}".encode()).hexdigest(),
         first.rules + second.rules,
         tuple(_then(m, moves[m.target], offset) if m.target else m for m in first.moves),
-        (
-            *(_module_then(m, modules[m.target]) if m.target is not None else m
-              for m in first.modules),
-            *(m for m in second.modules if m.source is None),
-        ),
+        # What the first alone makes, for the second to drop, is nothing.
+        tuple(move for move in both if move.source is not None or move.target is not None),
     )  # fmt: skip
 
 

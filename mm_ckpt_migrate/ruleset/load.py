@@ -38,6 +38,7 @@ def load_ruleset(path: Path) -> RuleSet:
     released = releases.text("from"), releases.text("to")
     releases.close()
     upstream = fields.texts("upstream", minimum=1)
+    mistake = fields.text("mistake") if "mistake" in fields.left else "two parts exchanged"
     following = fields.text("next", WORD) if "next" in fields.left else None
     builder = _Builder(_choices(fields))
     rules = builder.rules(fields, "rules")
@@ -46,7 +47,7 @@ def load_ruleset(path: Path) -> RuleSet:
         builder.marks(fields.table("recognise")), rules, builder.roles(fields),
         builder.order(fields), load_config_rules(fields, builder.patterns),
         load_relocations(fields), load_needs(fields, builder.pattern), builder.versions(fields),
-        builder.control(fields, rules), path, hashlib.sha256(raw).hexdigest(), following,
+        builder.control(fields, rules), mistake, path, hashlib.sha256(raw).hexdigest(), following,
     )  # fmt: skip
     builder.check_names(fields)
     if not rules and not ruleset.needs:

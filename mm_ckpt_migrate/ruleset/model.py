@@ -190,6 +190,7 @@ class RuleSet:
         number: short name on the command line, or None.
         digest: SHA-256 of the file, in hex.
         next_family: name of the family that goes on from the names that these rules give, or None.
+        mistake: what `control` does, for `with ...`.
         versions: new paths of modules whose state-dict version changed, and that version.
         following: that family, where the rule files were loaded together.
     """
@@ -210,6 +211,7 @@ class RuleSet:
     needs: tuple[Need, ...]
     versions: tuple[tuple[Pattern, int], ...]
     control: tuple[Rule, ...]
+    mistake: str
     path: Path
     digest: str
     next_family: str | None = None

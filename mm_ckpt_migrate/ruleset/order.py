@@ -15,9 +15,14 @@ Place: TypeAlias = tuple[tuple[str, ...], int] | None
 def reorder(names: Iterable[str], orders: Sequence[ModuleOrder]) -> tuple[str, ...]:
     """Sort new keys, or new module paths, that stand in the order of the old modules."""
     ordered = tuple(names)
-    for order in orders:
+    # The outermost first: what it brings together, those inside can sort as a whole.
+    for order in sorted(orders, key=_depth):
         ordered = tuple(_reordered(ordered, order))
     return ordered
+
+
+def _depth(order: ModuleOrder) -> int:
+    return len(order.layers.segments) if order.layers else 0
 
 
 def _reordered(names: Iterable[str], order: ModuleOrder) -> Iterator[str]:
@@ -30,7 +35,7 @@ def _reordered(names: Iterable[str], order: ModuleOrder) -> Iterator[str]:
 
 
 def _place(parts: tuple[str, ...], order: ModuleOrder) -> Place:
-    depth = len(order.layers.segments) if order.layers else 0
+    depth = _depth(order)
     if len(parts) < depth or (order.layers and order.layers.match(parts[:depth]) is None):
         return None
     child = parts[depth] if len(parts) > depth else ""

@@ -44,7 +44,14 @@ def forward(
     if files.plan is None:
         return skipped(Rung.FORWARD, "how it was made is not known: it bears no stamp"), None
     control = _control(files)
-    return check_forward(other, releases.new, control, plan=files.plan, budget=options.budget)
+    return check_forward(
+        other,
+        releases.new,
+        control,
+        mistake=files.rules.last.mistake,
+        plan=files.plan,
+        budget=options.budget,
+    )
 
 
 def _control(files: Files) -> dict[str, str]:
@@ -68,8 +75,8 @@ def resume(
         return skipped(Rung.RESUME, "the file holds no training state"), None
     if releases.old is None or files.old_config is None or files.source is None:
         return skipped(Rung.RESUME, releases.no_old), None
-    if "optimizer" not in files.source.sections or releases.new.model.scope != "mmseg":
-        return skipped(Rung.RESUME, "only trainings of mmsegmentation can be compared"), None
+    if "optimizer" not in files.source.sections:
+        return skipped(Rung.RESUME, "the old file holds no training state"), None
     return check_resume(releases.old, releases.new, files.old_config, target.config)
 
 

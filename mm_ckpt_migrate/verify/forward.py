@@ -40,7 +40,7 @@ _TOLERANCE32: Final = 1e-3
 _CLEARLY: Final = 100
 _BUDGET: Final = 60.0
 _COUNTER: Final = "num_batches_tracked"
-_CONTROL: Final = "with self- and cross-attention exchanged"
+_MISTAKE: Final = "two parts exchanged"
 
 
 def control_names(schema: Schema, rules: RuleSet) -> dict[str, str]:
@@ -49,8 +49,18 @@ def control_names(schema: Schema, rules: RuleSet) -> dict[str, str]:
     return {right.targets[name]: wrong.targets[name] for name in schema.names}
 
 
-def check_record(target: Target, new: Path, record: Path, control: Mapping[str, str]) -> Verdict:
+def check_record(
+    target: Target,
+    new: Path,
+    record: Path,
+    control: Mapping[str, str],
+    mistake: str = _MISTAKE,
+) -> Verdict:
     """Compare a new file's outputs with those that the old release gave, recorded in `record`.
+
+    Args:
+        control: new names to the new names of the family's deliberate error.
+        mistake: what is wrong there.
 
     Raises:
         MissingSoftwareError, ConfigError: the target model cannot be built or run.
@@ -66,7 +76,7 @@ def check_record(target: Target, new: Path, record: Path, control: Mapping[str, 
         return failed(Rung.FORWARD, f"outputs differ by {largest:.3g} from the old code's", details)
     return passed(
         Rung.FORWARD,
-        f"raw outputs differ by {largest:.3g} from those of the old code; {_CONTROL}, by "
+        f"raw outputs differ by {largest:.3g} from those of the old code; with {mistake}, by "
         f"{deliberate:.3g}",
     )
 
@@ -76,6 +86,7 @@ def check_forward(
     new: Side,
     control: Mapping[str, str],
     *,
+    mistake: str = _MISTAKE,
     plan: Plan | None = None,
     image: Image | None = None,
     budget: float = _BUDGET,
@@ -87,6 +98,7 @@ def check_forward(
 
     Args:
         control: new names to the new names of the family's deliberate error.
+        mistake: what is wrong there.
         plan: which tells the old name of each module, to find the first that differs.
         image: a record brings its own.
         budget: seconds to look for tensors that no output can see; 0 for not at all.
@@ -96,21 +108,21 @@ def check_forward(
     """
     if isinstance(old, Recorded):
         result = measure_record(old, new, control)
-        verdict = _judge(result, _within(result.differences, TOLERANCE), "")
+        verdict = _judge(result, _within(result.differences, TOLERANCE), "", mistake)
     else:
         image = image or Image()
         result = measure(old, new, control, image)
-        verdict = _judge(result, _equal(result.differences), "")
+        verdict = _judge(result, _equal(result.differences), "", mistake)
         if not _equal(result.differences):
             result = in_float64(old, new, result, image, plan, _TOLERANCE64)
-            verdict = _judge(result, _only_rounding(result), _rounding(result))
+            verdict = _judge(result, _only_rounding(result), _rounding(result), mistake)
     if verdict.status is Status.PASS and budget > 0:
         result = look_for_unseen(new, result, budget)
         verdict = replace(verdict, details=(*verdict.details, *_unseen(result)))
     return verdict, result
 
 
-def _judge(result: ForwardResult, equal: bool, rounding: str) -> Verdict:
+def _judge(result: ForwardResult, equal: bool, rounding: str, mistake: str) -> Verdict:
     largest = largest_of(d.largest for d in result.differences)
     details = [_line(difference) for difference in result.differences]
     if not equal:
@@ -118,7 +130,7 @@ def _judge(result: ForwardResult, equal: bool, rounding: str) -> Verdict:
         if not result.repeats:
             where += "; but the same run gives other outputs each time"
         if result.control <= TOLERANCE < largest:
-            where += f"; {_CONTROL}, they are equal: another family's rules made this file"
+            where += f"; with {mistake}, they are equal: another family's rules made this file"
         said = f"outputs differ by {largest:.3g} from the old code's{rounding}{where}"
         return failed(Rung.FORWARD, said, details)
     if faults := _faults(result):
@@ -126,7 +138,7 @@ def _judge(result: ForwardResult, equal: bool, rounding: str) -> Verdict:
     same = f"differ by {largest:.3g} from those of the old code{rounding}"
     if largest == 0:
         same = "equal those of the old code to the last bit"
-    control = f"{_CONTROL}, they differ by {result.control:.3g}"
+    control = f"with {mistake}, they differ by {result.control:.3g}"
     return passed(Rung.FORWARD, f"raw outputs {same}; {control}", details)
 
 

@@ -59,7 +59,8 @@ def planned_attentions(plan: Plan, role: Role) -> list[tuple[str, int, tuple[str
             continue
         path = f"model.{role.config.fill(captures)}"
         names = found.setdefault((path, int(parts[depth - 1])), {})
-        names[int(parts[depth + 1])] = new.split(".")[depth]
+        inner = len(parts) - depth - 2
+        names[int(parts[depth + 1])] = new.split(".")[-inner - 1]
     return [
         (path, number, tuple(names[index] for index in sorted(names)))
         for (path, number), names in found.items()
