@@ -29,6 +29,8 @@ class ExitCode(IntEnum):
     FORWARD_FAILED = 13
     RESUME_FAILED = 14
     METRIC_FAILED = 15
+    INCOMPLETE = 16
+    FINDINGS = 17
     INTERRUPTED = 130
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -211,6 +212,27 @@ def _runs(placed: Sequence[Placed]) -> Iterator[list[Placed]]:
         run.append((offset, extent))
     if run:
         yield run
+
+
+def copy_whole(source: Source, draft: Draft) -> str:
+    """Copy a file as it is, and read it back; gives its SHA-256, in hex.
+
+    Raises:
+        CheckpointError: the source is cut short, or changed meanwhile.
+        DestinationError: the disk is full or fails.
+        IntegrityError: what arrived is not what the source holds.
+    """
+    source.start_digest()
+    try:
+        _copy(source, 0, draft, 0, source.size)
+    except OSError as error:
+        raise as_destination_error(draft.path, error) from error
+    arrived = hashlib.sha256()
+    for block in read_blocks(draft.fd, 0, source.size, draft.path):
+        arrived.update(block)
+    if arrived.hexdigest() != source.digest():
+        raise IntegrityError(f"{draft.path}: it arrived changed; nothing was published")
+    return source.digest()
 
 
 def _copy(source: Source, start: int, draft: Draft, offset: int, size: int) -> None:

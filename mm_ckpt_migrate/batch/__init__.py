@@ -1,0 +1,1 @@
+"""Many checkpoints: find them, decide on each, do the work, and account for every one."""
