@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
-from mm_ckpt_migrate.choose import Choice, choose_family
+from mm_ckpt_migrate.choose import AUTO, Choice, choose_family
 from mm_ckpt_migrate.contents import ADDITION_PATHS, CONFIG_PATHS, Contents
 from mm_ckpt_migrate.decide_contents import decide_contents
+from mm_ckpt_migrate.decide_fold import check_place, decide_fold
 from mm_ckpt_migrate.errors import CheckpointError, PlanError, TargetMismatchError
 from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.plan import (
@@ -21,6 +22,7 @@ from mm_ckpt_migrate.plan import (
     make_plan,
     migrated_schema,
     plan_from_json,
+    with_fold,
 )
 from mm_ckpt_migrate.report import Rung, Verdict, failed, skipped
 from mm_ckpt_migrate.ruleset.detect import Layout, detect
@@ -69,19 +71,25 @@ def decide(
         FamilyError: the checkpoint is not of that family.
         PlanError: a guarantee of the plan is broken.
         TargetMismatchError: the plan's result is not what the target model asks for.
+        FoldError: a fold was asked for and cannot be.
         CheckpointError: the checkpoint names classes that must not be passed on.
         ConfigError, MissingSoftwareError: the target cannot be built.
     """
     _check_foreign(checkpoint, options)
+    if nothing := _nothing_to_rename(checkpoint, family, library):
+        return nothing
     choice = choose_family(checkpoint, family, library, force=options.force_family)
+    fold = decide_fold(checkpoint, choice, options)
     if choice.layout is Layout.NEW:
         return _nothing_to_do(checkpoint, choice)
     plan = make_plan(checkpoint.schema, choice.rules)
-    if checkpoint.stamp is not None and not plan.renamed:
+    plan = with_fold(plan, fold) if fold else plan
+    if checkpoint.stamp is not None and not plan.renamed and not fold:
         return _nothing_to_do(checkpoint, choice)
     model = target.schema() if target else None
     order, modules = (reorder(names, choice.rules.last.order) for names in _orders(plan))
     if model is not None:
+        check_place(checkpoint, plan, model)
         _check_covering(checkpoint, choice, plan, model, library)
         plan = fit_modules(plan, model.schema)
         order, modules = model.schema.names, tuple(model.schema.modules or ())
@@ -90,8 +98,26 @@ def decide(
     )
     return Decision(
         choice.rules.family, plan, order, modules, model, None,
-        _roles(choice, plan), contents, (*_notices(choice), *notices),
+        _roles(choice, plan), contents, (*_notices(choice, plan), *notices),
     )  # fmt: skip
+
+
+def _nothing_to_rename(checkpoint: Checkpoint, family: str, library: Library) -> Decision | None:
+    """Where no family has a part in it, and the current release loads it as it is."""
+    names = checkpoint.schema.names
+    if family.lower() != AUTO or detect(names, library.families):
+        return None
+    # Not at the top: the table of layouts takes a while to load, and few files need it.
+    from mm_ckpt_migrate.diagnosis.judge import diagnose
+    from mm_ckpt_migrate.diagnosis.model import Finding
+    from mm_ckpt_migrate.layouts.table import load_table
+
+    diagnosis = diagnose(checkpoint.schema, library, load_table(), [checkpoint.source.path.name])
+    if diagnosis.finding is not Finding.CURRENT:
+        return None
+    verdict = skipped(Rung.ROLES, "there was nothing to rename")
+    notice = diagnosis.advice.rstrip(".")
+    return Decision("no family", None, (), (), None, None, verdict, Contents(), (notice,))
 
 
 def _check_foreign(checkpoint: Checkpoint, options: Options) -> None:
@@ -122,7 +148,7 @@ def _check_covering(
     if not different:
         return
     families = [d.rules.family for d in detect(model.schema.names, library.families)]
-    if families and choice.rules.family not in families:
+    if families and choice.rules.last.family not in families:
         raise TargetMismatchError(
             f"the config builds a {families[0]} model, and {checkpoint.source.path} is a "
             f"{choice.rules.family} checkpoint",
@@ -151,10 +177,13 @@ def _roles(choice: Choice, plan: Plan) -> Verdict:
     return check_roles(choice.config, plan, choice.rules)
 
 
-def _notices(choice: Choice) -> tuple[str, ...]:
+def _notices(choice: Choice, plan: Plan) -> tuple[str, ...]:
+    notices: tuple[str, ...] = ()
     if choice.objection:
-        return ("UNPROVEN: the family was forced; the file may load and compute garbage",)
-    return ()
+        notices = ("UNPROVEN: the family was forced; the file may load and compute garbage",)
+    if plan.fold:
+        notices += (f"{plan.fold.source} is folded into {plan.fold.into}: {plan.fold.why}",)
+    return notices
 
 
 def decide_reverse(checkpoint: Checkpoint, options: Options) -> Decision:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.configs.values import Config, lookup
@@ -15,6 +16,11 @@ from mm_ckpt_migrate.ruleset.model import RuleSet
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.training.follow import Follower, plan_training, training_sections
 from mm_ckpt_migrate.training.parameters import UnknownOrderError, match_parameters
+
+if TYPE_CHECKING:
+    from mm_ckpt_migrate.configs.migrate_text import MigratedText
+
+_OF_MMCV_1: Final = "meta.config"
 
 
 def decide_contents(
@@ -38,7 +44,7 @@ def decide_contents(
     """
     if checkpoint.tree is None or not checkpoint.tree.path:
         return Contents(keep_as_is=options.keep_as_is), ()
-    configs, notices = _configs(checkpoint, families)
+    configs, notices = _configs(checkpoint, tuple(plan.targets), families)
     if checkpoint.tree.ema is not None and AVERAGED not in checkpoint.sections:
         notices += (f"the raw weights in `ema_` buffers go to {AVERAGED}, where mmengine has them",)
     contents = Contents(configs=configs, adds=True, keep_as_is=options.keep_as_is)
@@ -76,9 +82,9 @@ def _training(checkpoint: Checkpoint, options: Options) -> tuple[str, ...]:
 
 
 def _configs(
-    checkpoint: Checkpoint, families: Sequence[RuleSet]
+    checkpoint: Checkpoint, keys: Sequence[str], families: Sequence[RuleSet]
 ) -> tuple[dict[EntryPath, str], tuple[str, ...]]:
-    """Migrated texts of the configs inside."""
+    """Migrated texts of the configs inside; `keys` are those that are not dropped."""
     assert checkpoint.tree is not None
     texts = config_texts(checkpoint.tree.root)
     if not texts:
@@ -86,21 +92,32 @@ def _configs(
     # Not at the top: it takes a while to import, and many files have no config inside.
     from mm_ckpt_migrate.configs.migrate_text import migrate_text
 
-    keys = checkpoint.schema.names
-    done: dict[str, str] = {}
+    done: dict[str, MigratedText] = {}
     migrated: dict[EntryPath, str] = {}
     notices: list[str] = []
     for path, text in texts.items():
         name = ".".join(path)
         try:
             if text not in done:
-                result = migrate_text(text, f"{checkpoint.source.path}: {name}", families, keys)
-                done[text] = result.text
+                origin = f"{checkpoint.source.path}: {name}"
+                done[text] = migrate_text(text, origin, families, keys)
+                notices += _said(name, done[text])
         except ConfigError as error:
             notices.append(f"{name} stays as it was: {error.message}")
         else:
-            migrated[path] = done[text]
+            migrated[path] = done[text].text
     return {path: text for path, text in migrated.items() if text != texts[path]}, tuple(notices)
+
+
+def _said(name: str, result: MigratedText) -> Iterator[str]:
+    """What a user of the migrated config should know."""
+    if result.family is None:
+        yield from (f"{name}: {change}" for change in result.changes)
+    elif name == _OF_MMCV_1:
+        yield (
+            f"{name} is of mmcv 1.x: its model is migrated, but not its data pipelines, which "
+            "normalise the images"
+        )
 
 
 def optimizer_settings(config: Config | None) -> Mapping[str, object]:

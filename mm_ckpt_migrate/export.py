@@ -22,6 +22,7 @@ from mm_ckpt_migrate.archive.transfer import measure_extents
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.tensors import Tensor
 from mm_ckpt_migrate.errors import CheckpointError
+from mm_ckpt_migrate.fold import folded_storages
 from mm_ckpt_migrate.keys import STAMP_KEY, TIED_KEY
 from mm_ckpt_migrate.pickles.build import Plain
 from mm_ckpt_migrate.plan import Plan
@@ -35,11 +36,12 @@ def export(checkpoint: Checkpoint, plan: Plan, stamp: Mapping[str, Plain] | None
 
     Raises:
         CheckpointError: a tensor has a type that the format lacks, or a storage is damaged.
+        FoldError: the plan folds tensors that do not fit.
     """
     first: dict[tuple[object, ...], str] = {}
     tied: dict[str, str] = {}
     entries: list[tuple[TensorSpec, Extent | bytes]] = []
-    extents = _checked_extents(checkpoint)
+    extents, folded = _checked_extents(checkpoint), folded_storages(checkpoint, plan)
     for name, tensor in checkpoint.tensors.items():
         target = plan.targets.get(name)
         if target is None:
@@ -54,8 +56,9 @@ def export(checkpoint: Checkpoint, plan: Plan, stamp: Mapping[str, Plain] | None
                 checkpoint.source.path, f"{name} is {spec.dtype}, which safetensors cannot hold",
                 hint="Leave --format out.",
             )  # fmt: skip
+        made = folded.get(tensor.storage)
         extent = extents[tensor.storage]
-        entries.append((spec, _payload(checkpoint.source, tensor, extent)))
+        entries.append((spec, made or _payload(checkpoint.source, tensor, extent)))
     header, *payload = compose_safetensors(entries, _metadata(checkpoint, tied, stamp)).pieces
     assert isinstance(header, bytes)
     return Composition(header, lambda head: Image([head, *payload]))

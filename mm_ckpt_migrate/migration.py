@@ -17,6 +17,7 @@ from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.contents import only_weights
 from mm_ckpt_migrate.decide import Decision, decide, decide_reverse
+from mm_ckpt_migrate.decide_fold import without_folded
 from mm_ckpt_migrate.errors import DestinationError
 from mm_ckpt_migrate.options import EMBEDDED, Options, Purpose
 from mm_ckpt_migrate.plan import Plan, migrated_schema
@@ -63,14 +64,15 @@ def migrate(
             return _report(checkpoint, decision, None, _nothing_written(decision), source.digest())
         _save_plan(decision, options, source.path, new)
         if options.config_out is not None and not options.build:
-            _check_config(cfg, checkpoint)
+            _check_config(cfg, _seen(checkpoint, load_rules(), options))
         verdicts, notices = write_checkpoint(
             checkpoint, decision, decision.plan, target,
             new=new, options=options, progress=progress,
         )  # fmt: skip
         made = new if may_publish(verdicts) else None
         if made is not None and options.config_out is not None:
-            notices += _write_config(cfg, checkpoint, options.config_out, options)
+            seen = _seen(checkpoint, load_rules(), options)
+            notices += _write_config(cfg, seen, options.config_out, options)
         return _report(checkpoint, decision, made, verdicts, source.digest(), notices)
 
 
@@ -92,7 +94,7 @@ def _decide(
         target = _open_target(stack, config, options)
     checkpoint = _open(source, options)
     if options.build and target is None:
-        config = _target_config(cfg, checkpoint, library)
+        config = _target_config(cfg, _seen(checkpoint, library, options), library)
         assert config is not None
         target = _open_target(stack, config, options)
     decision = decide(checkpoint, family, library, target, options)
@@ -107,6 +109,11 @@ def _open(source: Source, options: Options) -> Checkpoint:
     if options.purpose is Purpose.INFERENCE:
         return only_weights(checkpoint, raw=options.raw_weights)
     return checkpoint
+
+
+def _seen(checkpoint: Checkpoint, library: Library, options: Options) -> Checkpoint:
+    """The checkpoint as the target config has to fit it."""
+    return without_folded(checkpoint, library.families) if options.fold else checkpoint
 
 
 def _target_config(
@@ -188,6 +195,7 @@ def _report(
     table = decision.plan
     moved = len(table.renamed) if table else 0
     targets = len(table.targets) if table else 0
+    folded = int(table is not None and table.fold is not None)
     unreached = [
         skipped(rung, "not run by this command")
         for rung in (Rung.FORWARD, Rung.RESUME, Rung.METRIC)
@@ -198,9 +206,10 @@ def _report(
         family=decision.family,
         moved=moved,
         kept=targets - moved,
-        dropped=len(table.moves) - targets if table else 0,
+        dropped=len(table.moves) - targets - folded if table else 0,
         plan_digest=table.digest if table else "",
         source_digest=digest,
         verdicts=(*verdicts, *unreached),
         notices=(*decision.notices, *notices),
+        folded=folded,
     )

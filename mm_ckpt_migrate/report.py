@@ -90,7 +90,8 @@ class ConvertReport:
 
     Attributes:
         destination: the file that was made; None where none was.
-        moved, kept, dropped: how many keys the plan renames, leaves and drops.
+        moved, kept, dropped, folded: how many keys the plan renames, leaves, drops, and folds into
+            others.
         plan_digest: SHA-256 of the plan; empty where there was nothing to do.
         source_digest: SHA-256 of the source; empty where it was not computed.
         notices: what the user should know, one sentence each.
@@ -106,6 +107,7 @@ class ConvertReport:
     source_digest: str
     verdicts: tuple[Verdict, ...]
     notices: tuple[str, ...]
+    folded: int = 0
 
     @property
     def exit_code(self) -> ExitCode:

@@ -18,6 +18,7 @@ from mm_ckpt_migrate.archive.transfer import measure_extents
 from mm_ckpt_migrate.checkpoint.model import Checkpoint, Tree
 from mm_ckpt_migrate.contents import AVERAGED, Contents, edit_contents
 from mm_ckpt_migrate.errors import PlanError
+from mm_ckpt_migrate.fold import folded_storages
 from mm_ckpt_migrate.keys import STAMP_KEY, safe_text
 from mm_ckpt_migrate.pickles.build import (
     Plain,
@@ -61,6 +62,7 @@ def rewrite(
 
     Raises:
         PlanError: `ema_state_dict` holds a key that the plan does not know.
+        FoldError: the plan folds tensors that do not fit.
     """
     tree = checkpoint.tree
     assert tree is not None
@@ -71,7 +73,8 @@ def rewrite(
         _rename_modules(tree.ema, plan, modules, "module.")
     edited = edit_contents(checkpoint, contents)
     root = tree.state_dict if unwrap else _root(tree, stamp)
-    return _lay_out(checkpoint, root, edited.storages, target_format), edited.notices
+    new = {**edited.storages, **folded_storages(checkpoint, plan)}
+    return _lay_out(checkpoint, root, new, target_format), edited.notices
 
 
 def _rename(mapping: Mutable, table: Mapping[str, str | None], order: Sequence[str]) -> None:
@@ -151,7 +154,7 @@ def _lay_out(
 
         assert isinstance(container, LegacyFile)
         legacy, refs = container, storage_refs(walk(root))
-        return Composition(emit(root), lambda pickle: compose_legacy(legacy, pickle, refs))
+        return Composition(emit(root), lambda pickle: compose_legacy(legacy, pickle, refs, new))
     shell = container if isinstance(container, TorchZip) else TorchZip(b"", ())
     storages = _number_storages(root, {**checkpoint.extents, **new})
     if any(isinstance(piece, Extent) and piece.crc is None for piece in storages):

@@ -6,8 +6,9 @@ Five pickles in a row (magic, protocol, system, object, storage keys), then for 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from mm_ckpt_migrate.archive.dtypes import ITEM_SIZES
@@ -104,12 +105,21 @@ def _locate(
     return extents
 
 
-def compose_legacy(container: LegacyFile, pickle: bytes, refs: dict[str, StorageRef]) -> Image:
-    """The file with this pickle and those of the storages that `refs` names, in file order."""
+def compose_legacy(
+    container: LegacyFile,
+    pickle: bytes,
+    refs: Mapping[str, StorageRef],
+    new: Mapping[str, bytes] = MappingProxyType({}),
+) -> Image:
+    """The file with this pickle and those of the storages that `refs` names, in file order.
+
+    Args:
+        new: of storages with other bytes than they had, as many as before.
+    """
     kept = [extent for extent in container.extents if extent.key in refs]
     keys = emit(from_plain([extent.key for extent in kept]))
     pieces: list[Piece] = [container.head + pickle + keys]
     for extent in kept:
         numel = extent.size // ITEM_SIZES[refs[extent.key].dtype]
-        pieces += (numel.to_bytes(8, "little"), extent)
+        pieces += (numel.to_bytes(8, "little"), new.get(extent.key, extent))
     return Image(pieces)

@@ -1,4 +1,4 @@
-"""A worker process: items come in and outcomes go out, a line of JSON each."""
+"""Child only: items come in and outcomes go out, a line of JSON each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def main() -> None:
     _limit(options.memory)
     for line in sys.stdin:
         outcome = work(item_from_json(json.loads(line)), sources, results, options)
-        print(json.dumps(outcome.to_json()), file=answers, flush=True)
+        answers.write(json.dumps(outcome.to_json()) + "\n")
+        answers.flush()
     os._exit(0)
 
 

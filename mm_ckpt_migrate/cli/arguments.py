@@ -57,6 +57,12 @@ AllowImportOption = Annotated[
         help="A package that the config may import. Repeatable.",
     ),
 ]
+FoldOption = Annotated[
+    bool,
+    typer.Option(
+        "--fold", help="Fold what the family's rules can into another tensor, for inference alone."
+    ),
+]
 NoCacheOption = Annotated[
     bool, typer.Option("--no-cache", help="Build the target model even where its schema is known.")
 ]

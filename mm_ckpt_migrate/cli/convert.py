@@ -65,6 +65,7 @@ def convert(
         Weights | None,
         typer.Option("--weights", help="With --for inference: averaged (ema) or raw ones."),
     ] = None,
+    fold: args.FoldOption = False,
     keep_as_is: Annotated[
         bool,
         typer.Option(
@@ -93,6 +94,8 @@ def convert(
 
     if weights is not None and purpose is not For.INFERENCE:
         raise typer.BadParameter("--weights picks for a file made with --for inference")
+    if fold and (reverse or purpose is not For.INFERENCE):
+        raise typer.BadParameter("--fold changes a tensor, in a file made with --for inference")
     if config_out is not None and (reverse or cfg == "-"):
         raise typer.BadParameter("--config-out writes the target config, and there is none")
     options = Options(
@@ -101,7 +104,8 @@ def convert(
         check_crc=not no_crc, keep_opaque=keep_opaque,
         allow_imports=tuple(allow_import or ()), cache=not no_cache,
         purpose=Purpose(purpose.value) if purpose else None,
-        raw_weights=weights is Weights.RAW, keep_as_is=keep_as_is, config_out=config_out,
+        raw_weights=weights is Weights.RAW, fold=fold, keep_as_is=keep_as_is,
+        config_out=config_out,
     )  # fmt: skip
     with copying(old) as progress:
         report = run(family, cfg, old, new, options, progress=progress)
@@ -121,6 +125,7 @@ def plan(
     old: args.OldArgument,
     no_build: args.NoBuildOption = False,
     force_family: args.ForceFamilyOption = False,
+    fold: args.FoldOption = False,
     plan_file: args.PlanOption = None,
     no_crc: args.NoCrcOption = False,
     keep_opaque: args.KeepOpaqueOption = False,
@@ -131,10 +136,11 @@ def plan(
     """Show what `convert` would do: the table old name to new name. Writes nothing but --plan."""
     from mm_ckpt_migrate.cli.render import print_json, print_plan, print_report
     from mm_ckpt_migrate.convert import plan as run
-    from mm_ckpt_migrate.options import Options
+    from mm_ckpt_migrate.options import Options, Purpose
 
     options = Options(
         build=not no_build, force_family=force_family, plan_file=plan_file,
+        fold=fold, purpose=Purpose.INFERENCE if fold else None,
         check_crc=not no_crc, keep_opaque=keep_opaque,
         allow_imports=tuple(allow_import or ()), cache=not no_cache,
     )  # fmt: skip

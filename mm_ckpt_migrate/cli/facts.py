@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mm_ckpt_migrate.cli.diagnosis import diagnosis_lines, download_line
 from mm_ckpt_migrate.keys import safe_text
 from mm_ckpt_migrate.survey import Survey
 
@@ -18,7 +19,9 @@ def facts_of(found: Survey) -> dict[str, str]:
         "tied": f"{found.ties} groups of names share a tensor" if found.ties else "",
         "inside": ", ".join(_contents(found)),
         "written by": ", ".join(f"{name} {version}" for name, version in found.versions.items()),
-        "family": " ".join(filter(None, (found.family or "not recognised", _layout(found)))),
+        "family": _family(found),
+        "download": download_line(found.download),
+        **diagnosis_lines(found.diagnosis, frozen_groups=found.frozen_groups),
         "migrated": _stamp(found),
         "torch.load": _weights_only(found),
         "unknown names": ", ".join(map(safe_text, found.foreign)),
@@ -44,8 +47,11 @@ def _contents(found: Survey) -> list[str]:
     return [name for name, there in present.items() if there] or ["tensors only"]
 
 
-def _layout(found: Survey) -> str:
-    return f"({found.layout} layout)" if found.layout else ""
+def _family(found: Survey) -> str:
+    if found.family is None:
+        shipped = found.diagnosis is not None and found.diagnosis.identity is not None
+        return "" if shipped else "not recognised"
+    return f"{found.family} ({found.layout} layout)" if found.layout else found.family
 
 
 def _stamp(found: Survey) -> str:

@@ -11,13 +11,24 @@ from typing import Annotated
 import typer
 
 from mm_ckpt_migrate import __version__
-from mm_ckpt_migrate.cli import checks, convert, inspect, legacy, migrate_config, rules, verify
+from mm_ckpt_migrate.cli import (
+    audit,
+    batch,
+    checks,
+    convert,
+    derive,
+    inspect,
+    legacy,
+    migrate_config,
+    rules,
+    verify,
+)
 
 _EPILOG = (
     "Exit codes: 0 done or nothing to do; 2 usage; 3 bad checkpoint; 4 bad rules or plan; 5 family "
     "refused; 6 bad config or target; 7 destination; 8 software missing; 9 config "
     "needs changes (--check); 10 integrity, 11 keys, 12 roles, 13 forward, 14 resume, 15 metric "
-    "failed; 130 interrupted."
+    "failed; 16 some files of a batch were left out; 17 `audit` has findings; 130 interrupted."
 )
 
 app = typer.Typer(
@@ -31,9 +42,12 @@ app = typer.Typer(
 )
 app.command()(convert.convert)
 app.command()(convert.plan)
+app.command()(batch.batch)
 app.command()(verify.verify)
 app.command()(migrate_config.migrate_config)
 app.command()(inspect.inspect)
+app.command()(audit.audit)
+app.command()(derive.derive)
 app.add_typer(rules.app, name="rules")
 app.add_typer(legacy.app, name="legacy")
 app.command()(checks.doctor)

@@ -20,7 +20,7 @@ from mm_ckpt_migrate.configs.rule_edits import (
 from mm_ckpt_migrate.configs.values import Config, ConfigValue
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.keys import safe_text
-from mm_ckpt_migrate.ruleset.model import Relocation, RuleSet
+from mm_ckpt_migrate.ruleset.model import RuleSet
 
 MODEL_KEY: Final = "model"
 
@@ -118,7 +118,7 @@ def _dicts(value: ConfigValue, path: Path, names: Path) -> Iterator[_Table]:
 
 def _marks(rules: RuleSet, tables: Sequence[_Table], *, old: bool) -> Iterator[str]:
     """Settings that only one of the releases has, as dotted paths."""
-    places = {relocation.source if old else relocation.target for relocation in _moving(rules)}
+    places = {source if old else target for source, target in _moving(rules)}
     for table in tables:
         yield from (dotted(table.path, k) for k in table.settings if (*table.path, k) in places)
         names = table.names if old else _former(rules, table.names)
@@ -130,19 +130,19 @@ def _marks(rules: RuleSet, tables: Sequence[_Table], *, old: bool) -> Iterator[s
 
 def _former(rules: RuleSet, names: Path) -> Path:
     """Where a dict of the current release was in the old one."""
-    for relocation in _moving(rules):
-        source, target = relocation.source, relocation.target
-        if source and target and names[: len(target)] == target:
+    for source, target in _moving(rules):
+        if names[: len(target)] == target:
             return (*source, *names[len(target) :])
     return names
 
 
-def _moving(rules: RuleSet) -> list[Relocation]:
-    """The settings that are in another place now, and nowhere else."""
+def _moving(rules: RuleSet) -> list[tuple[Path, Path]]:
+    """Old and new place of the settings that another dict has now, and nowhere else."""
     return [
-        relocation
+        (relocation.source, relocation.target)
         for relocation in rules.relocations
-        if relocation.source and relocation.target and relocation.was is None
+        if relocation.source and relocation.target
+        if relocation.source[:-1] != relocation.target[:-1]
         if not (relocation.keep or relocation.wrap)
     ]
 
@@ -160,7 +160,7 @@ def _family(known: Sequence[RuleSet], tables: Sequence[_Table], origin: str | Fi
     orders = {rules.family: _orders(rules, tables) for rules in known}
     fitting = [r for r in known if _fits(r, tables, orders[r.family])]
     if len(fitting) > 1:
-        fitting = [rules for rules in fitting if _of_kinds(rules, tables)] or fitting
+        fitting = [rules for rules in fitting if _of_kinds(rules, tables)] or fitting[:1]
     if len(fitting) == 1:
         return fitting[0]
     names = ", ".join(r.family for r in fitting or [r for r in known if orders[r.family]] or known)

@@ -26,7 +26,7 @@ def relocated(config: Config, before: Config, relocations: Sequence[Relocation])
         return []
     work = _Relocating(deepcopy(config))
     for relocation in relocations:
-        if relocation.when is None or lookup(before, ".".join(relocation.when)) is True:
+        if relocation.when is None or lookup(before, ".".join(relocation.when)):
             work.relocate(relocation)
     return [*work.drops(), *work.puts(config)]
 
@@ -71,9 +71,13 @@ class _Relocating:
 
     def _dict(self, path: Path) -> Any:
         found = self.config
-        for key in path:
-            found = found.get(key) if isinstance(found, dict) else None
-        return found if isinstance(found, dict) else None
+        for depth, key in enumerate(path, 1):
+            found = found.get(key)
+            if found is None:
+                return None
+            if not isinstance(found, dict):
+                raise NoCounterpartError(f"{dotted(path[:depth])} is no dict")
+        return found
 
     def _remove(self, path: Path, target: Path | None) -> None:
         parent = self._dict(path[:-1])
@@ -82,8 +86,9 @@ class _Relocating:
             self.gone.append((path, target))
 
     def _remove_rest(self, path: Path) -> None:
-        left = self._dict(path)
-        if left:
+        parent = self._dict(path[:-1])
+        left = parent.get(path[-1]) if parent else None
+        if isinstance(left, dict) and left:
             raise NoCounterpartError(
                 f"{dotted(path, next(iter(left)))} has no counterpart in the current release"
             )

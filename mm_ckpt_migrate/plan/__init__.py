@@ -14,9 +14,11 @@ from mm_ckpt_migrate.plan.use import (
     fit_modules,
     invert,
     migrated_schema,
+    with_fold,
+    without_dropped,
 )
 
 __all__ = [
     "ModuleMove", "Move", "Plan", "averaged_table", "compare_layouts", "compose", "fit_modules",
-    "invert", "make_plan", "migrated_schema", "plan_from_json",
+    "invert", "make_plan", "migrated_schema", "plan_from_json", "with_fold", "without_dropped",
 ]  # fmt: skip

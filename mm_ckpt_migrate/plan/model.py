@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from mm_ckpt_migrate.errors import PlanError
 from mm_ckpt_migrate.keys import safe_text
+from mm_ckpt_migrate.operations import Fold, fold_from_json
 
 PLAN_FORMAT: Final = 1
 
@@ -61,6 +62,7 @@ class Plan:
     Attributes:
         rules: texts of the rules that fired.
         modules: what becomes of each entry of `_metadata`.
+        fold: of the keys that are dropped, the one that another tensor does for; or None.
     """
 
     family: str
@@ -70,6 +72,7 @@ class Plan:
     rules: tuple[str, ...]
     moves: tuple[Move, ...]
     modules: tuple[ModuleMove, ...]
+    fold: Fold | None = None
 
     @cached_property
     def table(self) -> dict[str, str | None]:
@@ -96,6 +99,7 @@ class Plan:
             "rules": list(self.rules),
             "keys": [[m.source, m.target, m.rule] for m in self.moves],
             "modules": [move.to_json() for move in self.modules],
+            **({"fold": self.fold.to_json()} if self.fold else {}),
         }
 
     @cached_property
@@ -119,6 +123,7 @@ def plan_from_json(data: Any) -> Plan:
             tuple(map(str, data["rules"])),
             tuple(Move(str(s), _text(t), r) for s, t, r in data["keys"]),
             tuple(ModuleMove(_text(s), _text(t), *v) for s, t, *v in data["modules"]),
+            fold_from_json(data["fold"]) if "fold" in data else None,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise PlanError(f"this is no plan of this tool: {error!r}") from None
@@ -131,11 +136,19 @@ def plan_from_json(data: Any) -> Plan:
     if len({move.source for move in plan.moves}) < len(plan.moves):
         raise PlanError("the plan says two things about one key")
     check_injective(plan.rules, plan.moves)
+    check_folded(plan)
     return plan
 
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
+
+
+def check_folded(plan: Plan) -> None:
+    """Raise PlanError where what is folded is not dropped, or what it goes into is."""
+    fold = plan.fold
+    if fold and (plan.table.get(fold.source, "") is not None or fold.into not in plan.targets):
+        raise PlanError(f"the plan does not fold {safe_text(fold.source)!r} as it says")
 
 
 def check_injective(rules: Sequence[str], moves: Iterable[Move]) -> None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from mm_ckpt_migrate.errors import PlanError
 from mm_ckpt_migrate.keys import fold, safe_text
-from mm_ckpt_migrate.plan.model import ModuleMove, Move, Plan
+from mm_ckpt_migrate.operations import Fold
+from mm_ckpt_migrate.plan.model import ModuleMove, Move, Plan, check_folded
 from mm_ckpt_migrate.schema import Schema, TensorSpec
 
 
@@ -43,6 +44,24 @@ def _module_then(first: ModuleMove, second: ModuleMove) -> ModuleMove:
         source=first.source,
         changed_from=second.changed_from if first.changed_from is None else first.changed_from,
     )
+
+
+def with_fold(plan: Plan, folding: Fold) -> Plan:
+    """The plan that also folds a tensor into another, so that its key goes.
+
+    Raises:
+        PlanError: the plan has no such keys, or drops what would take it up.
+    """
+    moves = tuple(replace(m, target=None) if m.source == folding.source else m for m in plan.moves)
+    folded = replace(plan, moves=moves, fold=folding)
+    check_folded(folded)
+    return folded
+
+
+def without_dropped(plan: Plan) -> Plan:
+    """The plan of those keys that the new file has."""
+    moves = tuple(move for move in plan.moves if move.target is not None)
+    return replace(plan, moves=moves, fold=None)
 
 
 def averaged_table(plan: Plan) -> dict[str, str | None]:
@@ -87,6 +106,12 @@ def invert(plan: Plan) -> Plan:
     Raises:
         PlanError: a key was dropped, so that there is no way back.
     """
+    if plan.fold is not None:
+        raise PlanError(
+            f"{safe_text(plan.fold.source)!r} was folded into {safe_text(plan.fold.into)!r}, and "
+            "what was added cannot be taken out again to the last bit",
+            hint="Use the original file: it still has both.",
+        )
     if dropped := [move.source for move in plan.moves if move.target is None]:
         raise PlanError(f"{safe_text(dropped[0])!r} was dropped and cannot be brought back")
     return replace(

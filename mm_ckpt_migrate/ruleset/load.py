@@ -13,7 +13,7 @@ from mm_ckpt_migrate.ruleset.config_rules import load_config_rules
 from mm_ckpt_migrate.ruleset.fields import SEGMENT, WORD, Fields
 from mm_ckpt_migrate.ruleset.model import Lookalike, Marks, ModuleOrder, Role, Rule, RuleSet
 from mm_ckpt_migrate.ruleset.pattern import Pattern, PatternError, compile_pattern
-from mm_ckpt_migrate.ruleset.relocations import load_needs, load_relocations
+from mm_ckpt_migrate.ruleset.relocations import load_fold, load_needs, load_relocations
 from mm_ckpt_migrate.ruleset.yamltext import YamlText
 
 SCHEMA: Final = 1
@@ -48,6 +48,7 @@ def load_ruleset(path: Path) -> RuleSet:
         builder.order(fields), load_config_rules(fields, builder.patterns),
         load_relocations(fields), load_needs(fields, builder.pattern), builder.versions(fields),
         builder.control(fields, rules), mistake, path, hashlib.sha256(raw).hexdigest(), following,
+        load_fold(fields, builder.patterns),
     )  # fmt: skip
     builder.check_names(fields)
     if not rules and not ruleset.needs:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from mm_ckpt_migrate.errors import PlanError
 from mm_ckpt_migrate.keys import safe_text
+from mm_ckpt_migrate.operations import Fold
 from mm_ckpt_migrate.ruleset.pattern import Pattern
 
 
@@ -162,6 +163,18 @@ class Need:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class FoldRule:
+    """A tensor that may be folded into another one, on request.
+
+    Attributes:
+        unless: a state dict that has such a key computes something else in between.
+    """
+
+    fold: Fold
+    unless: tuple[Pattern, ...]
+
+
 def attention_roles(operation_order: Iterable[str]) -> tuple[str, ...]:
     return tuple(step for step in operation_order if step.endswith("_attn"))
 
@@ -215,6 +228,7 @@ class RuleSet:
     path: Path
     digest: str
     next_family: str | None = None
+    fold: FoldRule | None = None
     following: RuleSet | None = None
 
     @property

@@ -56,10 +56,10 @@ def forward(
 
 def _control(files: Files) -> dict[str, str]:
     """New names under the right rules, to new names under the family's deliberate error."""
-    from mm_ckpt_migrate.plan import invert, migrated_schema
+    from mm_ckpt_migrate.plan import invert, migrated_schema, without_dropped
 
     assert files.plan is not None
-    old = migrated_schema(invert(files.plan), files.output.schema)
+    old = migrated_schema(invert(without_dropped(files.plan)), files.output.schema)
     return control_names(old, files.rules)
 
 

@@ -88,20 +88,21 @@ class Verification:
             kept=sum(old == new for old, new in table.items()) if table else None,
             versions=dict(self.versions),
             old_versions=dict(self.old_versions) if self.old_versions else None,
-            forward=_forward(self.forward) if self.forward else None,
+            forward=_forward(self.forward, self.plan) if self.forward else None,
             metric=_metric(self.metric, self.palette) if self.metric else None,
             notices=self.notices, required=self.required, command=command,
             tool=f"mm-ckpt-migrate {__version__}",
         )  # fmt: skip
 
 
-def _forward(result: ForwardResult) -> page.ForwardData:
+def _forward(result: ForwardResult, plan: Plan | None) -> page.ForwardData:
+    exact = not result.recorded and (plan is None or plan.fold is None)
     return page.ForwardData(
         result.differences, result.differences64,
         result.control, result.repeats, result.alive, result.unseen, result.first_module,
         result.scatter[:_SHOWN_POINTS],
         reaches=result.reaches, untried=result.untried, tensors=result.tensors,
-        tolerance=TOLERANCE if result.recorded else 0.0,
+        tolerance=0.0 if exact else TOLERANCE,
         against="the old release's recorded outputs" if result.recorded else "the old release",
     )  # fmt: skip
 

@@ -94,12 +94,13 @@ def check_forward(
     """Compare two releases, each with its own file and config, or a release with a record.
 
     Side by side outputs must be equal to the last bit, or the same mathematics: float64 decides.
-    With a record they may differ by `TOLERANCE`, relative to the largest value if that exceeds 1.
+    With a record, or where the plan folds a tensor into another, they may differ by `TOLERANCE`,
+    relative to the largest value if that exceeds 1.
 
     Args:
         control: new names to the new names of the family's deliberate error.
         mistake: what is wrong there.
-        plan: which tells the old name of each module, to find the first that differs.
+        plan: how the new file was made; it tells the old name of each module, too.
         image: a record brings its own.
         budget: seconds to look for tensors that no output can see; 0 for not at all.
 
@@ -108,18 +109,37 @@ def check_forward(
     """
     if isinstance(old, Recorded):
         result = measure_record(old, new, control)
-        verdict = _judge(result, _within(result.differences, TOLERANCE), "", mistake)
+        verdict = _judge_closeness(result, plan, mistake)
     else:
-        image = image or Image()
-        result = measure(old, new, control, image)
-        verdict = _judge(result, _equal(result.differences), "", mistake)
-        if not _equal(result.differences):
-            result = in_float64(old, new, result, image, plan, _TOLERANCE64)
-            verdict = _judge(result, _only_rounding(result), _rounding(result), mistake)
+        result, verdict = _side_by_side(old, new, control, image or Image(), plan, mistake)
     if verdict.status is Status.PASS and budget > 0:
         result = look_for_unseen(new, result, budget)
         verdict = replace(verdict, details=(*verdict.details, *_unseen(result)))
     return verdict, result
+
+
+def _side_by_side(
+    old: Side,
+    new: Side,
+    control: Mapping[str, str],
+    image: Image,
+    plan: Plan | None,
+    mistake: str,
+) -> tuple[ForwardResult, Verdict]:
+    result = measure(old, new, control, image)
+    if plan is not None and plan.fold is not None:
+        return result, _judge_closeness(result, plan, mistake)
+    if _equal(result.differences):
+        return result, _judge(result, True, "", mistake)
+    result = in_float64(old, new, result, image, plan, _TOLERANCE64)
+    return result, _judge(result, _only_rounding(result), _rounding(result), mistake)
+
+
+def _judge_closeness(result: ForwardResult, plan: Plan | None, mistake: str) -> Verdict:
+    close, said = _within(result.differences, TOLERANCE), ""
+    if plan is not None and plan.fold is not None:
+        said = f", folded: {'equal up to rounding' if close else 'more than rounding'}"
+    return _judge(result, close, said, mistake)
 
 
 def _judge(result: ForwardResult, equal: bool, rounding: str, mistake: str) -> Verdict:

@@ -14,6 +14,7 @@ from mm_ckpt_migrate.archive.image import Extent
 from mm_ckpt_migrate.archive.transfer import measure
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.tensors import Tensor
+from mm_ckpt_migrate.fold import folded_storages
 from mm_ckpt_migrate.keys import fold
 from mm_ckpt_migrate.plan import Plan, averaged_table
 from mm_ckpt_migrate.report import Rung, Verdict, failed, passed
@@ -35,22 +36,29 @@ def check_integrity(
 ) -> Verdict:
     """Compare two files tensor by tensor under a plan.
 
+    What the plan folds is computed again from the source.
+
     Args:
         checksum: gives the CRC-32 of a storage's bytes.
+
+    Raises:
+        FoldError: the source has no such tensors, or they do not fit.
     """
     tables = [(source.tensors, output.tensors, plan.table)]
     if output.averaged or (source.averaged and output.tree):
         tables.append((source.averaged, output.averaged, averaged_table(plan)))
-    comparer = _Comparer(source, output, checksum)
+    folded = folded_storages(source, plan)
+    comparer = _Comparer(source, output, checksum, folded)
     wrong = [line for table in tables for line in _differences(comparer, *table)]
-    size = sum(extent.size for extent in output.extents.values())
+    size = sum(extent.size for extent in output.extents.values()) - sum(map(len, folded.values()))
     if wrong:
         return failed(Rung.INTEGRITY, f"{len(wrong)} differences from the source", wrong)
     count = sum(len(tensors) for _, tensors, _ in tables)
+    made = f"; {plan.fold.into}, folded, equal to the last bit" if plan.fold else ""
     return passed(
         Rung.INTEGRITY,
-        f"{count} tensors, each in one place; {len(output.extents)} storages with "
-        f"{size:,} bytes equal to the source's",
+        f"{count} tensors, each in one place; {len(output.extents) - len(folded)} storages with "
+        f"{size:,} bytes equal to the source's{made}",
     )
 
 
@@ -80,10 +88,18 @@ def _differences(
 class _Comparer:
     """Compares tensors, and pairs the storages that they view: one to one, or something is off."""
 
-    def __init__(self, source: Checkpoint, output: Checkpoint, checksum: Checksum) -> None:
+    def __init__(
+        self,
+        source: Checkpoint,
+        output: Checkpoint,
+        checksum: Checksum,
+        folded: Mapping[str, bytes],
+    ) -> None:
+        """`folded`: what storages of the source have to hold in the output instead."""
         self.source = source
         self.output = output
         self.checksum = checksum
+        self.folded = folded
         self.pairs: dict[str, str] = {}
         self.partners: dict[str, str] = {}
 
@@ -93,6 +109,8 @@ class _Comparer:
         if self.source.tree and self.output.tree:
             view = (before.offset, before.stride) == (after.offset, after.stride)
             return view and self._same_storage(before.storage, after.storage)
+        if before.storage in self.folded:
+            return self._is_folded(before.storage, after.storage)
         return self._content(self.source, before) == self._content(self.output, after)
 
     def _same_storage(self, old: str, new: str) -> bool:
@@ -100,10 +118,16 @@ class _Comparer:
         if old in self.pairs or new in self.partners:
             return self.pairs.get(old) == new and self.partners.get(new) == old
         self.pairs[old], self.partners[new] = new, old
+        if old in self.folded:
+            return self._is_folded(old, new)
         before, after = self.source.extents[old], self.output.extents[new]
         return before.size == after.size and self.checksum(self.source, before) == self.checksum(
             self.output, after
         )
+
+    def _is_folded(self, old: str, new: str) -> bool:
+        after = self.output.extents[new]
+        return self.output.source.read(after.offset, after.size) == self.folded[old]
 
     def _content(self, checkpoint: Checkpoint, tensor: Tensor) -> int:
         """CRC-32 of a tensor's elements in row-major order."""

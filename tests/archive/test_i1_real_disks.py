@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.files import golden_files
+from support.files import golden_file
 
 from mm_ckpt_migrate.errors import ExitCode
 
-OLD = golden_files("zip")[-1]
+OLD = golden_file("maskformer_r18_encoder")
 
 
 def on_tmpfs(folder: Path, options: str, script: str) -> subprocess.CompletedProcess[str]:

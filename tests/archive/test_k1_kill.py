@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from support.faults import run, run_struck
-from support.files import golden_files
+from support.files import golden_file
 
 from mm_ckpt_migrate.errors import ExitCode
 
 SIGKILL = -9
-OLD = golden_files("zip")[-1]
+OLD = golden_file("maskformer_r18_encoder")
 
 
 def convert(old: Path, new: Path, *options: str) -> tuple[str | Path, ...]:

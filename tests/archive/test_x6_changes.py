@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from support.files import golden_files, golden_id
+from support.files import golden_file, golden_id
 
 from mm_ckpt_migrate.archive import source as sources
 from mm_ckpt_migrate.archive.digest import DigestProcess
@@ -17,7 +17,7 @@ from mm_ckpt_migrate.convert import convert
 from mm_ckpt_migrate.errors import CheckpointError, DestinationError
 from mm_ckpt_migrate.options import Options
 
-GOLDEN = [golden_files("zip")[-1], golden_files("legacy")[-1]]
+GOLDEN = [golden_file("maskformer_r18_encoder"), golden_file("maskformer_swin")]
 each_container = pytest.mark.parametrize("golden", GOLDEN, ids=golden_id)
 
 

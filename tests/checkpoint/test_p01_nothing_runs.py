@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from support.faults import run
-from support.files import golden_files, write
+from support.files import golden_file, write
 from support.legacy import build_legacy
 from support.streams import ORDERED_DICT, call, mapping, name, stream, system_call, tensor, text
 from support.zips import Member, build_zip, torch_zip
@@ -25,7 +25,7 @@ from mm_ckpt_migrate.errors import ExitCode
 
 CANARY = "canary_module"
 WEIGHTS = mapping({"w": tensor()})
-ZIP, LEGACY = golden_files("zip")[-1], golden_files("legacy")[-1]
+ZIP, LEGACY = golden_file("maskformer_r18_encoder"), golden_file("maskformer_swin")
 
 _WATCHER = """
 import json, os, re, sys

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 from support.faults import run_in_terminal as run
-from support.files import golden_files, write
+from support.files import golden_file, write
 from support.streams import mapping, plain, stream, tensor, text
 from support.zips import Member, build_zip, torch_zip
 
 from mm_ckpt_migrate.errors import ExitCode
 
 ESCAPE = "\x1b[2J"
-GOLDEN = golden_files("zip")[-1]
+GOLDEN = golden_file("maskformer_r18_encoder")
 # Colours are the program's own; whatever else a terminal would act on, but for the line feed.
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

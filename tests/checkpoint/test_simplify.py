@@ -84,7 +84,7 @@ def saved(value: Any) -> bytes:
         return archive.read("archive/data.pkl")
 
 
-@pytest.fixture(params=golden_files(), ids=golden_id)
+@pytest.fixture(params=golden_files(holding="message_hub"), ids=golden_id)
 def genuine(request: pytest.FixtureRequest) -> Path:
     path: Path = request.param
     return path
@@ -108,7 +108,7 @@ def test_genuine_logs_keep_every_number(genuine: Path) -> None:
     made = load(simplified_file(genuine)[0])["message_hub"]
     assert list(made) == [*old, "log_history"]
     assert list(made["log_history"]) == list(old["log_scalars"])
-    assert len(made["log_history"]) >= 14
+    assert len(made["log_history"]) >= 8
     for name_, buffer in old["log_scalars"].items():
         logs, counts = buffer.data
         plain_ = made["log_history"][name_]
@@ -136,7 +136,7 @@ def test_mmengine_takes_a_genuine_hub_without_a_warning(genuine: Path, warned: l
 
 def test_genuine_report(genuine: Path) -> None:
     report = simplified_file(genuine)[1]
-    count = 22 if genuine.parent.name.startswith("mask2former") else 14
+    count = len(torch.load(genuine, weights_only=False)["message_hub"]["log_scalars"])
     assert (
         report[0] == f"{count} log buffers became plain dicts of numbers: message_hub.log_scalars"
     )

@@ -111,7 +111,7 @@ def test_usage(cli: Cli, old: Path) -> None:
     ("text", "words"),
     [
         ("import os\n", "old.py:1: an import is not read"),
-        ("x = 1\n", "old.py: it has no transformer of maskformer or mask2former"),
+        ("x = 1\n", "old.py: it has no setting that differs between the releases"),
         ("_base_ = 'gone.py'\n", "old.py:1: the base config 'gone.py' does not exist"),
         (SOURCE.replace("MultiheadAttention'", "MyAttention'"), "is the unknown type"),
         (SOURCE.replace("num_heads=2", "num_heads=2, extra=1"), "extra has no counterpart"),

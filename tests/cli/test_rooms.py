@@ -12,19 +12,22 @@ ROOT = Path(__file__).parents[2] / "mm_ckpt_migrate"
 # From the ground up. A room may import from the rooms before it, and from nothing else.
 ROOMS = (
     "__init__", "errors", "keys", "schema", "resources", "report",
-    "ruleset", "plan",
+    "operations", "ruleset", "plan", "layouts",
     "pickles", "archive", "checkpoint",
-    "options", "stamp", "training", "contents", "export", "rewrite", "carried",
-    "configs", "target", "target_config", "legacy", "zoo", "verify",
-    "choose", "decide_contents", "decide", "write", "migration", "convert",
-    "survey", "doctor", "demo", "htmlreport", "verification",
+    "options", "stamp", "training", "contents", "fold", "export", "rewrite", "carried",
+    "configs", "target", "target_config", "legacy", "zoo", "diagnosis", "verify",
+    "choose", "decide_contents", "decide_fold", "decide", "write", "migration", "convert",
+    "mmengine_loader", "batch",
+    "survey", "audit", "doctor", "demo", "htmlreport", "verification", "derive",
     "cli", "__main__",
 )  # fmt: skip
 PLAIN = ("errors", "keys", "schema", "report")
 STACK = {"torch", "numpy", "mmengine", "mmcv", "mmdet", "mmseg", "safetensors"}
 THIRD_PARTY = {
-    "yaml": ("ruleset", "configs"), "typer": ("cli",), "rich": ("cli",), "click": ("cli",),
-    "platformdirs": ("target", "legacy"), **dict.fromkeys(STACK, ("target", "legacy")),
+    "yaml": ("ruleset", "configs", "zoo"), "typer": ("cli",), "rich": ("cli",), "click": ("cli",),
+    "platformdirs": ("target", "legacy"),
+    **dict.fromkeys(STACK, ("target", "legacy", "mmengine_loader")),
+    "ruamel": ("zoo",),
     **dict.fromkeys(("jinja2", "markupsafe", "PIL"), ("htmlreport",)),
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))

@@ -1,8 +1,9 @@
-"""Make `old_models.json.xz`: the resolved models of the configs that an old release shipped.
+"""Make `old_models.json.xz`: the resolved models of the configs that old releases shipped.
 
-Run with the folders `.mim/configs` of mmsegmentation 1.0.0rc4 and mmdet 3.0.0rc4:
+Run with the folders of configs of mmsegmentation 1.0.0rc4, mmdet 3.0.0rc4 and mmdet 2.28.2, as
+their wheels have them in `.mim`:
 
-    python tests/configs/make_old_models.py MMSEG_CONFIGS MMDET_CONFIGS
+    python tests/configs/make_old_models.py MMSEG_CONFIGS MMDET_CONFIGS MMDET2_CONFIGS
 """
 
 from __future__ import annotations
@@ -10,13 +11,21 @@ from __future__ import annotations
 import json
 import lzma
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mm_ckpt_migrate.configs.read import read_config
 
 FILE = Path(__file__).with_name("old_models.json.xz")
-FOLDERS = ("maskformer", "mask2former")
+MASKS = ("maskformer", "mask2former")
+DETRS = ("detr", "deformable_detr")
+# Of each release, in the order of the arguments; the first two names are those of the packages.
+FOLDERS = {
+    "mmseg": MASKS,
+    "mmdet": MASKS + DETRS,
+    "mmdet-2.28.2": (*MASKS, *DETRS, "yolact", "rpn"),
+}
 TUPLE = "(tuple)"
 
 
@@ -38,17 +47,26 @@ def from_json(value: Any) -> Any:
     return value
 
 
-def load() -> dict[str, Any]:
-    """`mmseg::folder/name.py` to its `model`."""
-    loaded: dict[str, Any] = from_json(json.loads(lzma.decompress(FILE.read_bytes())))
-    return loaded
+@cache
+def _read() -> Any:
+    return json.loads(lzma.decompress(FILE.read_bytes()))
 
 
-def main(mmseg: Path, mmdet: Path) -> None:
+def load(*folders: str, releases: tuple[str, ...] = ("mmseg", "mmdet")) -> dict[str, Any]:
+    """`mmseg::folder/name.py` to its `model`, of those folders and releases."""
+    return {
+        name: from_json(model)
+        for name, model in _read().items()
+        if name.partition("::")[0] in releases
+        if name.partition("::")[2].partition("/")[0] in folders
+    }
+
+
+def main(*roots: Path) -> None:
     models = {
-        f"{package}::{path.relative_to(root).as_posix()}": to_json(read_config(path)["model"])
-        for package, root in (("mmseg", mmseg), ("mmdet", mmdet))
-        for folder in FOLDERS
+        f"{release}::{path.relative_to(root).as_posix()}": to_json(read_config(path)["model"])
+        for (release, folders), root in zip(FOLDERS.items(), roots, strict=True)
+        for folder in folders
         for path in sorted((root / folder).glob("*.py"))
     }
     text = json.dumps(models, separators=(",", ":")).encode()
@@ -56,4 +74,4 @@ def main(mmseg: Path, mmdet: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

@@ -75,9 +75,15 @@ def test_comments_formatting_and_order_stay(library: Library) -> None:
         """).replace("ffn_drop=0.0, num_fcs=2)", "ffn_drop=0.0,\n                    num_fcs=2)")
 
 
-@pytest.mark.parametrize(
-    "path", sorted(GOLDEN.glob("*/old_config.py")), ids=lambda p: p.parent.name
-)
+# Where one head holds all that changes.
+ONE_HEAD = [
+    path
+    for path in sorted(GOLDEN.glob("*/old_config.py"))
+    if "transformer_decoder=" in path.read_text().partition("decode_head=dict(")[2]
+]
+
+
+@pytest.mark.parametrize("path", ONE_HEAD, ids=lambda p: p.parent.name)
 def test_of_a_genuine_dump_only_lines_about_the_head_change(path: Path, library: Library) -> None:
     text = path.read_text()
     result = migrate_text(text, str(path), library.families)
@@ -197,7 +203,8 @@ def test_without_edits_nothing_changes(library: Library) -> None:
     for path in GOLDEN.glob("*/*_config.py"):
         assert edited_source(path.read_text(), []) == path.read_text()
         new = path.with_name("new_config.py").read_text()
-        result = migrate_text(new, "new.py", library.families)
+        # With weights, as some families' configs never changed.
+        result = migrate_text(new, "new.py", library.families, ())
         assert (result.text, result.changes, result.form) == (new, (), "unchanged")
 
 

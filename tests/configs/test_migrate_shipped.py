@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from make_old_models import load
+from make_old_models import MASKS, load
 
 from mm_ckpt_migrate.configs.migrate import migrate_config
 from mm_ckpt_migrate.configs.read import read_config
 from mm_ckpt_migrate.configs.shipped import shipped_config
 from mm_ckpt_migrate.ruleset.library import Library
 
-OLD = load()
+OLD = load(*MASKS)
 
 # What differs, and why that is right. Nothing else may.
 FFN_DROP = "ffn_drop: the old decoder layer computed with 0.0, whatever ffn_cfgs said"

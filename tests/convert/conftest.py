@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 # `support` lies beside the rooms' folders; the golden checkpoints' makers know the raw outputs.
 sys.path += [str(HERE.parent), str(HERE.parent / "make_golden")]
 
-from golden_cases import CASES, NAMES, Case, edited, run, skip_without_stack  # noqa: E402
+from golden_cases import CASES, LOGGED, NAMES, Case, edited, run, skip_without_stack  # noqa: E402
 
 from mm_ckpt_migrate.convert import convert  # noqa: E402
 from mm_ckpt_migrate.errors import MigrateError  # noqa: E402
@@ -34,6 +34,12 @@ def schema_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(params=NAMES)
 def case(request: pytest.FixtureRequest) -> Case:
+    return CASES[request.param]
+
+
+@pytest.fixture(params=LOGGED)
+def logged(request: pytest.FixtureRequest) -> Case:
+    """A case of mmengine: mmcv 1.x kept no message hub."""
     return CASES[request.param]
 
 

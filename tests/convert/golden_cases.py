@@ -45,7 +45,7 @@ class Case:
 
     @property
     def other_family(self) -> str:
-        return FAMILIES[1 - FAMILIES.index(self.family)]
+        return next(name for name in FAMILIES if name != self.family)
 
     @property
     def training_state(self) -> tuple[str, ...]:
@@ -62,9 +62,10 @@ def _case(folder: Path) -> Case:
 
 CASES = {folder.name: _case(folder) for folder in sorted(GOLDEN.iterdir())}
 NAMES = list(CASES)
-# One of each container, family and backbone: enough where all five would tell no more.
+# One of each container, family and backbone: enough where all of them would tell no more.
 FEW = ["mask2former_r18", "maskformer_swin"]
 ZIP = [case.name for case in CASES.values() if case.container == "zip"]
+LOGGED = [case.name for case in CASES.values() if "message_hub" in case.sections]
 LEGACY = [case.name for case in CASES.values() if case.container == "legacy"]
 
 

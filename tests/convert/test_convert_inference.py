@@ -32,10 +32,10 @@ def inference(case: Case, new: Path, **options: Any) -> tuple[ConvertReport, Any
 
 
 @pytest.mark.parametrize("keep_as_is", [False, True])
-def test_what_is_in_the_file(case: Case, keep_as_is: bool, tmp_path: Path) -> None:
+def test_what_is_in_the_file(logged: Case, keep_as_is: bool, tmp_path: Path) -> None:
     """It loads at torch's defaults in any case: nothing is left that torch would refuse."""
-    report, new = inference(case, tmp_path / "new.pth", keep_as_is=keep_as_is)
-    old = load(case.old)
+    report, new = inference(logged, tmp_path / "new.pth", keep_as_is=keep_as_is)
+    old = load(logged.old)
     assert list(new) == ["meta", "state_dict", "message_hub"]
     text = new["meta"]["cfg"]
     assert text != old["meta"]["cfg"]
@@ -43,6 +43,7 @@ def test_what_is_in_the_file(case: Case, keep_as_is: bool, tmp_path: Path) -> No
         "log_scalars": {}, "runtime_info": {"cfg": text}, "resumed_keys": {}
     }  # fmt: skip
     assert {entry["text"] for entry in new["meta"][STAMP]["configs"]} == {old["meta"]["cfg"]}
+    assert old["meta"].pop("dataset_meta").items() <= new["meta"].pop("dataset_meta").items()
     assert {k: v for k, v in new["meta"].items() if k not in ("cfg", STAMP)} == {
         k: v for k, v in old["meta"].items() if k != "cfg"
     }

@@ -1,71 +1,116 @@
-"""Pack a folder of layout tables into three small files for the tests.
+"""Pack layout tables, and what the metafiles of the releases say, into the package's two tables.
 
-    python collect.py SOURCE_FOLDER
+    python collect.py SOURCE_FOLDER RELEASE=PACKAGE_FOLDER...
 
 SOURCE_FOLDER holds `PACKAGE-VERSION.json` (config to layout id) and `tables/ID.json.gz` (the
-layout). The files are written beside this script.
+layout). Each PACKAGE_FOLDER is an unpacked wheel's `mmdet` or `mmseg`, such as
+`mmdet-2.28.2=wheels/mmdet`. Afterwards run `collect_loading.py`.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-import lzma
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-FAMILIES = ("maskformer/", "mask2former/", "mask2former_vis/")
+from counterparts import counterparts, read_weights
+
+from mm_ckpt_migrate.layouts.outline import outline
+from mm_ckpt_migrate.layouts.table import LAYOUTS
+from mm_ckpt_migrate.layouts.weights import WEIGHTS
+
+RELEASES = (
+    "mmdet-2.28.2", "mmdet-3.0.0rc4", "mmdet-3.3.0",
+    "mmsegmentation-0.30.0", "mmsegmentation-1.0.0rc4", "mmsegmentation-1.2.2",
+)  # fmt: skip
 
 
-def read_configs(source: Path) -> dict[str, dict[str, str]]:
-    """Release to config to layout id."""
-    tables = {path.stem: json.loads(path.read_text()) for path in sorted(source.glob("*.json"))}
-    return {release: dict(sorted(t["configs"].items())) for release, t in tables.items()}
+class Packer:
+    """Gives each segment, kind of tensor and module one number."""
+
+    def __init__(self) -> None:
+        self.segments: dict[str, int] = {}
+        self.kinds: dict[tuple[Any, ...], int] = {}
+        self.modules: dict[tuple[int, ...], int] = {}
+
+    def module(self, rows: Sequence[tuple[list[str], int]]) -> int:
+        """The number of the module with these keys; what is below a child stands together."""
+        flat: list[int] = []
+        start = 0
+        while start < len(rows):
+            path, kind = rows[start]
+            end = start + 1
+            while len(path) > 1 and end < len(rows) and rows[end][0][0] == path[0]:
+                end += 1
+            below = [(row[1:], number) for row, number in rows[start:end]]
+            child = self.module(below) if len(path) > 1 else ~kind
+            flat += (self.segments.setdefault(path[0], len(self.segments)), child)
+            start = end
+        assert len(set(flat[::2])) == len(flat) // 2, "a state dict in no order of modules"
+        return self.modules.setdefault(tuple(flat), len(self.modules))
+
+    def kind(self, shape: list[int], dtype: str, parameter: bool) -> int:
+        return self.kinds.setdefault((tuple(shape), dtype, int(parameter)), len(self.kinds))
+
+    def layout(self, table: dict[str, Any]) -> dict[str, Any]:
+        rows = [(name.split("."), self.kind(*kind)) for name, *kind in table["keys"]]
+        names = outline(name for name, *_ in table["keys"])
+        outlined = sorted((name.split("."), self.kind([], "", False)) for name in names)
+        return {
+            "root": self.module(rows),
+            "size": len(rows),
+            "outline": self.module(outlined),
+            "ties": table["ties"],
+        }
 
 
-def read_table(source: Path, name: str) -> list[list[Any]]:
-    """The state dict of a layout: name, shape, dtype."""
-    with gzip.open(source / "tables" / f"{name}.json.gz", "rt") as file:
-        return [key[:3] for key in json.load(file)["keys"]]
+def pack(source: Path, weights: dict[str, dict[str, str]]) -> dict[str, Any]:
+    packer = Packer()
+    numbers: dict[str, int] = {}
+    layouts: list[dict[str, Any]] = []
+    releases: dict[str, dict[str, int]] = {}
+    for release in RELEASES:
+        releases[release] = {}
+        configs = json.loads((source / f"{release}.json").read_text())["configs"]
+        for config, name in sorted(configs.items()):
+            if name not in numbers:
+                numbers[name] = len(layouts)
+                table = (source / "tables" / f"{name}.json.gz").read_bytes()
+                layouts.append(packer.layout(json.loads(gzip.decompress(table))))
+            releases[release][config] = numbers[name]
+    return {
+        "segments": list(packer.segments),
+        "kinds": list(packer.kinds),
+        "modules": list(packer.modules),
+        "layouts": layouts,
+        "releases": releases,
+        "counterparts": counterparts(releases, weights),
+    }
 
 
-def read_parameters(source: Path, name: str) -> dict[str, list[list[int]]]:
-    """`named_parameters()` in its order, as runs of places in the state dict; and the ties."""
-    with gzip.open(source / "tables" / f"{name}.json.gz", "rt") as file:
-        table = json.load(file)
-    place = {key[0]: number for number, key in enumerate(table["keys"])}
-    runs: list[list[int]] = []
-    for number in (place[parameter] for parameter in table["param_order"]):
-        if runs and number == sum(runs[-1]):
-            runs[-1][1] += 1
-        else:
-            runs.append([number, 1])
-    return {"runs": runs, "ties": [[place[key] for key in group] for group in table["ties"]]}
+def rows_by_file(weights: dict[str, dict[str, str]]) -> dict[str, Any]:
+    files = sorted({file for listed in weights.values() for file in listed})
+    return {
+        "releases": RELEASES,
+        "files": {file: [weights[release].get(file) for release in RELEASES] for file in files},
+    }
 
 
-def write(name: str, data: object) -> None:
+def write(path: Path, data: object) -> None:
     text = json.dumps(data, separators=(",", ":")).encode()
-    (HERE / name).write_bytes(lzma.compress(text, preset=9))
+    path.write_bytes(gzip.compress(text, 9, mtime=0))
+    print(f"{path.name}: {path.stat().st_size:,} bytes")  # noqa: T201
 
 
 def main() -> None:
-    source = Path(sys.argv[1])
-    configs = read_configs(source)
-    every = {name for table in configs.values() for name in table.values()}
-    tables = {name: read_table(source, name) for name in sorted(every)}
-    names = {name: [key for key, _, _ in table] for name, table in tables.items()}
-    write("names.json.xz", {"configs": configs, "names": names})
-    write("parameters.json.xz", {name: read_parameters(source, name) for name in sorted(every)})
-    ours = {
-        name
-        for table in configs.values()
-        for config, name in table.items()
-        if config.startswith(FAMILIES)
-    }
-    write("layouts.json.xz", {name: tables[name] for name in sorted(ours)})
-    print(f"{len(names)} layouts by name, {len(ours)} in full")  # noqa: T201
+    source, *packages = sys.argv[1:]
+    folders = dict(package.split("=", 1) for package in packages)
+    weights = {release: read_weights(Path(folders[release])) for release in RELEASES}
+    write(LAYOUTS, pack(Path(source), weights))
+    write(WEIGHTS, rows_by_file(weights))
 
 
 if __name__ == "__main__":

@@ -35,21 +35,21 @@ def modules(scope: str, config: str) -> dict[str, int | None]:
 
     root = Path(str(import_module(scope).__file__)).parent / ".mim" / "configs"
     model = Config.fromfile(root / config).model
-    _forget_weights(model)
+    forget_weights(model)
     init_default_scope(scope)
     built: Any = import_module(f"{scope}.registry").MODELS.build(model)
     return {path: entry.get("version") for path, entry in built.state_dict()._metadata.items()}
 
 
-def _forget_weights(value: Any) -> None:
+def forget_weights(value: Any) -> None:
     if isinstance(value, dict):
         for key in ("init_cfg", "pretrained"):
             value.pop(key, None)
         for item in value.values():
-            _forget_weights(item)
+            forget_weights(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            _forget_weights(item)
+            forget_weights(item)
 
 
 def main() -> None:

@@ -1,14 +1,16 @@
-"""Read the packed layouts; see README.md."""
+"""The layouts of real models, from the package's table; see README.md."""
 
 from __future__ import annotations
 
 import json
 import lzma
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mm_ckpt_migrate.schema import Schema, TensorSpec
+from mm_ckpt_migrate.layouts.table import load_table
+from mm_ckpt_migrate.schema import Schema
 
 HERE = Path(__file__).parent
 OLD, NEW = "mmsegmentation-1.0.0rc4", "mmsegmentation-1.2.2"
@@ -17,18 +19,20 @@ FOLDERS = ("maskformer/", "mask2former/")
 
 
 @cache
-def _read(name: str) -> Any:
-    return json.loads(lzma.decompress((HERE / name).read_bytes()))
+def _modules() -> Any:
+    return json.loads(lzma.decompress((HERE / "modules.json.xz").read_bytes()))
 
 
-def configs(release: str) -> dict[str, str]:
-    """Layout id of every config of a release."""
-    return _read("names.json.xz")["configs"][release]
+def configs(release: str) -> Mapping[str, int]:
+    """Number of the layout of every config of a release."""
+    return load_table().releases[release]
 
 
-def all_names() -> dict[str, list[str]]:
-    """Keys of every layout, by id."""
-    return _read("names.json.xz")["names"]
+@cache
+def all_names() -> dict[int, list[str]]:
+    """Keys of every layout, by its number."""
+    table = load_table()
+    return {number: list(table.schema(number).names) for number in range(len(table))}
 
 
 def names(release: str, config: str) -> list[str]:
@@ -37,32 +41,27 @@ def names(release: str, config: str) -> list[str]:
 
 def modules(release: str, config: str) -> dict[str, int | None]:
     """`_metadata` of the model that a config builds; recorded for four configs."""
-    return _read("modules.json.xz")[release][config]
+    return _modules()[release][config]
 
 
 def recorded_modules(release: str) -> list[str]:
-    return list(_read("modules.json.xz")[release])
+    return list(_modules()[release])
 
 
 def layout(release: str, config: str) -> Schema:
-    """The state dict of a MaskFormer or Mask2Former config, with `_metadata` where recorded."""
-    table = _read("layouts.json.xz")[configs(release)[config]]
-    specs = tuple(TensorSpec(name, tuple(shape), dtype) for name, shape, dtype in table)
-    return Schema(specs, _read("modules.json.xz").get(release, {}).get(config))
+    """The state dict of a config, with `_metadata` where recorded; ties are in `ties`."""
+    schema = load_table().schema(configs(release)[config])
+    return Schema(schema.tensors, _modules().get(release, {}).get(config))
 
 
-def parameters(name: str) -> list[str]:
-    """`named_parameters()` of the model that a layout was read off, by its id."""
-    keys = all_names()[name]
-    runs = _read("parameters.json.xz")[name]["runs"]
-    return [keys[start + step] for start, length in runs for step in range(length)]
+def parameters(number: int) -> list[str]:
+    """`named_parameters()` of the model that a layout was read off."""
+    return list(load_table().parameters(number))
 
 
-def ties(name: str) -> tuple[tuple[str, ...], ...]:
+def ties(number: int) -> tuple[tuple[str, ...], ...]:
     """Groups of keys that share one tensor in the model that a layout was read off."""
-    keys = all_names()[name]
-    groups = _read("parameters.json.xz")[name]["ties"]
-    return tuple(tuple(keys[number] for number in group) for group in groups)
+    return load_table().ties[number]
 
 
 def family_of(config: str) -> str:

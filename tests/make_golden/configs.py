@@ -142,6 +142,8 @@ def scoped(node: Any) -> Any:
 
 def shrink(node: Any, sizes: Mapping[str, Any] = SIZES) -> None:
     """Set every field named in `sizes`, at any depth."""
+    for item in node if isinstance(node, list) else ():
+        shrink(item, sizes)
     for key, value in node.items() if isinstance(node, dict) else ():
         if key in sizes:
             node[key] = sizes[key]

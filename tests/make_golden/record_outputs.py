@@ -8,6 +8,7 @@ array `image` of an .npz file. With `--reference` the largest difference is prin
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -19,23 +20,23 @@ import numpy.typing as npt
 import torch
 
 Arrays: TypeAlias = dict[str, npt.NDArray[np.float32]]
-OUTPUTS = ("cls_logits", "mask_logits", "seg_logits")
+ROOT = Path(__file__).resolve().parents[2]
 STRIDE = 8
 PACKAGES = ("torch", "numpy", "mmengine", "mmcv", "mmdet", "mmseg")
 
 
 def build_model(config: Path) -> Any:
-    """The segmentor of a config, in eval mode, not initialised."""
+    """The model of a config, in eval mode, not initialised."""
     mmcv_ext_stub.install()
     # mmseg swallows a failed import of mmdet, and fails later with an unrelated message.
     import_module("mmdet.models.dense_heads")
-    import_module("mmseg.models")
     from mmengine.config import Config
     from mmengine.registry import init_default_scope
-    from mmseg.registry import MODELS
 
-    init_default_scope("mmseg")
-    return MODELS.build(Config.fromfile(str(config)).model).eval()
+    cfg = Config.fromfile(str(config))
+    import_module(f"{cfg.default_scope}.models")
+    init_default_scope(cfg.default_scope)
+    return import_module(f"{cfg.default_scope}.registry").MODELS.build(cfg.model).eval()
 
 
 def load_state_dict(path: Path, *, bare: bool = False) -> Any:
@@ -47,8 +48,15 @@ def load_state_dict(path: Path, *, bare: bool = False) -> Any:
 def raw_outputs(model: Any, image: torch.Tensor) -> Arrays:
     """Class and mask logits of every decoder layer, and the segmentation on a coarse grid.
 
-    The head's own `forward` gives the logits. `encode_decode` is the whole path of inference.
+    The head's own `forward` gives the logits. `encode_decode` is the whole path of inference. Of
+    any other model, what the product itself compares.
     """
+    if not hasattr(getattr(model, "decode_head", None), "query_embed"):
+        sys.path.append(str(ROOT))
+        found: Arrays = import_module("mm_ckpt_migrate.target.outputs").measured(
+            model, image.numpy()
+        )
+        return found
     from mmseg.structures import SegDataSample
 
     size = tuple(image.shape[-2:])
@@ -74,7 +82,8 @@ def outputs_of(config: Path, state_dict: Mapping[str, Any], image: torch.Tensor)
 
 def max_abs_diff(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, float]:
     """The largest absolute difference of each output."""
-    return {key: float(np.abs(first[key] - second[key]).max()) for key in OUTPUTS}
+    names = [name for name in {**first, **second} if name != "image"]
+    return {name: float(np.abs(first[name] - second[name]).max()) for name in names}
 
 
 def versions() -> dict[str, str]:

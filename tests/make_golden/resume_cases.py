@@ -64,6 +64,10 @@ class ResumeCase:
     ema: bool = False
 
     @property
+    def derived_from(self) -> str:
+        return f"mmseg/.mim/configs/{self.shipped}"
+
+    @property
     def batch_size(self) -> int:
         """One picture where a release's memory layout could decide which values are dropped.
 

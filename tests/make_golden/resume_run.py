@@ -8,6 +8,7 @@ Both files hold one entry for each name. A job is `{"kind": "steps", "checkpoint
 go through JSON without loss.
 """
 
+import copy
 import json
 import sys
 from pathlib import Path
@@ -17,17 +18,21 @@ import mmcv_ext_stub
 
 mmcv_ext_stub.install()
 
-import mmdet.models.dense_heads  # noqa: E402, F401  (mmseg would swallow a failure of this)
+import mmdet.models.dense_heads  # noqa: E402  (mmseg would swallow a failure of this)
+import mmdet.registry  # noqa: E402
+import mmdet.utils  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from mmdet.structures import DetDataSample  # noqa: E402
+from mmdet.structures.mask import BitmapMasks  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 from mmengine.hooks import EMAHook, Hook  # noqa: E402
 from mmengine.logging import MessageHub  # noqa: E402
 from mmengine.optim import build_optim_wrapper  # noqa: E402
-from mmengine.registry import PARAM_SCHEDULERS  # noqa: E402
+from mmengine.registry import MODELS, PARAM_SCHEDULERS, init_default_scope  # noqa: E402
 from mmengine.runner import Runner  # noqa: E402
-from mmengine.structures import PixelData  # noqa: E402
-from mmseg.registry import DATASETS, MODELS  # noqa: E402
+from mmengine.structures import InstanceData, PixelData  # noqa: E402
+from mmseg.registry import DATASETS  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
 from mmseg.utils import register_all_modules  # noqa: E402
 
@@ -53,6 +58,24 @@ class FixedShapes(torch.utils.data.Dataset):
         size = self.labels[index].shape
         sample = SegDataSample(metainfo=dict.fromkeys(("img_shape", "ori_shape"), size))
         sample.gt_sem_seg = PixelData(data=torch.from_numpy(self.labels[index]).long()[None])
+        return {"inputs": torch.from_numpy(self.images[index]), "data_samples": sample}
+
+
+@mmdet.registry.DATASETS.register_module(name="FixedShapes")
+class FixedInstances(FixedShapes):
+    """The same pictures for detectors: what is of one class is one thing."""
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        label = self.labels[index]
+        masks = [label == number for number in np.unique(label)]
+        boxes = [[*np.argwhere(mask).min(0)[::-1], *np.argwhere(mask).max(0)[::-1] + 1]
+                 for mask in masks]  # fmt: skip
+        sample = DetDataSample(metainfo=dict.fromkeys(("img_shape", "ori_shape"), label.shape))
+        sample.gt_instances = InstanceData(
+            bboxes=torch.tensor(np.array(boxes), dtype=torch.float32),
+            labels=torch.from_numpy(np.unique(label)).long(),
+            masks=BitmapMasks(np.stack(masks).astype(np.uint8), *label.shape),
+        )
         return {"inputs": torch.from_numpy(self.images[index]), "data_samples": sample}
 
 
@@ -117,6 +140,7 @@ def further_steps(checkpoint: Path, optimizer: Path | None = None) -> Result:
     """STEPS optimizer steps on one fixed batch, with the checkpoint's own optimizer state."""
     content = torch.load(checkpoint, map_location="cpu")
     cfg = Config.fromstring(content["meta"]["cfg"], ".py")
+    init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model)
     torch.nn.Module.load_state_dict(model, trained_weights(content), strict=True)
     # Before `train()`, as the Runner does it: only there does Swin freeze its stages.
@@ -132,18 +156,19 @@ def further_steps(checkpoint: Path, optimizer: Path | None = None) -> Result:
     wrapper.load_state_dict(content["optimizer"])
     for scheduler, state in zip(schedulers, content["param_schedulers"], strict=True):
         scheduler.load_state_dict(state)
-    return run_steps(model, wrapper, schedulers, cfg.train_dataloader.batch_size)
+    dataset = FixedInstances() if cfg.default_scope == "mmdet" else FixedShapes()
+    items = [dataset[index] for index in range(cfg.train_dataloader.batch_size)]
+    return run_steps(model, wrapper, schedulers, items)
 
 
-def run_steps(model: Any, wrapper: Any, schedulers: list[Any], batch_size: int) -> Result:
+def run_steps(model: Any, wrapper: Any, schedulers: list[Any], items: list[Result]) -> Result:
     """Losses, norms of the gradient and learning rates, step by step."""
     model.train()
     losses, norms, rates = [], [], []
     for step in range(STEPS):
         torch.manual_seed(SEED + step)
         rates.append(sorted(set(wrapper.get_lr()["lr"])))
-        items = [FixedShapes()[index] for index in range(batch_size)]
-        batch = {key: [item[key] for item in items] for key in items[0]}
+        batch = {key: [copy.deepcopy(item[key]) for item in items] for key in items[0]}
         data = model.data_preprocessor(batch, True)
         loss, _ = model.parse_losses(model(**data, mode="loss"))
         wrapper.update_params(loss)
@@ -197,9 +222,15 @@ def run_job(name: str, job: Result) -> Any:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
+def register() -> None:
+    """Make all that a config of either package names known."""
+    mmdet.utils.register_all_modules(init_default_scope=False)
+    register_all_modules(init_default_scope=True)
+
+
 def main(jobs_file: str, results_file: str) -> None:
     torch.set_num_threads(1)
-    register_all_modules(init_default_scope=True)
+    register()
     jobs = json.loads(Path(jobs_file).read_text(encoding="utf-8"))
     results = {name: run_job(name, job) for name, job in jobs.items()}
     Path(results_file).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

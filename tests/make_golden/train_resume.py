@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 # The old mmengine predates torch's `weights_only`.
 os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
@@ -26,10 +26,12 @@ import torch
 from mmengine.config import Config
 from record_outputs import versions
 from resume_cases import CASES, CROP, SAVED_AT, ResumeCase, build_config
+from resume_detectors import DETECTORS, DetectorResumeCase, build_detector_config
 from train_old import SCRATCH
 
 PICTURES = 5
 RUN = Path(resume_run.__file__)
+Case: TypeAlias = ResumeCase | DetectorResumeCase
 
 
 def write_pictures(path: Path) -> None:
@@ -42,11 +44,12 @@ def write_pictures(path: Path) -> None:
     np.savez_compressed(path, images=np.stack(images), labels=np.stack(labels))
 
 
-def train(case: ResumeCase) -> tuple[Path, list[dict[str, Any]]]:
+def train(case: Case) -> tuple[Path, list[dict[str, Any]]]:
     """The real Runner, from a config file; the checkpoint, and what the iterations did."""
     shutil.rmtree(Path("work_dirs") / case.name, ignore_errors=True)
     config_file = Path(f"{case.name}.py")
-    build_config(case).dump(config_file)
+    build = build_config if isinstance(case, ResumeCase) else build_detector_config
+    build(case).dump(config_file)
     iterations = resume_run.watched(Config.fromfile(str(config_file)))
     return Path("work_dirs") / case.name / f"iter_{SAVED_AT}.pth", iterations
 
@@ -64,7 +67,7 @@ def relative(first: list[float], second: list[float]) -> float:
     return max(abs(a - b) / abs(b) for a, b in zip(first, second, strict=True))
 
 
-def record(case: ResumeCase, checkpoint: Path, iterations: list[dict[str, Any]]) -> dict[str, Any]:
+def record(case: Case, checkpoint: Path, iterations: list[dict[str, Any]]) -> dict[str, Any]:
     """What the JSON file of a case says."""
     steps = {"kind": "steps", "checkpoint": str(checkpoint)}
     resume = {"kind": "runner", "checkpoint": str(checkpoint), "work_dir": "work_dirs/resumed"}
@@ -79,7 +82,7 @@ def record(case: ResumeCase, checkpoint: Path, iterations: list[dict[str, Any]])
         "ema": case.ema,
         "batch_size": case.batch_size,
         "sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
-        "derived_from": f"mmseg/.mim/configs/{case.shipped}",
+        "derived_from": case.derived_from,
         "seed": case.seed,
         "old_stack": versions(),
         "repeated_max_rel_diff": relative(results["again"]["losses"], first["losses"]),
@@ -89,7 +92,7 @@ def record(case: ResumeCase, checkpoint: Path, iterations: list[dict[str, Any]])
     }
 
 
-def make(case: ResumeCase, folder: Path) -> None:
+def make(case: Case, folder: Path) -> None:
     """Train, record, and keep the checkpoint."""
     trained, iterations = train(case)
     facts = record(case, trained, iterations)
@@ -100,17 +103,17 @@ def make(case: ResumeCase, folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("out_dir", type=Path)
-    parser.add_argument("cases", nargs="*", metavar="CASE", default=list(CASES))
+    parser.add_argument("cases", nargs="*", metavar="CASE", default=[*CASES, *DETECTORS])
     args = parser.parse_args()
     folder = args.out_dir.resolve()
     torch.set_num_threads(1)
-    resume_run.register_all_modules(init_default_scope=True)
+    resume_run.register()
     SCRATCH.mkdir(exist_ok=True)
     os.chdir(SCRATCH)
     if not resume_run.SHAPES.exists():
         write_pictures(resume_run.SHAPES)
     for name in args.cases:
-        make(CASES[name], folder)
+        make(CASES.get(name) or DETECTORS[name], folder)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ a Runner that was never interrupted (`tests/make_golden/train_resume.py`). What 
 
 | | steps | Runner | another instruction set | optimizer as it was |
 |---|---|---|---|---|
-| loss, relative | 1.2e-7 | 1.2e-7 | 2.1e-7 | 1.1e-3 to 5.3e-3 |
-| norm of the gradient, relative | 3.1e-6 | 8.3e-7 | 2.7e-6 | 6.5e-2 to 5.6e-1 |
+| loss, relative | 1.2e-7 | 1.9e-7 | 2.1e-7 | 1.1e-3 to 5.3e-3 |
+| norm of the gradient, relative | 1.3e-5 | 8.3e-7 | 6.9e-5 | 6.5e-2 to 1.1 |
 
-MaskFormer is equal to the last bit. Mask2Former's norm of the gradient, by which it is clipped, is
-summed in another order. A CPU with other vector registers (`ATEN_CPU_CAPABILITY=avx2`, `default`)
-sums in another order too. The tolerances lie between those columns, far from either.
+MaskFormer is equal to the last bit. Of the others the norm of the gradient, by which it is clipped,
+is summed in another order. A CPU with other vector registers (`ATEN_CPU_CAPABILITY=avx2`,
+`default`) sums in another order too. The tolerances lie between those columns, far from either.
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ LOSS_TOLERANCE, GRADIENT_TOLERANCE = 2e-5, 1e-3
 FLOAT_TOLERANCE = 1e-12  # of learning rates, which are computed in the same order in Python
 EXACT = ("iter", "logged_iter", "adam_steps", "ema_steps")
 RATES = ("lr", "betas", "base_lr")
-MASK2FORMER = [name for name, case in CASES.items() if case.facts["family"] == "mask2former"]
+REORDERED = [name for name, case in CASES.items() if case.facts["family"] != "maskformer"]
+# What torch and mmengine say where the optimizer's own shape gives the wrong order away.
+REFUSALS = ("different number of parameter groups", "size of tensor")
+DROPS_OUT = ("maskformer", "detr", "deformable_detr")
 
 
 def same_draws_or_skip(case: Recorded, result: dict[str, Any]) -> None:
-    """Losses depend on random points, and MaskFormer's on dropout."""
+    """Losses depend on random points, and most families' on dropout."""
     old, new = case.facts["steps"]["draws"], result["draws"]
-    kinds = ("rand", "dropout") if case.facts["family"] == "maskformer" else ("rand",)
+    kinds = ("rand", "dropout") if case.facts["family"] in DROPS_OUT else ("rand",)
     if any(old[kind] != new[kind] for kind in kinds):
         pytest.skip("this build of torch draws other random numbers than the recording one")
 
@@ -60,21 +63,22 @@ def test_the_old_release_repeats_itself(case: Recorded) -> None:
 
 
 def test_the_recordings_stay_small() -> None:
-    assert sum(file.stat().st_size for file in HERE.iterdir() if file.is_file()) < 3_000_000
+    assert sum(file.stat().st_size for file in HERE.iterdir() if file.is_file()) < 4_000_000
 
 
 def test_every_kind_is_there() -> None:
     """Both families, both backbones, frozen or not; one group for all, and averaged weights."""
-    kinds = {
-        (case.facts["family"], "swin" in name, case.facts["frozen"]) for name, case in CASES.items()
-    }
-    assert len(kinds) == len(CASES) == 8
-    facts = [case.facts for case in CASES.values()]
-    assert {fact["family"] for fact in facts if not fact["paramwise"]} == {
+    segmentors = {n: c.facts for n, c in CASES.items() if c.facts["derived_from"][:5] == "mmseg"}
+    kinds = {(fact["family"], "swin" in n, fact["frozen"]) for n, fact in segmentors.items()}
+    assert len(kinds) == len(segmentors) == 8
+    assert {fact["family"] for fact in segmentors.values() if not fact["paramwise"]} == {
         "maskformer",
         "mask2former",
     }
-    assert any(fact["ema"] for fact in facts)
+    assert any(fact["ema"] for fact in segmentors.values())
+    detectors = [case.facts for name, case in CASES.items() if name not in segmentors]
+    families = {fact["family"] for fact in detectors}
+    assert families == {"detr", "deformable_detr", "mask2former"}
 
 
 # --- five steps -----------------------------------------------------------------------------------
@@ -91,13 +95,13 @@ def test_five_steps_give_the_old_losses(case: Recorded, outcomes: Outcomes) -> N
 
 
 @pytest.mark.mm
-@pytest.mark.parametrize("name", MASK2FORMER)
+@pytest.mark.parametrize("name", REORDERED)
 def test_the_optimizer_as_it_was_does_not(name: str, outcomes: Outcomes) -> None:
     """The check can fail: weights, names and config are right, only the order is the old one."""
     case = CASES[name]
     plain = outcomes.of(case, "plain")
     if "error" in plain:
-        assert "different number of parameter groups" in plain["error"]
+        assert any(said in plain["error"] for said in REFUSALS), plain["error"]
         return
     same_draws_or_skip(case, plain)
     old = case.facts["steps"]
@@ -110,8 +114,9 @@ def test_the_optimizer_as_it_was_does_not(name: str, outcomes: Outcomes) -> None
 @pytest.mark.mm
 def test_groups_of_frozen_parameters_are_an_error_as_they_were(outcomes: Outcomes) -> None:
     """Only where the current mmengine makes none: ResNet freezes when it is built, Swin later."""
-    refused = {name for name in CASES if "error" in outcomes.of(CASES[name], "plain")}
-    assert refused == {"maskformer_r18_frozen", "mask2former_r18_frozen"}
+    said = {name: outcomes.of(CASES[name], "plain").get("error", "") for name in CASES}
+    refused = {name for name, error in said.items() if REFUSALS[0] in error}
+    assert refused == {"maskformer_r18_frozen", "mask2former_r18_frozen", "detr_r18"}
 
 
 # --- the Runner -----------------------------------------------------------------------------------

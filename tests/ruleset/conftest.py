@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mm_ckpt_migrate.errors import RuleError
+from mm_ckpt_migrate.errors import ExitCode, RuleError
 from mm_ckpt_migrate.ruleset.library import Library, load_rules
 from mm_ckpt_migrate.ruleset.load import load_ruleset
+from mm_ckpt_migrate.ruleset.model import RuleSet
 
 # `layouts` lies beside the rooms' folders.
 sys.path.append(str(Path(__file__).parents[1]))
@@ -41,6 +42,8 @@ control:
 """
 
 Refused = Callable[[bytes | str], RuleError]
+Loaded = Callable[[str], RuleSet]
+MARK = "# here"
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +68,31 @@ def refused(tmp_path: Path) -> Refused:
         return caught.value
 
     return load
+
+
+@pytest.fixture
+def loaded(minimal: str, tmp_path: Path) -> Loaded:
+    """The minimal rule file with more at its end."""
+
+    def load(more: str) -> RuleSet:
+        path = tmp_path / "toy.yaml"
+        path.write_text(minimal + more)
+        return load_ruleset(path)
+
+    return load
+
+
+@pytest.fixture
+def refused_at(refused: Refused, minimal: str) -> Callable[..., str]:
+    """The same, where it must not load: the reason, once the line was seen to be the marked one."""
+
+    def refuse(more: str, old: str = "") -> str:
+        assert old in minimal
+        text = minimal.replace(old, more, 1) if old else minimal + more
+        lines = [n for n, line in enumerate(text.splitlines(), 1) if line.endswith(MARK)]
+        error = refused(text)
+        assert [error.line] == lines
+        assert error.exit_code == ExitCode.BAD_RULES
+        return error.message + error.hint
+
+    return refuse

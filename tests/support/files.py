@@ -11,13 +11,19 @@ from pathlib import Path
 GOLDEN_FOLDER = Path(__file__).parents[1] / "golden"
 
 
-def golden_files(container: str | None = None) -> list[Path]:
-    """The genuine old checkpoints, by container where one is named."""
+def golden_files(container: str | None = None, *, holding: str | None = None) -> list[Path]:
+    """The genuine old checkpoints, by container or by what they hold where that is named."""
     found = []
     for case in sorted(GOLDEN_FOLDER.glob("*/case.json")):
         facts = json.loads(case.read_text(encoding="utf-8"))
-        if container in (None, facts["container"]):
+        if container in (None, facts["container"]) and holding in (None, *facts["entries"]):
             found.append(case.parent / facts["checkpoint"])
+    return found
+
+
+def golden_file(name: str) -> Path:
+    """One genuine old checkpoint."""
+    (found,) = [path for path in golden_files() if path.parent.name == name]
     return found
 
 

@@ -11,13 +11,26 @@ from typing import Any
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "relative_position_index")
 CHILDREN = ("self_attn", "cross_attn", "ffn", "norms")
-DECODER = "transformer_decoder.layers."
+DECODER = "decoder.layers."
 # Which attention of a decoder layer stood first in the old list.
-FIRST = {"maskformer": "self_attn", "mask2former": "cross_attn"}
+FIRST = {"maskformer": "self_attn", "mask2former": "cross_attn", "deformable_detr": "self_attn"}
+# What left the head of Deformable DETR, and the order of what is around it now.
+LEFT = {
+    "bbox_head.transformer.level_embeds": "level_embed",
+    "bbox_head.transformer.reference_points.": "reference_points_fc.",
+    "bbox_head.transformer.": "",
+    "bbox_head.query_embedding.": "query_embedding.",
+}
+OUTER = (
+    "level_embed", "backbone", "neck", "bbox_head", "encoder", "decoder", "query_embedding",
+    "reference_points_fc",
+)  # fmt: skip
 
 
 def new_name(old: str, family: str) -> str:
     name = old.replace(".ffns.0.", ".ffn.")
+    for before, after in LEFT.items() if family == "deformable_detr" else ():
+        name = name.replace(before, after)
     if DECODER in name:
         first = FIRST[family]
         second = "cross_attn" if first == "self_attn" else "self_attn"
@@ -33,9 +46,12 @@ def is_parameter(name: str) -> bool:
 def new_order(names: Iterable[str], family: str) -> list[str]:
     """New names in the order in which the new modules are registered, from the old ones in theirs.
 
-    Only the decoder's layers have their parts in another order than before.
+    Only the decoder's layers have their parts in another order than before, and the parts of
+    Deformable DETR.
     """
     named = [new_name(name, family) for name in names]
+    if family == "deformable_detr":
+        named.sort(key=lambda name: OUTER.index(name.partition(".")[0]))
     places: dict[str, int] = {}
     for name in named:
         places.setdefault(_layer(name)[0], len(places))

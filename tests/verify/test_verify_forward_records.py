@@ -1,23 +1,21 @@
-"""Forward: recorded outputs, written and compared with; and detectors."""
+"""Forward: recorded outputs, written and compared with."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from forward_sides import CASE, planned, side
-from golden_cases import CASES, load, run
+from golden_cases import CASES, run
 
-from mm_ckpt_migrate.configs.read import read_config
 from mm_ckpt_migrate.errors import CheckpointError, DestinationError
 from mm_ckpt_migrate.legacy.process import ReleaseProcess
 from mm_ckpt_migrate.report import Status
 from mm_ckpt_migrate.ruleset.model import RuleSet
-from mm_ckpt_migrate.verify.forward import Image, Recorded, Side, check_forward
-from mm_ckpt_migrate.verify.outputs import compare, model_request, record_outputs
+from mm_ckpt_migrate.verify.forward import Image, Recorded, check_forward
+from mm_ckpt_migrate.verify.outputs import record_outputs
 
 pytestmark = pytest.mark.mm
 RECORD = CASE.folder / "reference.npz"
@@ -100,43 +98,3 @@ def test_records_that_are_none(
         verdict, _ = check_forward(Recorded(path), right, control, budget=0)
         assert verdict.status is Status.FAIL
         assert "differ by inf" in verdict.summary
-
-
-def detector() -> Any:
-    """The golden segmentor's head in mmdet's own model, whose names begin with `panoptic_head`."""
-    model: Any = copy.deepcopy(read_config(Path(CASE.new_config))["model"])
-    head = model["decode_head"]
-    dropped = ("num_classes", "align_corners", "ignore_index", "train_cfg", "test_cfg")
-    classes = {"num_things_classes": head["num_classes"], "num_stuff_classes": 0}
-    return {
-        "type": "Mask2Former",
-        "backbone": model["backbone"],
-        "panoptic_head": {k: v for k, v in head.items() if k not in dropped} | classes,
-        "panoptic_fusion_head": {"type": "MaskFormerFusionHead", **classes},
-        "test_cfg": {"panoptic_on": True},
-    }
-
-
-def test_a_detector_gives_its_logits(process: ReleaseProcess, new: Path, tmp_path: Path) -> None:
-    import torch
-
-    state = load(new)["state_dict"]
-    state = {k.replace("decode_head.", "panoptic_head."): v for k, v in state.items()}
-    torch.save(state, tmp_path / "detector.pth")
-    request = model_request({"model": detector(), "default_scope": "mmdet"}, "detector.py")
-    made = (right := Side(process, request, tmp_path / "detector.pth")).send(
-        Image(record=RECORD), "detector.npz"
-    )
-    right.receive(1)
-    differences, _ = compare(process, RECORD, made)
-    found = {d.name: d.largest for d in differences}
-    assert max(found["cls_logits"], found["mask_logits"]) <= 1e-5
-    assert found["seg_logits"] == float("inf")  # a detector has none
-
-
-def test_a_model_without_a_head_that_is_known(process: ReleaseProcess, new: Path) -> None:
-    answer = process.ask(
-        {**side(process, new).request("forward", seed=0, size=[64, 64]),
-         "model": repr({"type": "mmdet.SwinTransformer", "embed_dims": 12}), "scope": "mmdet"}
-    )  # fmt: skip
-    assert not answer["ok"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golden_cases import CASES, Case
+from golden_cases import CASES, FAMILIES, Case
 from layouts.tables import OLD, layout
 
 from mm_ckpt_migrate.configs.read import read_config
@@ -38,7 +38,10 @@ def check(config: Any, families: Families, family: str = "maskformer") -> Verdic
     return check_roles(config, make_plan(layout(OLD, R50), rules), rules)
 
 
-@pytest.fixture(params=CASES.values(), ids=lambda case: case.name)
+ORDERED = [c for c in CASES.values() if "operation_order" in Path(c.old_config).read_text()]
+
+
+@pytest.fixture(params=ORDERED, ids=lambda case: case.name)
 def genuine(request: pytest.FixtureRequest) -> tuple[Case, dict[str, Any], Schema]:
     """A golden case, its config, and what its checkpoint holds."""
     from mm_ckpt_migrate.archive.source import Source
@@ -68,10 +71,17 @@ def test_genuine_configs_refute_the_control(
     case, config, schema = genuine
     rules = families[case.family]
     verdict = check_roles(config, make_plan(schema, rules.with_control()), rules)
+    if case.family == "deformable_detr":  # its control leaves the roles alone
+        assert verdict.status is Status.PASS
+        return
+    parts = [name.partition("decoder.layers.")[2] for name in schema.names]
+    decoder_layers = {part.partition(".")[0] for part in parts if part}
     assert verdict.status is Status.FAIL
-    assert len(verdict.details) == 3  # one for each decoder layer
-    assert f"model.{DECODER}.transformerlayers, layer 2" in verdict.details[2]
-    assert contradicts(config, schema.names, families[case.other_family])
+    assert len(verdict.details) == len(decoder_layers) >= 2
+    last = f"decoder.transformerlayers, layer {len(decoder_layers) - 1}"
+    assert last in verdict.details[-1]
+    if case.family in FAMILIES:  # whose rules fit each other's names
+        assert contradicts(config, schema.names, families[case.other_family])
 
 
 @pytest.mark.parametrize(

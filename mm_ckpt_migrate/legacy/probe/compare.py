@@ -11,7 +11,7 @@ import numpy as np
 from mm_ckpt_migrate.legacy.probe import watch
 from mm_ckpt_migrate.legacy.probe.model import BadRecord
 
-_OUTPUTS = ("cls_logits", "mask_logits", "seg_logits")
+_NO_OUTPUTS = ("image", "record", watch.NAMES, watch.VALUES)
 _POINTS = 2000
 
 
@@ -29,7 +29,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         `points`, and `module`: the first that differs, by its name in the second, or None.
     """
     first, second = arrays(request["first"]), arrays(request["second"])
-    names = [name for name in _OUTPUTS if name in first or name in second]
+    names = [name for name in {**first, **second} if name not in _NO_OUTPUTS]
     modules = request.get("modules")
     return {
         "differences": [[name, *_difference(first, second, name)] for name in names],

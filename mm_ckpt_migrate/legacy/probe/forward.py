@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mm_ckpt_migrate.legacy.probe import compare, model, outputs, watch
+from mm_ckpt_migrate.legacy.probe import compare, model, watch
+from mm_ckpt_migrate.legacy.probe.outputs import made_image, spread
+from mm_ckpt_migrate.target import outputs
 
 IMAGE = "image"
 ABOUT = "record"
@@ -41,7 +43,7 @@ def run(request: dict[str, Any], models: model.Models) -> dict[str, Any]:
     return {
         "about": _about(request),
         "shapes": {name: list(value.shape) for name, value in found.items()},
-        "spread": outputs.spread(found),
+        "spread": spread(found),
         "repeats": _repeats(loaded, image, stride, found) if request.get("repeat") else None,
         "seconds": round(seconds, 3),
     }
@@ -50,15 +52,13 @@ def run(request: dict[str, Any], models: model.Models) -> dict[str, Any]:
 def _image(request: dict[str, Any]) -> tuple[Any, int]:
     """The image, and the distance of the pixels that the segmentation is kept on."""
     if not request.get("image"):
-        return outputs.made_image(int(request["seed"]), request["size"]), outputs.STRIDE
+        return made_image(int(request["seed"]), request["size"]), outputs.STRIDE
     record = compare.arrays(request["image"])
-    image, grid = record.get(IMAGE), record.get("seg_logits")
+    image = record.get(IMAGE)
     if image is None or image.ndim != 4 or image.dtype != np.float32:
         reason = "it has no `image` of 1 x 3 x height x width numbers"
         raise model.BadRecord(request["image"], reason)
-    if grid is None or not grid.shape[-1]:
-        return image, outputs.STRIDE
-    return image, max(1, image.shape[-1] // grid.shape[-1])
+    return image, outputs.stride_of(record)
 
 
 def _about(request: dict[str, Any]) -> Any:

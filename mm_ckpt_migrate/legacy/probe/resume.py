@@ -1,7 +1,7 @@
 """Child only: take a training's next steps, with the optimizer and the schedulers of a file.
 
-mmseg's own loss, mmengine's own optimizer wrapper and schedulers, on one made-up batch. Loss and
-dropout draw random numbers, so every step starts from a seed.
+The model's own loss, mmengine's own optimizer wrapper and schedulers, on one made-up batch. Loss
+and dropout draw random numbers, so every step starts from a seed.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import itertools
 from importlib import import_module
 from typing import Any
 
-import numpy as np
 import torch
 
 from mm_ckpt_migrate.legacy.probe import model
+from mm_ckpt_migrate.legacy.probe.batch import made_batch
 from mm_ckpt_migrate.target import build, forward, reading
 
-_BLOCK = 16
 _HALF_PRECISION = ("loss_scale", "dtype", "use_fsdp", "accumulative_counts")
 
 
@@ -69,11 +68,13 @@ def _steps(
     network: Any, wrapper: Any, schedulers: list[Any], request: dict[str, Any]
 ) -> list[float]:
     import_module("mmengine.logging").MessageHub.get_instance("mm_ckpt_migrate")
+    _mend(network)
     network.train()
     losses = []
     for step in range(int(request["steps"])):
         torch.manual_seed(int(request["seed"]) + step)
-        data = network.data_preprocessor(_batch(network, request), True)
+        batch = made_batch(network, int(request["seed"]), request["size"])
+        data = network.data_preprocessor(batch, True)
         loss, _ = network.parse_losses(network(**data, mode="loss"))
         wrapper.update_params(loss)
         for scheduler in schedulers:
@@ -82,20 +83,12 @@ def _steps(
     return losses
 
 
-def _batch(network: Any, request: dict[str, Any]) -> dict[str, Any]:
-    """One image of noise, and labels in blocks."""
-    structures, pixels = import_module("mmseg.structures"), import_module("mmengine.structures")
-    height, width = request["size"]
-    random = np.random.RandomState(int(request["seed"]))
-    image = random.randint(0, 256, (3, height, width)).astype(np.uint8)
-    blocks = random.randint(
-        0, network.decode_head.num_classes, (height // _BLOCK + 1, width // _BLOCK + 1)
-    )
-    labels = np.kron(blocks, np.ones((_BLOCK, _BLOCK), np.int64))[:height, :width]
-    size = (height, width)
-    sample = structures.SegDataSample(metainfo=dict.fromkeys(("img_shape", "ori_shape"), size))
-    sample.gt_sem_seg = pixels.PixelData(data=torch.from_numpy(labels.copy())[None])
-    return {"inputs": [torch.from_numpy(image)], "data_samples": [sample]}
+def _mend(network: Any) -> None:
+    """Let an old two-stage Deformable DETR be trained, and do without what enlarges a batch."""
+    head: Any = getattr(network, "bbox_head", None)
+    if not hasattr(head, "loss_single") and hasattr(head, "loss_by_feat_single"):
+        head.loss_single = head.loss_by_feat_single  # mmdet 3.0.0rc0 to rc4 call the old name
+    network.data_preprocessor.batch_augments = None
 
 
 def _exchange(state: dict[int, Any]) -> None:

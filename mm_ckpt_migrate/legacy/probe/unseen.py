@@ -16,7 +16,9 @@ from typing import Any
 
 import torch
 
-from mm_ckpt_migrate.legacy.probe import model, outputs
+from mm_ckpt_migrate.legacy.probe import model
+from mm_ckpt_migrate.legacy.probe.outputs import made_image
+from mm_ckpt_migrate.target import outputs
 
 _FLAT = 1e-9
 """A gradient so much smaller than others may be rounding, or nothing."""
@@ -47,7 +49,7 @@ def answer(request: dict[str, Any], models: model.Models) -> dict[str, Any]:
     """
     started = time.monotonic()
     loaded = models.loaded({**request, "dtype": "float64"})
-    image = torch.from_numpy(outputs.made_image(int(request["seed"]), request["size"])).double()
+    image = torch.from_numpy(made_image(int(request["seed"]), request["size"])).double()
     parts = _parts(loaded)
     seen = _followed(loaded, image)
     search = _Search(loaded, image, started + float(request["budget"]))

@@ -1,0 +1,116 @@
+"""Look into a file, and judge what is in it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from math import prod
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from mm_ckpt_migrate.archive.sniff import sniff
+from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.checkpoint.policy import foreign_globals
+from mm_ckpt_migrate.checkpoint.weights_only import refused_globals
+from mm_ckpt_migrate.diagnosis.download import Download, find_download
+from mm_ckpt_migrate.diagnosis.judge import diagnose
+from mm_ckpt_migrate.diagnosis.model import Diagnosis
+from mm_ckpt_migrate.layouts.table import load_table
+from mm_ckpt_migrate.pickles.nodes import walk
+from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.survey.model import Survey
+from mm_ckpt_migrate.survey.read import (
+    experiments,
+    may_hold_frozen_groups,
+    read_checkpoint,
+    read_root,
+    root_sections,
+)
+
+_HASH_IN_NAME: Final = re.compile(r"[-_]([0-9a-f]{8})\.(pth|pt|safetensors)")
+_NOTHING: Final = "There is no state dict that could be migrated."
+
+
+def survey(path: Path, library: Library, *, check_crc: bool = True) -> Survey:
+    """Look into a file without executing anything in it.
+
+    Raises:
+        CheckpointError: the container is damaged or no checkpoint's.
+    """
+    with Source(path) as source:
+        source.start_digest()
+        root = read_root(source, check_crc)
+        nodes = walk(root) if root else []
+        refused = refused_globals(nodes)
+        checkpoint, fault = read_checkpoint(source, check_crc)
+        digest = source.digest()
+        download = find_download(path.name, digest, load_table())
+        sections = root_sections(root) if root else ()
+        return Survey(
+            path=str(path),
+            format=sniff(source).value,
+            file_size=source.size,
+            sha256=digest,
+            name_hash=_name_hash(path, digest),
+            sections=sections,
+            **_content(checkpoint),
+            has_optimizer="optimizer" in sections,
+            has_ema="ema_state_dict" in sections,
+            frozen_groups=may_hold_frozen_groups(root, checkpoint),
+            **_judgement(_diagnose(checkpoint, library, path, download)),
+            download=download,
+            weights_only=not refused,
+            refused_globals=refused,
+            foreign=tuple(foreign_globals(nodes)),
+            fault=fault,
+        )
+
+
+def _content(checkpoint: Checkpoint | None) -> dict[str, Any]:
+    """What there is to say of a checkpoint, by the names in a survey."""
+    tensors = checkpoint.tensors.values() if checkpoint else ()
+    return {
+        "tensors": len(tensors),
+        "elements": sum(prod(tensor.spec.shape) for tensor in tensors),
+        "size": sum(e.size for e in checkpoint.extents.values()) if checkpoint else 0,
+        # Not a Counter, which `asdict` would count the items of.
+        "dtypes": dict(Counter(tensor.spec.dtype for tensor in tensors)),
+        "ties": len(checkpoint.schema.ties) if checkpoint else 0,
+        "has_config": bool(checkpoint and checkpoint.config),
+        "has_metadata": bool(checkpoint and checkpoint.schema.modules),
+        "versions": checkpoint.versions if checkpoint else {},
+        "stamp": _stamp(checkpoint),
+    }
+
+
+def _judgement(found: Diagnosis | None) -> dict[str, Any]:
+    return {
+        "family": found.family if found else None,
+        "layout": found.layout if found else None,
+        "advice": found.advice if found else _NOTHING,
+        "diagnosis": found,
+    }
+
+
+def _diagnose(
+    checkpoint: Checkpoint | None, library: Library, path: Path, download: Download | None
+) -> Diagnosis | None:
+    if checkpoint is None:
+        return None
+    names = [path.name, *experiments(checkpoint)]
+    if download is not None:
+        names.append(PurePosixPath(download.config).name)
+    return diagnose(checkpoint.schema, library, load_table(), names)
+
+
+def _name_hash(path: Path, digest: str) -> bool | None:
+    found = _HASH_IN_NAME.search(path.name)
+    return digest.startswith(found.group(1)) if found else None
+
+
+def _stamp(checkpoint: Checkpoint | None) -> dict[str, str] | None:
+    if checkpoint is None or checkpoint.stamp is None:
+        return None
+    stamp = checkpoint.stamp.items()
+    return {key: str(value) for key, value in stamp if key not in ("plan", "configs", "added")}
