@@ -36,7 +36,8 @@ def plan_migration(
 ) -> tuple[Plan | None, ConvertReport]:
     """`plan`, of an open file."""
     with ExitStack() as stack:
-        checkpoint, decision, _ = _decide(stack, source, family, cfg, options)
+        library = load_rules(options.rules)
+        checkpoint, decision, _ = _decide(stack, source, family, cfg, library, options)
         _save_plan(decision, options, source.path)
         integrity = skipped(Rung.INTEGRITY, "nothing was written")
         verdicts = (integrity, _planned_keys(checkpoint, decision), decision.roles)
@@ -59,20 +60,21 @@ def migrate(
         target: the target of `cfg`, where the caller has it open already.
     """
     with ExitStack() as stack:
-        checkpoint, decision, target = _decide(stack, source, family, cfg, options, target)
+        library = load_rules(options.rules)
+        checkpoint, decision, target = _decide(stack, source, family, cfg, library, options, target)
         if decision.plan is None:
             return _report(checkpoint, decision, None, _nothing_written(decision), source.digest())
         _save_plan(decision, options, source.path, new)
         if options.config_out is not None and not options.build:
-            _check_config(cfg, _seen(checkpoint, load_rules(), options))
+            _check_config(cfg, _seen(checkpoint, library, options), library)
         verdicts, notices = write_checkpoint(
             checkpoint, decision, decision.plan, target,
             new=new, options=options, progress=progress,
         )  # fmt: skip
         made = new if may_publish(verdicts) else None
         if made is not None and options.config_out is not None:
-            seen = _seen(checkpoint, load_rules(), options)
-            notices += _write_config(cfg, seen, options.config_out, options)
+            seen = _seen(checkpoint, library, options)
+            notices += _write_config(cfg, seen, options.config_out, library, force=options.force)
         return _report(checkpoint, decision, made, verdicts, source.digest(), notices)
 
 
@@ -81,10 +83,10 @@ def _decide(
     source: Source,
     family: str,
     cfg: str,
+    library: Library,
     options: Options,
     target: Target | None = None,
 ) -> tuple[Checkpoint, Decision, Target | None]:
-    library = load_rules()
     if options.reverse:
         checkpoint = open_checkpoint(source, check_crc=options.check_crc)
         return checkpoint, decide_reverse(checkpoint, options), None
@@ -134,18 +136,19 @@ def _open_target(stack: ExitStack, config: TargetConfig, options: Options) -> Ta
     return stack.enter_context(open_target(config, options))
 
 
-def _check_config(cfg: str, checkpoint: Checkpoint) -> None:
+def _check_config(cfg: str, checkpoint: Checkpoint, library: Library) -> None:
     """Have what is wrong with it said before anything is written."""
     from mm_ckpt_migrate.target_config import read_target_config
 
-    read_target_config(cfg, checkpoint, load_rules().families)
+    read_target_config(cfg, checkpoint, library.families)
 
 
-def _write_config(cfg: str, checkpoint: Checkpoint, new: Path, options: Options) -> tuple[str, ...]:
+def _write_config(
+    cfg: str, checkpoint: Checkpoint, new: Path, library: Library, *, force: bool
+) -> tuple[str, ...]:
     from mm_ckpt_migrate.target_config import write_target_config
 
-    families = load_rules().families
-    if write_target_config(cfg, checkpoint, new, families, force=options.force):
+    if write_target_config(cfg, checkpoint, new, library.families, force=force):
         return (f"the migrated config is {new}",)
     return (f"{cfg} is for the current release already, so {new} was not written",)
 

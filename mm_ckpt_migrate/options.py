@@ -40,6 +40,7 @@ class Options:
         keep_as_is: do not simplify what torch.load refuses at its defaults.
         config_out: where to write the target config, migrated where it was for the old release.
         cache: use and fill the schema cache.
+        rules: rule files beside the installed ones.
     """
 
     build: bool = True
@@ -57,3 +58,4 @@ class Options:
     keep_as_is: bool = False
     config_out: Path | None = None
     cache: bool = True
+    rules: tuple[Path, ...] = ()

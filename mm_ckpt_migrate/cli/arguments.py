@@ -63,6 +63,14 @@ FoldOption = Annotated[
         "--fold", help="Fold what the family's rules can into another tensor, for inference alone."
     ),
 ]
+RulesOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--rules",
+        metavar="FILE",
+        help="A rule file beside the installed ones, such as `derive` proposes. Repeatable.",
+    ),
+]
 NoCacheOption = Annotated[
     bool, typer.Option("--no-cache", help="Build the target model even where its schema is known.")
 ]

@@ -88,6 +88,7 @@ def verify(
         str, typer.Option("--launcher", help="none, pytorch (under torchrun), or slurm.")
     ] = "none",
     allow_import: args.AllowImportOption = None,
+    rules: args.RulesOption = None,
     no_cache: args.NoCacheOption = False,
     force: Annotated[bool, typer.Option("--force", help="Replace recorded files.")] = False,
     as_json: args.JsonOption = False,
@@ -108,7 +109,7 @@ def verify(
         record_metric=record_metric, expected=expected, tolerance=tolerance,
         samples=_SAMPLES if report else 0, launcher=launcher, budget=budget,
         required=_rungs(require), allow_imports=tuple(allow_import or ()), cache=not no_cache,
-        force=force,
+        rules=tuple(rules or ()), force=force,
     )  # fmt: skip
     if report is not None:
         from mm_ckpt_migrate.htmlreport.write import check_software

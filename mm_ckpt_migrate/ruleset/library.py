@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,10 +20,10 @@ class Library:
     lookalikes: tuple[Lookalike, ...]
 
 
-def load_rules() -> Library:
-    """The installed rule files; raises RuleError where one is malformed."""
+def load_rules(more: Sequence[Path] = ()) -> Library:
+    """The installed rule files, and more; raises RuleError where one is malformed."""
     folder = rules_folder()
-    return Library(load_library(folder), load_lookalikes(folder / LOOKALIKES))
+    return Library(load_library(folder, more), load_lookalikes(folder / LOOKALIKES))
 
 
 def rules_folder() -> Path:
@@ -38,14 +38,14 @@ def rules_folder() -> Path:
     return folder
 
 
-def load_library(folder: Path) -> tuple[RuleSet, ...]:
-    """All families, by number and name.
+def load_library(folder: Path, more: Sequence[Path] = ()) -> tuple[RuleSet, ...]:
+    """All families of a folder and of more files, by number and name.
 
     Raises:
         RuleError: a file is malformed, two files claim one name or number, or `next` leads nowhere.
     """
     paths = sorted(path for path in folder.glob("*.yaml") if path.name != LOOKALIKES)
-    library = sorted(map(load_ruleset, paths), key=lambda r: (r.number or 1000, r.family))
+    library = sorted(map(load_ruleset, [*paths, *more]), key=lambda r: (r.number or 1000, r.family))
     names = [name for rules in library for name in command_names(rules)]
     for name in names:
         if names.count(name) > 1:

@@ -97,17 +97,32 @@ class YamlText:
         )  # fmt: skip
 
 
-class _Loader(yaml.SafeLoader):
+class _PythonEvents(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
+    """The events of a text, where PyYAML was built without libyaml."""
+
+    def __init__(self, text: str) -> None:
+        yaml.reader.Reader.__init__(self, text)
+        yaml.scanner.Scanner.__init__(self)
+        yaml.parser.Parser.__init__(self)
+
+
+# libyaml's take a third of the time. The type stubs do not know of them.
+_Events: Any = vars(yaml.cyaml)["CParser"] if yaml.__with_libyaml__ else _PythonEvents
+
+
+class _Loader(yaml.composer.Composer, _Events, yaml.resolver.Resolver):  # type: ignore[misc]
     """Composes nodes with budgets; PyYAML's own code recurses and expands without any."""
 
     def __init__(self, path: Path, text: str) -> None:
-        super().__init__(text)
+        _Events.__init__(self, text)
+        yaml.composer.Composer.__init__(self)
+        yaml.resolver.Resolver.__init__(self)
         self.path = path
         self.depth = 0
         self.count = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        event: Any = self.peek_event()
         line = event.start_mark.line + 1
         self.count += 1
         self.depth += 1

@@ -34,6 +34,7 @@ class VerifyOptions:
         budget: seconds to look for tensors that no output sees.
         required: rungs that must not be skipped.
         force: replace files that exist.
+        rules: rule files beside the installed ones.
     """
 
     source: Path | None = None
@@ -58,3 +59,4 @@ class VerifyOptions:
     allow_imports: tuple[str, ...] = ()
     cache: bool = True
     force: bool = False
+    rules: tuple[Path, ...] = ()

@@ -42,7 +42,7 @@ def verify(
         ConfigError, MissingSoftwareError: a model cannot be built or run.
         DataSetError, RecordError, EvaluationError: the metric cannot be measured.
     """
-    library = load_rules()
+    library = load_rules(options.rules)
     with ExitStack() as stack:
         files = open_files(stack, new, options.source, library)
         config = read_target_config(cfg, files.output, library.families)
