@@ -6,6 +6,7 @@ import math
 from typing import Final
 
 MINUS: Final = "\N{MINUS SIGN}"
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 _SMALLEST, _LARGEST = -16.0, 2.0  # ends of the logarithmic bars, in powers of ten
 
 
@@ -75,3 +76,12 @@ def linear_bar(value: float | None) -> float:
     if value is None or math.isnan(value):
         return 0.0
     return round(min(max(value, 0.0), 100.0), 1)
+
+
+def size(value: int) -> str:
+    """Bytes, as files are counted: in powers of ten."""
+    number, left = float(value), list(_UNITS)
+    while round(number) >= 1000 and len(left) > 1:
+        number, left = number / 1000, left[1:]
+    digits = 0 if left[0] == _UNITS[0] or number >= 99.5 else 1
+    return f"{number:.{digits}f} {left[0]}"

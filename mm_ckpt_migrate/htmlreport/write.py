@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 from mm_ckpt_migrate.errors import DestinationError, MissingSoftwareError
 from mm_ckpt_migrate.htmlreport.asjson import json_text
@@ -13,13 +14,16 @@ from mm_ckpt_migrate.htmlreport.page import render
 from mm_ckpt_migrate.htmlreport.pictures import Picture, show_sample
 
 
-def check_software() -> None:
-    """Ask before hours of evaluation whether a report can be written at all.
+def check_software(*needed: str) -> None:
+    """Ask before hours of work whether a report can be written at all.
+
+    Args:
+        needed: Jinja2, Pillow; without any, both.
 
     Raises:
-        MissingSoftwareError: Jinja2 or Pillow is not installed.
+        MissingSoftwareError: one of them is not installed.
     """
-    missing = [name for name, module in _NEEDED.items() if find_spec(module) is None]
+    missing = [name for name in needed or _MODULES if find_spec(_MODULES[name]) is None]
     if missing:
         raise MissingSoftwareError(
             f"the report needs {' and '.join(missing)}",
@@ -27,7 +31,7 @@ def check_software() -> None:
         )
 
 
-_NEEDED = {"Jinja2": "jinja2", "Pillow": "PIL"}
+_MODULES: Final = {"Jinja2": "jinja2", "Pillow": "PIL"}
 
 
 def write_report(folder: Path, data: ReportData) -> tuple[Path, Path]:
@@ -47,7 +51,7 @@ def write_report(folder: Path, data: ReportData) -> tuple[Path, Path]:
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        json_path, html_path = (_replace(folder / name, text) for name, text in texts.items())
+        json_path, html_path = (replace_file(folder / name, text) for name, text in texts.items())
     except OSError as error:
         raise DestinationError(folder, error.strerror or str(error)) from None
     return json_path, html_path
@@ -64,8 +68,8 @@ def _pictures(data: ReportData) -> tuple[list[Picture], list[str]]:
     return pictures, notices
 
 
-def _replace(path: Path, text: str) -> Path:
-    """A reader finds the old file or the new one, and never half of it."""
+def replace_file(path: Path, text: str) -> Path:
+    """Write a text; a reader finds the old file or the new one, and never half of it."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_text(text, encoding="utf-8", newline="\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import MakeZoo, entry
+from small_zoos import MakeZoo, entry
 
 R50 = "model = dict(backbone=dict(type='ResNet', depth=50))\n"
 

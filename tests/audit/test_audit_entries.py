@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import METAFILE, MakeZoo, entry
+from small_zoos import METAFILE, MakeZoo, entry
 
 
 def test_a_zoo_without_fault(zoo: MakeZoo) -> None:
@@ -126,3 +126,11 @@ def test_weights_of_another_model(zoo: MakeZoo, config: str, file: str, kind: st
 def test_the_same_model_spelled_otherwise(zoo: MakeZoo, config: str, file: str) -> None:
     zoo.models(entry(f"configs/x/{config}.py", f"{file}_20200101_000000-01234567.pth"))
     assert zoo.findings("weights-name") == []
+
+
+def test_a_thousand_entries_of_one_name_and_file_make_short_sentences(zoo: MakeZoo) -> None:
+    same = entry("configs/x/a.py", "a.pth")
+    zoo.models(*[same] * 1000)
+    found = zoo.findings()
+    assert [one.check.label for one in found] == ["name-twice", "weights-shared"]
+    assert all("and 996 more" in one.sentence and len(one.sentence) < 300 for one in found)

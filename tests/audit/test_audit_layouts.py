@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import MakeZoo, entry
+from small_zoos import MakeZoo, entry
 
 from mm_ckpt_migrate.audit.origin import origin_of
 from mm_ckpt_migrate.audit.release import Release, is_release
@@ -141,6 +141,27 @@ def test_a_release_between_two_of_the_table(library: Library) -> None:
     assert release(library, "mmsegmentation-1.2.1").layout(vit) == new[vit]
     psp = PSPNET.removeprefix("configs/")
     assert release(library, "mmsegmentation-1.1.0").layout(psp) == new[psp] == old[psp]
+
+
+def test_a_config_that_was_renamed_in_between(library: Library) -> None:
+    seg = load_table().releases
+    old = "vit/vit_deit-s16-ln_mln_upernet_512x512_160k_ade20k-512x512.py"
+    new = "vit/vit_deit-s16-ln_mln_upernet_8xb2-160k_ade20k-512x512.py"
+    with_bias, without = seg["mmsegmentation-1.0.0rc4"][old], seg[SEG][new]
+    for name in (old, new):
+        assert release(library, "mmsegmentation-1.1.0").layout(name) == with_bias
+        assert release(library, "mmsegmentation-1.2.0").layout(name) == without
+
+
+def test_a_config_that_only_one_of_the_neighbours_has(library: Library) -> None:
+    table = load_table()
+    old, new = table.releases["mmsegmentation-1.0.0rc4"], table.releases[SEG]
+    renamed = table.counterparts["mmsegmentation-1.0.0rc4"]
+    gone = [name for name in old if name not in new and name not in renamed]
+    added = [name for name in new if name not in old and name not in renamed.values()]
+    between = release(library, "mmsegmentation-1.1.0")
+    assert added
+    assert {between.layout(name) for name in (*gone, *added)} == {None}
 
 
 @pytest.mark.parametrize("name", ["mmsegmentation-0.20.0", "mmsegmentation-1.3.0"])

@@ -1,0 +1,1 @@
+"""`audit`: what is wrong in a model zoo, found without building a model."""

@@ -1,0 +1,64 @@
+"""`batch.html`: every input of a batch on one page, made from its `batch.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mm_ckpt_migrate.batch.model import Status
+from mm_ckpt_migrate.errors import DestinationError
+from mm_ckpt_migrate.htmlreport import batch_views as views
+from mm_ckpt_migrate.htmlreport.ladder import PROVES
+from mm_ckpt_migrate.htmlreport.shell import render_page
+from mm_ckpt_migrate.htmlreport.write import check_software, replace_file
+
+
+def write_batch_page(path: Path, data: Mapping[str, Any]) -> None:
+    """Write the page of what `batch.json` says; that of an earlier run is replaced.
+
+    A result whose page was made by `verify --report RESULT.report` is linked to it.
+
+    Args:
+        path: in the folder of the results, as the links are relative.
+        data: as `Result.to_json()` gives it, or read from a `batch.json`.
+
+    Raises:
+        MissingSoftwareError: Jinja2 is not installed.
+        DestinationError: the file cannot be written.
+    """
+    check_software("Jinja2")
+    made = (entry["destination"] for entry in data["entries"])
+    pages = [name for name in made if name and (path.parent / views.page_path(name)).is_file()]
+    text = render_batch(data, pages)
+    try:
+        replace_file(path, text)
+    except OSError as error:
+        raise DestinationError(path, error.strerror or str(error)) from None
+
+
+def render_batch(data: Mapping[str, Any], pages: Iterable[str] = ()) -> str:
+    """The page as text. Equal data give equal text.
+
+    Args:
+        pages: destinations of the results that have a page of their own.
+    """
+    entries = views.entries_of(data, pages)
+    families = views.by_family(entries)
+    kind, sentence = views.conclusion(entries)
+    context = {
+        "entries": entries,
+        "all": views.total("", entries),
+        "statuses": views.by_status(entries),
+        "families": families,
+        # Names are anybody's text; a number is the same on both sides of a choice.
+        "numbers": {family.name: n for n, family in enumerate(families)},
+        "rungs": views.by_rung(entries),
+        "checked": sum(bool(entry.proofs) for entry in entries),
+        "names": [status.value for status in Status],
+        "proves": PROVES,
+        "overall": kind,
+        "sentence": sentence,
+        "suffix": views.REPORT_SUFFIX,
+    }
+    return render_page("batch", context)
