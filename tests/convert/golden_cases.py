@@ -64,6 +64,8 @@ CASES = {folder.name: _case(folder) for folder in sorted(GOLDEN.iterdir())}
 NAMES = list(CASES)
 # One of each container, family and backbone: enough where all of them would tell no more.
 FEW = ["mask2former_r18", "maskformer_swin"]
+# And of what is special: a plan of two generations, and one that renames nothing.
+VARIED = [*FEW, "detr_g1_r18", "vit_upernet"]
 ZIP = [case.name for case in CASES.values() if case.container == "zip"]
 LOGGED = [case.name for case in CASES.values() if "message_hub" in case.sections]
 LEGACY = [case.name for case in CASES.values() if case.container == "legacy"]

@@ -58,7 +58,7 @@ def test_converts_with_the_model_built(case: Case, converted: Convert) -> None:
         "forward": "skipped", "resume": "skipped", "metric": "skipped",
     }  # fmt: skip
     assert (report.family, report.destination) == (case.family, str(path))
-    assert report.moved > 0
+    assert (report.moved > 0) == (case.family != "vit")
     assert report.dropped == 0
     assert sha256(case.old) == case.sha256 == report.source_digest
 

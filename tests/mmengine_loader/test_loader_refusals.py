@@ -51,7 +51,7 @@ def hostile(content: Any) -> None:
 
 
 def of_no_family(content: Any) -> None:
-    content["state_dict"] = {"backbone.conv1.weight": torch.zeros(2)}
+    content["state_dict"] = {"stem.blocks.0.mixer.weight": torch.zeros(2)}
 
 
 def of_hugging_face(content: Any) -> None:

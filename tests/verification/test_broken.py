@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -24,7 +25,8 @@ from mm_ckpt_migrate.verification import static
 from mm_ckpt_migrate.verification.files import open_files
 
 Content = dict[str, Any]
-EXCHANGES = 200
+# A thousand of them are worth it before a release, not at each change.
+EXCHANGES = int(os.environ.get("MM_CKPT_MIGRATE_EXCHANGES", "60"))
 
 
 @pytest.fixture(scope="module")

@@ -70,8 +70,8 @@ def test_equal_to_the_last_bit() -> None:
     verdict, result = verdict_of(Release(unseen=["a.0.bias[key]", "a.1.bias[key]"]))
     assert verdict.status is Status.PASS
     assert verdict.summary == (
-        "raw outputs equal those of the old code to the last bit; with self- and cross-attention "
-        "exchanged, they differ by 3"
+        "raw outputs equal those of the old code to the last bit; with two parts exchanged, "
+        "they differ by 3"
     )
     assert "  a.{0…1}.bias[key]" in verdict.details
     assert any("integrity proves" in line for line in verdict.details)
