@@ -112,8 +112,8 @@ def _objection(
     family = detections[0].rules.family
     return _Objection(
         f"this is a {family} checkpoint by its keys, not a {rules.family} one",
-        f"Give {family} instead of {rules.family}. The wrong rules would load strictly and "
-        "exchange self- and cross-attention.",
+        f"Give {family} instead of {rules.family}. Under the wrong rules a file may load "
+        "strictly and compute garbage.",
     )
 
 
