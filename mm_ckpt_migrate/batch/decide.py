@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.batch.model import Action, Item, Signature
+from mm_ckpt_migrate.batch.find import Found, signature
+from mm_ckpt_migrate.batch.model import Action, Item
 from mm_ckpt_migrate.batch.pair import Pairing, pair
+from mm_ckpt_migrate.batch.shard import folded
+from mm_ckpt_migrate.batch.verdicts import Verdicts
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
-from mm_ckpt_migrate.diagnosis.judge import diagnose
 from mm_ckpt_migrate.diagnosis.model import Diagnosis, Finding
-from mm_ckpt_migrate.errors import MigrateError
+from mm_ckpt_migrate.errors import ExitCode, MigrateError
 from mm_ckpt_migrate.layouts.table import Table
-from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.options import EMBEDDED
 
-_ACTIONS = {
+_ACTIONS: Final = {
     Finding.CURRENT: Action.COPY,
+    Finding.CONFIG: Action.COPY,
     Finding.LOADS: Action.MIGRATE,
     Finding.MIGRATE: Action.MIGRATE,
-    Finding.CONFIG: Action.MIGRATE,
 }
 
 
@@ -31,43 +34,78 @@ class Decider:
     Attributes:
         listed: configs by the file names that a metafile gives them.
         build: whether target models are built, so that a config is needed.
+        publish: whether migrated files get names of their own.
     """
 
     folder: Path
-    library: Library
     table: Table
     listed: Mapping[str, Sequence[str]]
     build: bool
+    publish: bool
+    verdicts: Verdicts
 
-    def decide(self, source: str, signature: Signature) -> Item:
+    def decide(self, found: Found) -> Item:
         """Look into one file; whatever is wrong with it is the reason of its refusal."""
-        refused = Item(source, "", Action.REFUSE, "", signature)
+        refused = refuse(found, found.fault)
+        if found.fault:
+            return refused
         try:
-            with Source(self.folder / source) as file:
-                checkpoint = open_checkpoint(file)
+            with Source(self.folder / found.source) as file:
+                # Of what was opened: the name may lead to another file by now.
+                refused = replace(refused, signature=signature(file.status))
+                item = self._look(file, refused)
+                file.check_unchanged()
+                return item
         except MigrateError as error:
-            return replace(refused, reason=error.message)
-        name = PurePosixPath(source).name
-        diagnosis = diagnose(checkpoint.schema, self.library, self.table, [name])
+            reason = error.message.removeprefix(f"{self.folder / found.source}: ")
+            return replace(refused, reason=reason, exit_code=int(error.exit_code))
+
+    def _look(self, file: Source, refused: Item) -> Item:
+        checkpoint = open_checkpoint(file)
+        name = PurePosixPath(refused.source).name
+        diagnosis = self.verdicts.diagnose(checkpoint.schema, name)
         action = _ACTIONS.get(diagnosis.finding, Action.REFUSE)
         if action is not Action.MIGRATE:
-            made = source if action is Action.COPY else ""
-            return replace(refused, action=action, destination=made, reason=diagnosis.advice)
+            made = refused.source if action is Action.COPY else ""
+            code = 0 if made else int(ExitCode.FAMILY_REFUSED)
+            return replace(
+                refused, action=action, destination=made, reason=diagnosis.advice, exit_code=code
+            )
         pairing = pair(name, checkpoint, diagnosis, self.table, self.listed)
         return self._migration(refused, diagnosis, pairing)
 
     def _migration(self, item: Item, diagnosis: Diagnosis, pairing: Pairing) -> Item:
         if not pairing.config and self.build:
-            return replace(item, reason=f"{pairing.how}: give its config, or --no-build")
+            code = int(ExitCode.BAD_TARGET)
+            reason = f"{pairing.how}: give its config by --zoo, or --no-build"
+            return replace(item, reason=reason, exit_code=code)
+        named = "" if pairing.config == EMBEDDED else pairing.config
+        publish = (named or _stem(item.source)) if self.publish else ""
         return replace(
             item,
-            destination=item.source,
+            destination="" if publish else item.source,
             action=Action.MIGRATE,
             reason="its names are those of an older release",
             family=diagnosis.family or "",
             config=pairing.config if self.build else "-",
             paired=pairing.how if self.build else "",
+            publish=publish,
+            exit_code=0,
         )
+
+
+def _stem(source: str) -> str:
+    """What a published file's name says of its config: all before time stamp and digest."""
+    from mm_ckpt_migrate.zoo.publication import time_stamp
+
+    stem = PurePosixPath(source).stem
+    return stem.partition(time_stamp(source) or "\0")[0].rstrip("_-") or stem
+
+
+def refuse(found: Found, reason: str) -> Item:
+    """An input that cannot be looked into."""
+    code = int(ExitCode.BAD_CHECKPOINT)
+    return Item(found.source, "", Action.REFUSE, reason, found.signature, exit_code=code)
 
 
 def without_collisions(items: Iterable[Item]) -> Iterator[Item]:
@@ -76,11 +114,12 @@ def without_collisions(items: Iterable[Item]) -> Iterator[Item]:
     owners: dict[str, list[str]] = {}
     for item in listed:
         if item.destination:
-            owners.setdefault(item.destination.casefold(), []).append(item.source)
+            owners.setdefault(folded(item.destination), []).append(item.source)
     for item in listed:
-        others = [s for s in owners.get(item.destination.casefold(), []) if s != item.source]
+        others = [s for s in owners.get(folded(item.destination), []) if s != item.source]
         if item.destination and others:
-            reason = f"{others[0]} would get the name {item.destination}, too"
-            yield replace(item, action=Action.REFUSE, destination="", reason=reason)
+            reason = f"{others[0]} would get the same name where case does not count"
+            code = int(ExitCode.BAD_DESTINATION)
+            yield replace(item, action=Action.REFUSE, destination="", reason=reason, exit_code=code)
         else:
             yield item

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +13,27 @@ from mm_ckpt_migrate.batch.model import Signature
 from mm_ckpt_migrate.errors import CheckpointError
 
 SUFFIXES: Final = (".pth", ".pt", ".ckpt", ".safetensors")
+_NOTHING: Final = Signature(0, 0, 0, 0, 0)
 
 
-def find_checkpoints(folder: Path, *, without: Path) -> Iterator[tuple[str, Signature]]:
-    """Relative path and signature of each, in the order of their names.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An input.
 
-    Links are followed, each folder is entered once. Hidden files and folders are left out.
+    Attributes:
+        fault: why it cannot be looked into; or nothing.
+    """
+
+    source: str
+    signature: Signature
+    fault: str = ""
+
+
+def find_checkpoints(folder: Path, *, without: Path) -> list[Found]:
+    """All of them, by name; and the folders and links that lead nowhere, with the reason.
+
+    Links to folders are followed after the folders themselves, each folder is entered once.
+    Hidden files and folders are left out.
 
     Args:
         without: a folder that is not entered: the results may lie among the sources.
@@ -26,31 +42,83 @@ def find_checkpoints(folder: Path, *, without: Path) -> Iterator[tuple[str, Sign
         CheckpointError: `folder` is no folder that can be listed.
     """
     try:
-        seen = {_identity(without)} if without.exists() else set()
-        yield from _walk(folder, "", seen)
+        os.listdir(folder)
     except NotADirectoryError as error:
         raise CheckpointError(folder, "it is no folder", hint="Give convert a file.") from error
     except OSError as error:
-        raise CheckpointError(error.filename or folder, str(error.strerror)) from error
+        raise CheckpointError(folder, f"{error.strerror}") from error
+    walk = _Walk(folder, {_identity(without)} if without.exists() else set())
+    return sorted(walk.all(), key=lambda found: found.source)
 
 
-def _walk(folder: Path, below: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, Signature]]:
-    identity = _identity(folder)
-    if identity in seen:
-        return
-    seen.add(identity)
-    for name in sorted(os.listdir(folder)):
-        if name.startswith("."):
-            continue
-        path = folder / name
+@dataclass(slots=True)
+class _Walk:
+    root: Path
+    entered: set[tuple[int, int]]
+    links: list[str] = field(default_factory=list)
+
+    def all(self) -> Iterator[Found]:
+        waiting = [""]
+        while waiting:
+            yield from self._below(waiting.pop())
+            if not waiting and self.links:
+                waiting.append(self.links.pop(0))
+
+    def _below(self, start: str) -> Iterator[Found]:
+        """A folder and its folders, without recursion: no nesting is too deep."""
+        waiting = [start]
+        while waiting:
+            below = waiting.pop()
+            try:
+                if not self._enter(below):
+                    continue
+                names = sorted(os.listdir(self.root / below))
+            except OSError as error:
+                yield Found(below, _NOTHING, f"the folder cannot be read: {error.strerror}")
+                continue
+            for name in names:
+                if not name.startswith("."):
+                    yield from self._entry(f"{below}{name}", waiting)
+
+    def _enter(self, below: str) -> bool:
+        identity = _identity(self.root / below)
+        fresh = identity not in self.entered
+        self.entered.add(identity)
+        return fresh
+
+    def _entry(self, source: str, folders: list[str]) -> Iterator[Found]:
+        path = self.root / source
         try:
             status = path.stat()
-        except OSError:  # a link to nowhere, or gone meanwhile
-            continue
+        except OSError as error:
+            if path.suffix in SUFFIXES:
+                yield Found(source, _NOTHING, f"it leads nowhere: {error.strerror}")
+            return
         if stat.S_ISDIR(status.st_mode):
-            yield from _walk(path, f"{below}{name}/", seen)
-        elif stat.S_ISREG(status.st_mode) and path.suffix in SUFFIXES:
-            yield below + name, signature(status)
+            (self.links if path.is_symlink() else folders).append(f"{source}/")
+        elif path.suffix in SUFFIXES:
+            yield Found(source, signature(status))
+
+
+def find_named(folder: Path, names: Iterable[str], *, without: Path) -> list[Found]:
+    """Inputs by their paths below a folder, each once; what is wrong with one is its fault."""
+    start, apart = os.path.abspath(folder), os.path.realpath(without)
+    found: dict[str, Found] = {}
+    for name in names:
+        path = os.path.normpath(os.path.join(start, name))
+        source = os.path.relpath(path, start)
+        try:
+            known, fault = signature(os.stat(path)), ""
+        except (OSError, ValueError) as error:
+            known, fault = _NOTHING, f"{getattr(error, 'strerror', error)}"
+        if source.split("/")[0] == ".." or _is_below(os.path.realpath(path), apart):
+            fault = "it lies outside the folder of the sources, or among the results"
+        found[source] = Found(source, known, fault)
+    return sorted(found.values(), key=lambda one: one.source)
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + os.sep)
 
 
 def _identity(folder: Path) -> tuple[int, int]:

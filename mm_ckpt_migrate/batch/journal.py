@@ -2,95 +2,160 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from mm_ckpt_migrate.batch.model import Item, Outcome, Signature, Status
+from mm_ckpt_migrate.batch.model import Item, Outcome, item_from_json, outcome_from_json
 from mm_ckpt_migrate.errors import DestinationError
-from mm_ckpt_migrate.report import Rung, Verdict
-from mm_ckpt_migrate.report import Status as Proof
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _TABLE: Final = (
-    "CREATE TABLE IF NOT EXISTS outcomes"
-    " (source BLOB PRIMARY KEY, key TEXT NOT NULL, outcome TEXT NOT NULL)"
+    "CREATE TABLE IF NOT EXISTS inputs (source BLOB PRIMARY KEY, plan TEXT NOT NULL DEFAULT '',"
+    " item TEXT NOT NULL DEFAULT '', claim TEXT NOT NULL DEFAULT '',"
+    " key TEXT NOT NULL DEFAULT '', outcome TEXT NOT NULL DEFAULT '')"
+)
+_PLAN: Final = (
+    "INSERT INTO inputs (source, plan, item) VALUES (?, ?, ?)"
+    " ON CONFLICT (source) DO UPDATE SET plan = excluded.plan, item = excluded.item"
+)
+_CLAIM: Final = (
+    "INSERT INTO inputs (source, claim) VALUES (?, ?)"
+    " ON CONFLICT (source) DO UPDATE SET claim = excluded.claim"
+)
+_OUTCOME: Final = (
+    "INSERT INTO inputs (source, item, key, outcome) VALUES (?, ?, ?, ?) ON CONFLICT (source)"
+    " DO UPDATE SET item = CASE excluded.item WHEN '' THEN item ELSE excluded.item END,"
+    " key = excluded.key, outcome = excluded.outcome"
 )
 
 
-class Journal:
-    """The outcomes by source. Each is on the disk when `record` returns."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of an input from before.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    Attributes:
+        plan: digest of what the decision was made by.
+        item: the decision; None where there is none.
+        claim: the destination that a batch began to write.
+        key: digest of what the outcome depends on.
+    """
+
+    plan: str
+    item: Item | None
+    claim: str
+    key: str
+    outcome: Outcome | None
+
+
+class Journal:
+    """What is known of each input. It is on the disk when a method returns.
+
+    Methods raise DestinationError where the disk is full or fails.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
         self._connection = connection
 
-    def find(self, item: Item, key: str) -> Outcome | None:
-        """The outcome of an input, where it was done under the same key."""
-        row = self._connection.execute(
-            "SELECT outcome FROM outcomes WHERE source = ? AND key = ?",
-            (os.fsencode(item.source), key),
-        ).fetchone()
-        return outcome_from_json(json.loads(row[0])) if row else None
+    def known(self) -> dict[str, Known]:
+        """By source."""
+        with _guarded(self._path):
+            rows = self._connection.execute(
+                "SELECT source, plan, item, claim, key, outcome FROM inputs"
+            ).fetchall()
+        return {os.fsdecode(source): _known(*row) for source, *row in rows}
+
+    def plan(self, items: Iterable[Item], plan: str) -> None:
+        """Decisions, and the digest of what they were made by."""
+        self._write(_PLAN, [(_name(i), plan, _text(i.to_json())) for i in items])
+
+    def claim(self, items: Iterable[Item]) -> None:
+        """What lies at their destinations from now on was made by a batch."""
+        self._write(_CLAIM, [(_name(i), json.dumps(i.destination)) for i in items])
 
     def record(self, item: Item, key: str, outcome: Outcome) -> None:
-        with self._connection:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?)",
-                (os.fsencode(item.source), key, json.dumps(outcome.to_json())),
-            )
+        """What was done; the decision, too, where the source's signature is proof."""
+        decided = ""
+        if outcome.read is not None:  # which a hard link to a file changes
+            decided = _text(replace(item, signature=outcome.read).to_json())
+        self._write(_OUTCOME, [(_name(item), decided, key, _text(outcome.to_json()))])
+
+    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        with _guarded(self._path), self._connection:
+            self._connection.executemany(statement, rows)
+
+
+def _name(item: Item) -> bytes:
+    return os.fsencode(item.source)
+
+
+def _text(data: dict[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"))
+
+
+def _known(plan: str, item: str, claim: str, key: str, outcome: str) -> Known:
+    """A row that no journal would hold is as good as none."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        return Known(
+            plan, item_from_json(json.loads(item)) if item else None,
+            json.loads(claim) if claim else "",
+            key, outcome_from_json(json.loads(outcome)) if outcome else None,
+        )  # fmt: skip
+    return Known("", None, "", "", None)
 
 
 @contextmanager
 def open_journal(path: Path) -> Iterator[Journal]:
     """Open or begin the journal; one that is damaged or another version's is begun anew.
 
-    Nothing is lost with it but time: what was done is done again, to the same bytes.
+    Nothing is lost with it but time: what was done is done again, and found to be there.
 
     Raises:
         DestinationError: the file cannot be written.
     """
-    try:
-        connection = _connected(path)
-    except sqlite3.DatabaseError:
-        for name in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-            name.unlink(missing_ok=True)
-        connection = _connected(path)
+    with _guarded(path):
+        try:
+            connection = _connected(path)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise  # the disk's fault, not the journal's
+            for suffix in ("", "-journal", "-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            connection = _connected(path)
     with closing(connection):
-        yield Journal(connection)
+        yield Journal(path, connection)
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    try:
-        connection = sqlite3.connect(path)
-    except sqlite3.OperationalError as error:
-        raise DestinationError(path, f"the journal cannot be opened: {error}") from error
+    connection = sqlite3.connect(path, timeout=0)
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, _VERSION):
             raise sqlite3.DatabaseError(f"version {version}")
+        if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("damaged")
         connection.execute("PRAGMA synchronous=FULL")
-        connection.execute(f"PRAGMA user_version={_VERSION}")
-        connection.execute(_TABLE)
-        connection.execute("SELECT source, key, outcome FROM outcomes LIMIT 1").fetchone()
-    except sqlite3.DatabaseError:
+        with connection:
+            connection.execute(_TABLE)
+            connection.execute(f"PRAGMA user_version={_VERSION}")
+    except BaseException:
         connection.close()
         raise
     return connection
 
 
-def outcome_from_json(data: dict[str, Any]) -> Outcome:
-    verdicts = tuple(
-        Verdict(Rung(v["rung"]), Proof(v["status"]), v["summary"], tuple(v["details"]))
-        for v in data["verdicts"]
-    )
-    read, written = (
-        Signature(**data[name]) if data[name] else None for name in ("read", "written")
-    )
-    return Outcome(
-        Status(data["status"]), data["summary"], data["digest"], data["result"], read, written,
-        data["exit_code"], verdicts, tuple(data["notices"]), data["facts"],
-    )  # fmt: skip
+@contextmanager
+def _guarded(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise DestinationError(
+            path, f"the journal cannot be written: {error}", hint="Nothing that is done is lost."
+        ) from error

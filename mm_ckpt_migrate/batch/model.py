@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
-from mm_ckpt_migrate.report import Verdict
+from mm_ckpt_migrate.report import Rung, Verdict
+from mm_ckpt_migrate.report import Status as Proof
 
 
 class Action(str, Enum):
@@ -40,11 +41,15 @@ class Item:
 
     Attributes:
         source: path below the folder of the sources, with `/`.
-        destination: path below the folder of the results; empty where there will be none.
+        destination: path below the folder of the results; empty where there will be none, or
+            where it is known only when the new file is: one that is to be published.
         reason: why this action, in a sentence.
         family: for the rules; empty where none are used.
         config: as `convert` takes it.
         paired: how the config was found.
+        publish: the config to name the new file after; empty where it keeps its name.
+        replaces: whether a file at the destination may be replaced.
+        exit_code: what `convert` ends with where it refuses it.
     """
 
     source: str
@@ -55,9 +60,17 @@ class Item:
     family: str = ""
     config: str = ""
     paired: str = ""
+    publish: str = ""
+    replaces: bool = False
+    exit_code: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"action": self.action.value}
+
+
+def item_from_json(data: dict[str, Any]) -> Item:
+    signature = Signature(**data["signature"])
+    return Item(**{**data, "action": Action(data["action"]), "signature": signature})
 
 
 class Status(str, Enum):
@@ -76,14 +89,17 @@ class Outcome:
 
     Attributes:
         summary: one line.
+        destination: path below the folder of the results; empty where there is no new file.
         digest: SHA-256 of the source, in hex; empty where it was not read to its end.
         result: SHA-256 of the new file, in hex; empty where there is none.
-        read, written: the signatures of the source and of the new file.
+        read: the signature of the source, where it proves that it was not written to since.
+        written: the signature of the new file.
         exit_code: what `convert` would have ended with.
     """
 
     status: Status
     summary: str
+    destination: str = ""
     digest: str = ""
     result: str = ""
     read: Signature | None = None
@@ -99,3 +115,15 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def outcome_from_json(data: dict[str, Any]) -> Outcome:
+    verdicts = tuple(
+        Verdict(Rung(v["rung"]), Proof(v["status"]), v["summary"], tuple(v["details"]))
+        for v in data["verdicts"]
+    )
+    signatures = {
+        name: Signature(**data[name]) if data[name] else None for name in ("read", "written")
+    }
+    plain = {"status": Status(data["status"]), "notices": tuple(data["notices"])}
+    return Outcome(**{**data, **plain, **signatures, "verdicts": verdicts})

@@ -1,57 +1,86 @@
-"""The local engine: worker processes, each with one item at a time, and a clock beside each."""
+"""The local engine: worker processes, each with one task at a time, and a clock beside each."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import selectors
-import subprocess
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from types import TracebackType
-from typing import Final, TypeAlias
+from typing import Any, Final
 
-from mm_ckpt_migrate.batch.journal import outcome_from_json
-from mm_ckpt_migrate.batch.model import Item, Outcome, Status
-from mm_ckpt_migrate.batch.options import BatchOptions
-from mm_ckpt_migrate.errors import ExitCode
+from mm_ckpt_migrate.batch.decide import refuse
+from mm_ckpt_migrate.batch.engine import Started
+from mm_ckpt_migrate.batch.find import Found
+from mm_ckpt_migrate.batch.model import (
+    Item,
+    Outcome,
+    Status,
+    item_from_json,
+    outcome_from_json,
+)
+from mm_ckpt_migrate.batch.options import Batch
+from mm_ckpt_migrate.batch.process import WorkerProcess
+from mm_ckpt_migrate.errors import ExitCode, MigrateError
 
 # A file that costs a worker its life is tried once more, and then set aside.
 _ATTEMPTS: Final = 2
 _TICK: Final = 0.2
+# A message costs about as much as a look into a small file.
+_TOGETHER: Final = 32
+_PATIENCE: Final = 2.0
 
-Started: TypeAlias = Callable[[Item, int], None]
+
+class WorkerError(MigrateError):
+    """The worker processes do not even start."""
+
+    exit_code = ExitCode.INTERNAL
 
 
-@dataclass(slots=True)
-class _Worker:
-    number: int
-    process: subprocess.Popen[bytes]
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One message: an item to work on, or inputs to decide on.
+
+    Attributes:
+        lives: how many workers it cost.
+    """
+
     item: Item | None = None
-    since: float = 0.0
-    answer: bytearray = field(default_factory=bytearray)
+    found: tuple[Found, ...] = ()
+    lives: int = 0
+
+    def message(self) -> dict[str, Any]:
+        if self.item is not None:
+            return {"item": self.item.to_json()}
+        return {"found": [asdict(one) for one in self.found]}
+
+    def again(self) -> list[_Task]:
+        """What to try after it cost a worker: each input by itself; nothing, after the last try."""
+        if self.lives + 1 >= _ATTEMPTS:
+            return []
+        if self.item is not None:
+            return [replace(self, lives=self.lives + 1)]
+        return [replace(self, found=(one,), lives=self.lives + 1) for one in self.found]
 
 
 class Pool:
-    """Worker processes. A context manager: leaving it kills them."""
+    """Worker processes, started as they are needed. A context manager: leaving it kills them."""
 
-    def __init__(
-        self, sources: Path, results: Path, options: BatchOptions, jobs: int, started: Started
-    ) -> None:
-        """`started` is told of each item and of the number of its worker."""
-        self._setup = json.dumps(
-            {"sources": str(sources), "results": str(results), "options": options.to_json()}
-        )
-        self._options = options
+    def __init__(self, batch: Batch, jobs: int, started: Started, held: Sequence[int] = ()) -> None:
+        """
+        Args:
+            started: told of each item and of the number of its worker.
+            held: descriptors that the workers hold while they live.
+        """
+        self._batch = batch
+        self._jobs = jobs
         self._started = started
+        self._held = held
         self._selector = selectors.DefaultSelector()
-        self._workers = {number: self._start(number) for number in range(jobs)}
-        self._attempts: dict[str, int] = {}
+        self._workers: dict[int, WorkerProcess] = {}
+        self._stillborn = 0
 
     def __enter__(self) -> Pool:
         return self
@@ -62,96 +91,99 @@ class Pool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for worker in self._workers.values():
+        for worker in list(self._workers.values()):
             self._end(worker)
         self._selector.close()
 
+    def decide(self, found: Iterable[Found]) -> Iterator[Item]:
+        """What is to become of each input, in no order.
+
+        Raises:
+            WorkerError: no worker can be started.
+        """
+        listed = list(found)
+        size = max(1, min(_TOGETHER, len(listed) // (4 * self._jobs)))
+        parts = (tuple(listed[at : at + size]) for at in range(0, len(listed), size))
+        for task, answer in self._results([_Task(found=part) for part in parts]):
+            if isinstance(answer, str):
+                # Without a signature, so that the next batch looks at it again.
+                (one,) = task.found
+                yield refuse(replace(one, signature=replace(one.signature, changed=0)), answer)
+            else:
+                yield from map(item_from_json, answer)
+
     def run(self, items: Iterable[Item]) -> Iterator[tuple[Item, Outcome]]:
-        """Every item once, with its outcome, in the order in which they are done."""
-        waiting = deque(items)
+        """Every item once, with its outcome, in the order in which they are done.
+
+        Raises:
+            WorkerError: no worker can be started.
+        """
+        for task, answer in self._results([_Task(item) for item in items]):
+            assert task.item is not None
+            if isinstance(answer, str):
+                code = int(ExitCode.INTERNAL)
+                yield task.item, Outcome(Status.FAILED, answer, exit_code=code)
+            else:
+                yield task.item, outcome_from_json(answer)
+
+    def _results(self, tasks: Iterable[_Task]) -> Iterator[tuple[_Task, Any]]:
+        """Answers; or, for a task that was set aside, why, as text."""
+        waiting = deque(tasks)
         left = len(waiting)
         while left:
-            for worker in self._workers.values():
-                if worker.item is None and waiting:
-                    self._give(worker, waiting.popleft())
-            for worker, outcome in list(self._answers()):
-                item, worker.item = worker.item, None
-                assert item is not None
-                if outcome is None and self._attempts[item.source] < _ATTEMPTS:
-                    waiting.append(item)
-                    continue
+            self._feed(waiting)
+            for task, answer in self._answers():
                 left -= 1
-                yield item, outcome or self._set_aside(item)
+                again = task.again() if isinstance(answer, str) else []
+                waiting.extend(again)
+                left += len(again)
+                if isinstance(answer, str) and not again:
+                    yield task, f"its worker died {_ATTEMPTS} times: {answer}"
+                elif not again:
+                    yield task, answer
 
-    def _start(self, number: int) -> _Worker:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mm_ckpt_migrate.batch.worker"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
-        assert process.stdin is not None
-        assert process.stdout is not None
-        worker = _Worker(number, process)
-        self._selector.register(process.stdout, selectors.EVENT_READ, worker)
-        self._send(worker, self._setup)
-        return worker
+    def _feed(self, waiting: deque[_Task]) -> None:
+        for worker in self._workers.values():
+            if worker.ready and worker.task is None and waiting:
+                task = waiting.popleft()
+                if task.item is not None:
+                    self._started(task.item, worker.number)
+                worker.give(task, task.message())
+        coming = sum(not worker.ready for worker in self._workers.values())
+        for number in range(self._jobs):
+            if coming < len(waiting) and number not in self._workers:
+                self._workers[number] = worker = WorkerProcess(number, self._batch, self._held)
+                self._selector.register(worker, selectors.EVENT_READ, worker)
+                coming += 1
 
-    def _give(self, worker: _Worker, item: Item) -> None:
-        worker.item, worker.since = item, time.monotonic()
-        self._attempts[item.source] = self._attempts.get(item.source, 0) + 1
-        self._started(item, worker.number)
-        self._send(worker, json.dumps(item.to_json()))
-
-    def _send(self, worker: _Worker, line: str) -> None:
-        assert worker.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # that it is gone is noticed where it is read
-            worker.process.stdin.write(line.encode() + b"\n")
-            worker.process.stdin.flush()
-
-    def _answers(self) -> Iterator[tuple[_Worker, Outcome | None]]:
-        """Outcomes, and None for a worker that died or was killed for its slowness."""
+    def _answers(self) -> Iterator[tuple[_Task, Any]]:
+        """Answers; or the cause, as text, for a worker that died or was killed for its slowness."""
         for key, _ in self._selector.select(_TICK):
             worker = key.data
-            block = os.read(key.fd, 1 << 20)
-            worker.answer += block
-            if not block:
-                busy = worker.item is not None
-                dead = self._replace(worker)
-                if busy:
-                    yield dead, None
-            elif worker.answer.endswith(b"\n"):
-                outcome = outcome_from_json(json.loads(worker.answer))
-                worker.answer.clear()
-                yield worker, outcome
-        now = time.monotonic()
-        for worker in self._workers.values():
-            if worker.item is not None and now - worker.since > self._options.seconds:
-                yield self._replace(worker), None
+            lines = worker.lines()
+            if lines is None:
+                yield from self._lost(worker, "")
+            for line in lines or ():
+                if not worker.ready:
+                    worker.ready, self._stillborn = True, 0
+                    continue
+                task, worker.task = worker.task, None
+                yield task, json.loads(line)
+        now, seconds = time.monotonic(), self._batch.options.seconds
+        for worker in list(self._workers.values()):
+            if worker.task is not None and now - worker.since > seconds:
+                yield from self._lost(worker, f"it took more than {seconds:g} seconds")
 
-    def _replace(self, worker: _Worker) -> _Worker:
-        """A new process in the place of a worker's; the item stays with it, to be accounted for."""
-        self._end(worker)
-        fresh = self._start(worker.number)
-        worker.process = fresh.process
-        worker.answer.clear()
-        assert fresh.process.stdout is not None
-        self._selector.modify(fresh.process.stdout, selectors.EVENT_READ, worker)
-        return worker
+    def _lost(self, worker: WorkerProcess, cause: str) -> Iterator[tuple[_Task, str]]:
+        how = self._end(worker, 0.0 if cause else _PATIENCE)
+        if worker.task is not None:
+            yield worker.task, cause or how
+        elif not worker.ready:
+            self._stillborn += 1
+            if self._stillborn > _ATTEMPTS * self._jobs:
+                raise WorkerError(f"the worker processes cannot start: {how}")
 
-    def _end(self, worker: _Worker) -> None:
-        process = worker.process
-        assert process.stdout is not None
-        assert process.stdin is not None
-        self._selector.unregister(process.stdout)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, 9)  # its children too: digests, and target models
-        process.wait()
-        process.stdout.close()
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
-
-    def _set_aside(self, item: Item) -> Outcome:
-        reason = (
-            f"its worker died {_ATTEMPTS} times, of the memory it took, of the "
-            f"{self._options.seconds:.0f} seconds it may take, or was killed"
-        )
-        return Outcome(Status.FAILED, reason, exit_code=int(ExitCode.INTERNAL))
+    def _end(self, worker: WorkerProcess, patience: float = 0.0) -> str:
+        del self._workers[worker.number]
+        self._selector.unregister(worker)
+        return worker.end(patience)

@@ -2,182 +2,141 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import stat
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, Protocol
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Protocol
 
-from mm_ckpt_migrate.archive.publish import Draft
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.batch.decide import Decider, without_collisions
-from mm_ckpt_migrate.batch.find import find_checkpoints, signature
-from mm_ckpt_migrate.batch.journal import Journal, open_journal
+from mm_ckpt_migrate.archive.publish import as_destination_error
+from mm_ckpt_migrate.batch.before import Before
+from mm_ckpt_migrate.batch.decide import refuse, without_collisions
+from mm_ckpt_migrate.batch.engine import Engine, EngineMaker
+from mm_ckpt_migrate.batch.find import Found, find_checkpoints, find_named
+from mm_ckpt_migrate.batch.journal import open_journal
+from mm_ckpt_migrate.batch.keys import item_keys, plan_key, rules_digest
 from mm_ckpt_migrate.batch.lock import locked
-from mm_ckpt_migrate.batch.model import Action, Item, Outcome, Signature, Status
-from mm_ckpt_migrate.batch.options import BatchOptions
+from mm_ckpt_migrate.batch.model import Action, Item, Outcome, Status
+from mm_ckpt_migrate.batch.options import Batch
 from mm_ckpt_migrate.batch.pool import Pool
-from mm_ckpt_migrate.errors import DestinationError, MigrateError
-from mm_ckpt_migrate.layouts.table import load_table
-from mm_ckpt_migrate.options import EMBEDDED
-from mm_ckpt_migrate.ruleset.library import Library, load_rules
-
-STATE: Final = ".mm-ckpt-migrate"
-REPORT: Final = "batch.json"
+from mm_ckpt_migrate.batch.publish import publish, without_twins
+from mm_ckpt_migrate.batch.report import Result, write_report
+from mm_ckpt_migrate.errors import DestinationError
 
 
 class Watcher(Protocol):
     """Told what happens; it shows it, or does not."""
 
-    def planned(self, items: Sequence[Item]) -> None: ...
+    def found(self, count: int, undecided: int) -> None: ...
+    def decided(self, item: Item) -> None: ...
+    def planned(self, items: Sequence[Item], left: Sequence[Item]) -> None: ...
     def started(self, item: Item, worker: int) -> None: ...
-    def ended(self, item: Item, outcome: Outcome, *, before: bool) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of every input, in the order of their names."""
-
-    outcomes: tuple[tuple[Item, Outcome], ...]
-
-    @property
-    def complete(self) -> bool:
-        return all(outcome.done for _, outcome in self.outcomes)
-
-    def to_json(self) -> dict[str, Any]:
-        entries = [{**i.to_json(), "outcome": o.to_json()} for i, o in self.outcomes]
-        counts = {s.value: sum(o.status is s for _, o in self.outcomes) for s in Status}
-        return {"inputs": len(entries), "counts": counts, "entries": entries}
+    def ended(self, item: Item, outcome: Outcome) -> None: ...
 
 
 def plan_batch(
-    sources: Path, results: Path, options: BatchOptions, listed: Mapping[str, Sequence[str]]
+    batch: Batch, *, jobs: int, watcher: Watcher, engine: EngineMaker = Pool
 ) -> tuple[Item, ...]:
-    """Decide on every checkpoint below `sources`; nothing is written.
-
-    Args:
-        listed: configs by the file names that a metafile gives them.
+    """Decide on every checkpoint; nothing is written.
 
     Raises:
-        CheckpointError: `sources` is no folder that can be listed.
-        RuleError: a rule file is malformed.
+        CheckpointError: the folder of the sources cannot be listed.
+        DestinationError: the sources lie among the results.
+        WorkerError: no worker can be started.
     """
-    decider = Decider(sources, load_rules(), load_table(), listed, options.build)
-    found = list(find_checkpoints(sources, without=results))
-    return tuple(without_collisions(decider.decide(name, known) for name, known in found))
+    _check_places(batch)
+    with engine(batch, jobs, watcher.started, ()) as workers:
+        found = _found(batch)
+        watcher.found(len(found), len(found))
+        return _planned(_decided(found, workers, watcher))
 
 
-def run_batch(
-    sources: Path,
-    results: Path,
-    options: BatchOptions,
-    listed: Mapping[str, Sequence[str]],
-    *,
-    jobs: int,
-    watcher: Watcher,
-) -> Result:
+def run_batch(batch: Batch, *, jobs: int, watcher: Watcher, engine: EngineMaker = Pool) -> Result:
     """Plan, do what was not done before, and write the report.
 
     Raises:
-        CheckpointError, RuleError: as `plan_batch`.
+        CheckpointError, WorkerError: as `plan_batch`.
         DestinationError: the folder of the results cannot be written, or another batch is there.
+        ZooError, MissingSoftwareError: all is done, but the zoo cannot be patched.
     """
-    state = _state_folder(results)
-    with locked(state / "lock"), open_journal(state / "journal.sqlite") as journal:
-        items = plan_batch(sources, results, options, listed)
-        watcher.planned(items)
-        keys = _keys(items, options, load_rules())
-        outcomes: dict[str, Outcome] = {}
-        for item in items:
-            if item.action is Action.REFUSE:
-                outcomes[item.source] = Outcome(Status.REFUSED, item.reason)
-            elif before := _done_before(item, journal, keys[item.source], sources, results):
-                outcomes[item.source] = before
-                watcher.ended(item, before, before=True)
-        left = [item for item in items if item.source not in outcomes]
-        with Pool(sources, results, options, min(jobs, len(left)), watcher.started) as pool:
-            for item, outcome in pool.run(left):
-                outcomes[item.source] = outcome
-                if outcome.done:
-                    journal.record(item, keys[item.source], outcome)
-                watcher.ended(item, outcome, before=False)
-        result = Result(tuple((item, outcomes[item.source]) for item in items))
-        _write_report(results / REPORT, result)
+    _check_places(batch)
+    with ExitStack() as stack:
+        held = stack.enter_context(_prepared(batch))
+        journal = stack.enter_context(open_journal(batch.journal))
+        workers = stack.enter_context(engine(batch, jobs, watcher.started, held))
+        rules = rules_digest()
+        before = Before(batch, journal, plan_key(batch, rules))
+        found = _found(batch)
+        items = [item for one in found if (item := before.decision(one))]
+        undecided = before.undecided(found)
+        watcher.found(len(found), len(undecided))
+        fresh = _decided(undecided, workers, watcher)
+        before.save(fresh)
+        items = list(_planned([*items, *fresh]))
+        keys = item_keys(items, batch, rules)
+        outcomes = {i.source: _refused(i) for i in items if i.action is Action.REFUSE}
+        outcomes |= before.outcomes((i for i in items if i.source not in outcomes), keys)
+        left = before.claimed([item for item in items if item.source not in outcomes])
+        watcher.planned(items, left)
+        for item, outcome in workers.run(left):
+            outcomes[item.source] = outcome
+            if outcome.done:
+                journal.record(item, keys[item.source], outcome)
+            watcher.ended(item, outcome)
+        result = without_twins(Result(tuple((i, outcomes[i.source]) for i in items)))
+        write_report(batch.report, result, batch.scratch)
+        publish(batch, result)
     return result
 
 
-def _state_folder(results: Path) -> Path:
-    try:
-        (results / STATE).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+def _check_places(batch: Batch) -> None:
+    sources, results = batch.sources.resolve(), batch.results.resolve()
+    if sources.is_relative_to(results):
         raise DestinationError(
-            results, f"the folder of the results cannot be made: {error.strerror}",
-            hint="Choose another one.",
-        ) from error  # fmt: skip
-    return results / STATE
+            batch.results, "the sources lie in it, which are never written",
+            hint="Choose another folder for the results.",
+        )  # fmt: skip
 
 
-def _keys(items: Iterable[Item], options: BatchOptions, library: Library) -> dict[str, str]:
-    """For each input, the digest of all that decides on its result but its own bytes."""
-    rules = hashlib.sha256(" ".join(r.digest for r in library.families).encode()).hexdigest()
-    base = options.digest(rules)
-    configs: dict[str, str] = {}
-    for item in items:
-        if item.config not in configs:
-            configs[item.config] = _config_digest(item.config)
-    return {item.source: _key(item, base, configs[item.config]) for item in items}
-
-
-def _key(item: Item, base: str, config: str) -> str:
-    parts = (base, config, item.action.value, item.destination, item.family, item.config)
-    return hashlib.sha256(os.fsencode("\0".join(parts))).hexdigest()
-
-
-def _config_digest(config: str) -> str:
-    """Of a config's values, with those of the files that it inherits from."""
-    from mm_ckpt_migrate.configs.find import find_config
-    from mm_ckpt_migrate.configs.read import read_config
-
-    if config in ("", "-", EMBEDDED):
-        return ""
+@contextmanager
+def _prepared(batch: Batch) -> Iterator[Sequence[int]]:
+    """The folders, alone, and without what a batch that was killed left unfinished."""
     try:
-        values = repr(read_config(find_config(config)))
-    except MigrateError as error:
-        values = error.message  # its own conversion says so
-    return hashlib.sha256(values.encode()).hexdigest()
+        batch.state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise as_destination_error(batch.results, error) from error
+    with locked(batch.state, batch.suffix) as held:
+        try:
+            shutil.rmtree(batch.scratch, ignore_errors=True)
+            batch.scratch.mkdir()
+        except OSError as error:
+            raise as_destination_error(batch.scratch, error) from error
+        try:
+            yield held
+        finally:
+            shutil.rmtree(batch.scratch, ignore_errors=True)
 
 
-def _done_before(
-    item: Item, journal: Journal, key: str, sources: Path, results: Path
-) -> Outcome | None:
-    outcome = journal.find(item, key)
-    if outcome is None:
-        return None
-    source, result = sources / item.source, results / item.destination
-    if not _is(result, outcome.written, outcome.result):
-        return None
-    return outcome if _is(source, outcome.read, outcome.digest) else None
+def _found(batch: Batch) -> list[Found]:
+    if batch.names is None:
+        found = find_checkpoints(batch.sources, without=batch.results)
+    else:
+        found = find_named(batch.sources, batch.names, without=batch.results)
+    return [one for one in found if batch.shard is None or batch.shard.has(one.source)]
 
 
-def _is(path: Path, known: Signature | None, digest: str) -> bool:
-    """Whether a file still is what it was: not written to since, or with the same bytes."""
-    try:
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode):
-            status = path.stat()
-        if known is not None and signature(status) == known:
-            return True
-        with Source(path) as source:
-            return bool(digest) and source.digest() == digest
-    except (OSError, MigrateError):
-        return False
+def _decided(found: Sequence[Found], workers: Engine, watcher: Watcher) -> list[Item]:
+    faulty = [refuse(one, one.fault) for one in found if one.fault]
+    items = []
+    for item in workers.decide([one for one in found if not one.fault]):
+        watcher.decided(item)
+        items.append(item)
+    return faulty + items
 
 
-def _write_report(path: Path, result: Result) -> None:
-    text = json.dumps(result.to_json(), indent=1) + "\n"
-    with Draft(path, 0o644) as draft:
-        draft.write(0, text.encode())
-        draft.publish(force=True)
+def _planned(items: Sequence[Item]) -> tuple[Item, ...]:
+    return tuple(without_collisions(sorted(items, key=lambda item: os.fsencode(item.source))))
+
+
+def _refused(item: Item) -> Outcome:
+    return Outcome(Status.REFUSED, item.reason, exit_code=item.exit_code)

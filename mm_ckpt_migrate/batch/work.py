@@ -4,83 +4,153 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
-from collections.abc import Iterable
-from pathlib import Path
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Final
 
 from mm_ckpt_migrate.archive.publish import Draft
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.archive.transfer import copy_whole
 from mm_ckpt_migrate.batch.find import signature
-from mm_ckpt_migrate.batch.model import Action, Item, Outcome, Status
-from mm_ckpt_migrate.batch.options import BatchOptions
+from mm_ckpt_migrate.batch.model import Action, Item, Outcome, Signature, Status
+from mm_ckpt_migrate.batch.options import Batch
+from mm_ckpt_migrate.batch.place import place, prepare
 from mm_ckpt_migrate.convert import convert
-from mm_ckpt_migrate.errors import ExitCode, MigrateError
+from mm_ckpt_migrate.errors import CheckpointError, ExitCode, MigrateError
 from mm_ckpt_migrate.report import ConvertReport, Verdict
 from mm_ckpt_migrate.report import Status as Proof
+from mm_ckpt_migrate.zoo.publication import published_name
+
+# Two writes within the same tick of the kernel's clock leave the same time of change.
+TICK: Final = 50_000_000
+_NAMED_DIGEST: Final = re.compile(r"[-_]([0-9a-f]{8})\.\w+$")
 
 
-def work(item: Item, sources: Path, results: Path, options: BatchOptions) -> Outcome:
+def work(item: Item, batch: Batch) -> Outcome:
     """Make the result of one input; whatever goes wrong is its outcome."""
-    old, new = sources / item.source, results / item.destination
+    started = time.time_ns()
+    old = batch.sources / item.source
     try:
-        new.parent.mkdir(parents=True, exist_ok=True)
-        if item.action is Action.COPY:
-            return _copied(item, old, new, options)
-        report = convert(item.family, item.config, old, new, options.for_convert())
-        return _migrated(report, old, new)
+        with _scratch(batch, PurePosixPath(item.source).suffix) as made:
+            before = _unchanged(old, item.signature)
+            outcome = _made(item, old, made, batch)
+            if outcome.done:
+                outcome = _placed(item, outcome, made, batch)
+            return _checked(item, outcome, old, before, started)
     except MigrateError as error:
-        hint = f" {error.hint}" if error.hint else ""
-        return Outcome(Status.REFUSED, f"{error.message}.{hint}", exit_code=int(error.exit_code))
+        return _refused(error, batch)
     except OSError as error:
-        return Outcome(
-            Status.REFUSED, f"{new}: {error.strerror}", exit_code=int(ExitCode.BAD_DESTINATION)
-        )
+        code = int(ExitCode.BAD_DESTINATION)
+        return Outcome(Status.REFUSED, f"{error.strerror}", exit_code=code)
 
 
-def _copied(item: Item, old: Path, new: Path, options: BatchOptions) -> Outcome:
+@contextmanager
+def _scratch(batch: Batch, suffix: str) -> Iterator[Path]:
+    path = batch.scratch / f"{os.getpid()}-{os.urandom(8).hex()}{suffix}"
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _unchanged(old: Path, planned: Signature) -> Signature:
+    try:
+        now = signature(old.stat())
+    except OSError as error:
+        raise CheckpointError(old, f"it is gone: {error.strerror}") from error
+    if now != planned:
+        raise CheckpointError(old, "it changed since the plan was made", hint="Run this again.")
+    return now
+
+
+def _made(item: Item, old: Path, made: Path, batch: Batch) -> Outcome:
+    prepare(batch.results / (item.destination or item.source), batch.results)
+    if item.action is Action.COPY:
+        return _copied(item, old, made, link=batch.options.link)
+    return _migrated(convert(item.family, item.config, old, made, batch.options.for_convert()))
+
+
+def _copied(item: Item, old: Path, made: Path, *, link: bool) -> Outcome:
     with Source(old) as source:
-        if options.link and _linked(old, new, source):
+        if link and _linked(old, made, source):
             digest, how = source.digest(), "linked"
         else:
-            with Draft(new, stat.S_IMODE(source.status.st_mode)) as draft:
+            with Draft(made, stat.S_IMODE(source.status.st_mode)) as draft:
                 digest, how = copy_whole(source, draft), "copied"
-                draft.publish(force=True)
-        return Outcome(
-            Status.COPIED, f"{how}: {item.reason}", digest, digest,
-            signature(os.fstat(source.fd)), signature(new.stat()),
-        )  # fmt: skip
+                draft.publish(force=False)
+    return Outcome(
+        Status.COPIED, f"{how}: {item.reason}", item.destination, digest, digest
+    )  # fmt: skip
 
 
-def _linked(old: Path, new: Path, source: Source) -> bool:
+def _linked(old: Path, made: Path, source: Source) -> bool:
     """Whether the result is the source itself under another name."""
     with contextlib.suppress(OSError):
-        os.link(old, new)
-    with contextlib.suppress(OSError):
-        return os.path.samestat(new.stat(), source.status)
+        os.link(old.resolve(), made)
+        return os.path.samestat(made.stat(), source.status)
     return False
 
 
-def _migrated(report: ConvertReport, old: Path, new: Path) -> Outcome:
-    verdicts = report.verdicts
+def _migrated(report: ConvertReport) -> Outcome:
+    verdicts, facts = report.verdicts, {"moved": report.moved, "kept": report.kept}
     if report.destination is None:
         wrong = [v.summary for v in verdicts if v.status is Proof.FAIL] or list(report.notices)
         code = int(report.exit_code) or int(ExitCode.FAMILY_REFUSED)
         return Outcome(
-            Status.REFUSED, "; ".join(wrong), report.source_digest,
+            Status.REFUSED, "; ".join(wrong), digest=report.source_digest,
             exit_code=code, verdicts=verdicts, notices=report.notices,
         )  # fmt: skip
-    with Source(new) as made:
-        result, written = made.digest(), signature(made.status)
     return Outcome(
         Status.MIGRATED,
         f"{report.family}: {report.moved} names changed, {_proven(verdicts)}",
-        report.source_digest, result, signature(old.stat()), written,
-        int(report.exit_code), verdicts, report.notices,
-        {"moved": report.moved, "kept": report.kept, "dropped": report.dropped},
+        digest=report.source_digest, exit_code=int(report.exit_code), verdicts=verdicts,
+        notices=report.notices, facts={**facts, "dropped": report.dropped},
     )  # fmt: skip
 
 
 def _proven(verdicts: Iterable[Verdict]) -> str:
     passed = [v.rung.value for v in verdicts if v.status is Proof.PASS]
     return f"{', '.join(passed)} pass"
+
+
+def _placed(item: Item, outcome: Outcome, made: Path, batch: Batch) -> Outcome:
+    result = outcome.result
+    if not result:
+        with Source(made) as file:
+            result = file.digest()
+    destination = item.destination or _published(item, result)
+    final = batch.results / destination
+    place(made, result, final, replaces=item.replaces)
+    return replace(outcome, destination=destination, result=result, written=signature(final.stat()))
+
+
+def _published(item: Item, digest: str) -> str:
+    source = PurePosixPath(item.source)
+    name = published_name(source.name, item.publish, digest, source.suffix)
+    return str(source.with_name(name))
+
+
+def _checked(item: Item, outcome: Outcome, old: Path, before: Signature, started: int) -> Outcome:
+    """With the source's signature where that is proof, and what its name says wrongly."""
+    notices = outcome.notices
+    named = _NAMED_DIGEST.search(item.source)
+    if named and outcome.digest and not outcome.digest.startswith(named[1]):
+        said = f"its name says {named[1]}, its SHA-256 begins with {outcome.digest[:8]}"
+        notices = (*notices, said)
+    after = signature(old.stat())
+    linked = outcome.written is not None and outcome.written == after
+    settled = after == before and after.changed < started - TICK
+    return replace(outcome, notices=notices, read=after if settled or linked else None)
+
+
+def _refused(error: MigrateError, batch: Batch) -> Outcome:
+    """Without the folders, which differ from run to run."""
+    text = f"{error.message}. {error.hint}".strip()
+    for folder in (batch.scratch, batch.results, batch.sources):
+        text = text.replace(f"{folder}{os.sep}", "")
+    return Outcome(Status.REFUSED, text, exit_code=int(error.exit_code))

@@ -1,7 +1,8 @@
-"""Child only: items come in and outcomes go out, a line of JSON each."""
+"""Child only: tasks come in and answers go out, a line of JSON each."""
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -9,36 +10,74 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mm_ckpt_migrate.batch.model import Action, Item, Signature
-from mm_ckpt_migrate.batch.options import options_from_json
+from mm_ckpt_migrate.batch.decide import Decider
+from mm_ckpt_migrate.batch.find import Found
+from mm_ckpt_migrate.batch.model import Signature, item_from_json
+from mm_ckpt_migrate.batch.options import batch_from_json
+from mm_ckpt_migrate.batch.verdicts import Verdicts
 from mm_ckpt_migrate.batch.work import work
+from mm_ckpt_migrate.layouts.table import load_table
+from mm_ckpt_migrate.ruleset.library import load_rules
+from mm_ckpt_migrate.target.sandbox import die_with_parent
+
+
+class Worker:
+    """What a process does with each task; for any engine."""
+
+    def __init__(self, setup: dict[str, Any]) -> None:
+        self.batch = batch_from_json(setup)
+        self._decider: Decider | None = None
+
+    def answer(self, task: dict[str, Any]) -> Any:
+        """Items for inputs that were found, or the outcome for an item."""
+        if "item" in task:
+            return work(item_from_json(task["item"]), self.batch).to_json()
+        return [self.decider.decide(_found(one)).to_json() for one in task["found"]]
+
+    @property
+    def decider(self) -> Decider:
+        if self._decider is None:
+            batch, options = self.batch, self.batch.options
+            table = load_table()
+            self._decider = Decider(
+                batch.sources, table, batch.listed, options.build, options.publish,
+                Verdicts(load_rules(), table),
+            )  # fmt: skip
+        return self._decider
+
+
+def _found(data: dict[str, Any]) -> Found:
+    return Found(data["source"], Signature(**data["signature"]), data["fault"])
 
 
 def main() -> None:
-    """Work until the items end. The first line says where, and with which options."""
+    """Work until the tasks end. The first line is the batch; an empty line says that all is set."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no outcome
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
     setup = json.loads(sys.stdin.readline())
-    sources, results = Path(setup["sources"]), Path(setup["results"])
-    options = options_from_json(setup["options"])
-    _limit(options.memory)
+    die_with_parent(setup["parent"])
+    gc.set_threshold(100_000, 50, 50)  # as the program itself
+    worker = Worker(setup)
+    _limit(worker.batch.options.memory)
+    _say(answers, "")
     for line in sys.stdin:
-        outcome = work(item_from_json(json.loads(line)), sources, results, options)
-        answers.write(json.dumps(outcome.to_json()) + "\n")
-        answers.flush()
+        _say(answers, json.dumps(worker.answer(json.loads(line))))
     os._exit(0)
+
+
+def _say(answers: Any, line: str) -> None:
+    answers.write(f"{line}\n")
+    answers.flush()
 
 
 def _limit(memory: int) -> None:
     """What is mapped already, and the threads' stacks, count as well: that is little."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     limit = pages * resource.getpagesize() + memory
-    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
-
-
-def item_from_json(data: dict[str, Any]) -> Item:
-    signature = Signature(**data["signature"])
-    return Item(**{**data, "action": Action(data["action"]), "signature": signature})
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
 if __name__ == "__main__":

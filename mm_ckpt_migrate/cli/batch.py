@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from mm_ckpt_migrate.cli import arguments as args
 from mm_ckpt_migrate.cli.boundary import command
 from mm_ckpt_migrate.cli.convert import For
 from mm_ckpt_migrate.errors import ExitCode
+
+if TYPE_CHECKING:
+    from mm_ckpt_migrate.batch.options import Batch
 
 
 @command
@@ -38,6 +41,33 @@ def batch(
     memory: Annotated[
         int, typer.Option(min=16, metavar="MIB", help="What one file may take of memory.")
     ] = 4096,
+    list_file: Annotated[
+        Path | None,
+        typer.Option("--list", metavar="FILE", help="Only these: paths in ZOO_DIR, one a line."),
+    ] = None,
+    zoo: Annotated[
+        Path | None,
+        typer.Option(
+            "--zoo",
+            metavar="PATH",
+            help="Says which config each file is of: a zoo's folder, such as mmdet's, its "
+            "model-index.yml, or a metafile.yml.",
+        ),
+    ] = None,
+    publish: Annotated[
+        bool,
+        typer.Option(
+            "--publish",
+            help="Weights only, named as zoos do, with the new digest; writes renamed.csv and, "
+            "with the folder of --zoo, its metafiles and pages with the new names.",
+        ),
+    ] = False,
+    shard: Annotated[
+        str, typer.Option(metavar="I/N", help="Only the I-th of N parts, for N machines.")
+    ] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace files in NEW_DIR that no batch made.")
+    ] = False,
     allow_import: args.AllowImportOption = None,
     as_json: args.JsonOption = False,
 ) -> int:
@@ -46,27 +76,51 @@ def batch(
     Kill it at any moment and run it again: what was done is skipped, the rest goes on. Nothing
     in ZOO_DIR is written. NEW_DIR/batch.json accounts for every input.
     """
-    from mm_ckpt_migrate.batch.options import BatchOptions
-    from mm_ckpt_migrate.batch.run import plan_batch, run_batch
-    from mm_ckpt_migrate.cli.batch_view import print_items, print_result, watching
-    from mm_ckpt_migrate.cli.render import print_json
+    from mm_ckpt_migrate.batch.listed import read_listed, read_names
+    from mm_ckpt_migrate.batch.options import Batch, BatchOptions
+    from mm_ckpt_migrate.batch.shard import read_shard
     from mm_ckpt_migrate.options import Purpose
 
     options = BatchOptions(
-        build=not no_build, purpose=Purpose(purpose.value) if purpose else None, link=link,
-        allow_imports=tuple(allow_import or ()), seconds=seconds, memory=memory << 20,
+        build=not no_build, purpose=Purpose(purpose.value) if purpose else None, publish=publish,
+        link=link, allow_imports=tuple(allow_import or ()), seconds=seconds, memory=memory << 20,
     )  # fmt: skip
-    if dry_run:
-        items = plan_batch(sources, results, options, {})
-        if as_json:
-            print_json([item.to_json() for item in items])
-        else:
-            print_items(items)
-        return ExitCode.OK
+    work = Batch(
+        sources, results, options, read_listed(zoo) if zoo else {},
+        read_names(list_file) if list_file else None, read_shard(shard) if shard else None,
+        force, zoo,
+    )  # fmt: skip
+    return _plan(work, jobs, as_json) if dry_run else _run(work, jobs, as_json)
+
+
+def _plan(work: Batch, jobs: int, as_json: bool) -> int:
+    from mm_ckpt_migrate.batch.report import item_to_json
+    from mm_ckpt_migrate.batch.run import plan_batch
+    from mm_ckpt_migrate.cli.batch_view import print_items, watching
+    from mm_ckpt_migrate.cli.render import print_json
+
     with watching(quiet=as_json) as watcher:
-        result = run_batch(sources, results, options, {}, jobs=jobs, watcher=watcher)
+        items = plan_batch(work, jobs=jobs, watcher=watcher)
+    if as_json:
+        print_json([item_to_json(item) for item in items])
+    else:
+        print_items(items)
+    return ExitCode.OK
+
+
+def _run(work: Batch, jobs: int, as_json: bool) -> int:
+    from mm_ckpt_migrate.batch.run import run_batch
+    from mm_ckpt_migrate.cli.batch_view import print_result, watching
+    from mm_ckpt_migrate.cli.render import print_json
+
+    try:
+        with watching(quiet=as_json) as watcher:
+            result = run_batch(work, jobs=jobs, watcher=watcher)
+    except KeyboardInterrupt:
+        typer.echo("Interrupted. What is done is done; run it again for the rest.", err=True)
+        return ExitCode.INTERRUPTED
     if as_json:
         print_json(result.to_json())
     else:
-        print_result(result, results)
+        print_result(result, work.report)
     return ExitCode.OK if result.complete else ExitCode.INCOMPLETE

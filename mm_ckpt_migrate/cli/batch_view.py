@@ -17,7 +17,8 @@ from mm_ckpt_migrate.cli.render import safe_line
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from mm_ckpt_migrate.batch.run import Result, Watcher
+    from mm_ckpt_migrate.batch.report import Result
+    from mm_ckpt_migrate.batch.run import Watcher
 
 _COLOURS: Final = {
     Status.MIGRATED: "green", Status.COPIED: "green", Status.REFUSED: "yellow",
@@ -43,14 +44,16 @@ def print_items(items: Sequence[Item]) -> None:
     typer.echo(", ".join(f"{counts[action]} to {action.value}" for action in Action))
 
 
-def print_result(result: Result, results: Path) -> None:
+def print_result(result: Result, report: Path) -> None:
     left = [(item, outcome) for item, outcome in result.outcomes if not outcome.done]
     for item, outcome in left[:_SHOWN]:
         _print_outcome(item, outcome)
+    if len(left) > _SHOWN:
+        typer.echo(f"and {len(left) - _SHOWN} more")
     counts = Counter(outcome.status for _, outcome in result.outcomes)
     total = ", ".join(f"{counts[status]} {status.value}" for status in Status if counts[status])
     typer.secho(f"{len(result.outcomes)} checkpoints: {total or 'none'}", bold=True)
-    typer.echo(safe_line(f"{results / 'batch.json'} accounts for each"))
+    typer.echo(safe_line(f"{report} accounts for each"))
 
 
 def _print_outcome(item: Item, outcome: Outcome) -> None:
@@ -58,77 +61,99 @@ def _print_outcome(item: Item, outcome: Outcome) -> None:
     typer.echo(f"{status}  {safe_line(item.source)}: {safe_line(outcome.summary)}")
 
 
-class _Lines:
-    """One line per file, where there is no terminal."""
+class _Nothing:
+    def found(self, count: int, undecided: int) -> None:
+        pass
 
-    def planned(self, items: Sequence[Item]) -> None:
-        counts = Counter(item.action for item in items)
-        plan = ", ".join(f"{counts[action]} to {action.value}" for action in Action)
-        typer.echo(f"{len(items)} checkpoints: {plan}", err=True)
+    def decided(self, item: Item) -> None:
+        pass
+
+    def planned(self, items: Sequence[Item], left: Sequence[Item]) -> None:
+        pass
 
     def started(self, item: Item, worker: int) -> None:
         pass
 
-    def ended(self, item: Item, outcome: Outcome, *, before: bool) -> None:
-        if not before:
-            line = f"{outcome.status.value}  {item.source}: {outcome.summary}"
-            typer.echo(safe_line(line), err=True)
-
-
-class _Nothing(_Lines):
-    def planned(self, items: Sequence[Item]) -> None:
-        pass
-
-    def ended(self, item: Item, outcome: Outcome, *, before: bool) -> None:
+    def ended(self, item: Item, outcome: Outcome) -> None:
         pass
 
 
-class _Live:
+class _Lines(_Nothing):
+    """One line per file, where there is no terminal."""
+
+    def planned(self, items: Sequence[Item], left: Sequence[Item]) -> None:
+        counts = Counter(item.action for item in items)
+        plan = ", ".join(f"{counts[action]} to {action.value}" for action in Action)
+        typer.echo(f"{len(items)} checkpoints: {plan}; {len(left)} to be done now", err=True)
+
+    def ended(self, item: Item, outcome: Outcome) -> None:
+        line = f"{outcome.status.value}  {item.source}: {outcome.summary}"
+        typer.echo(safe_line(line), err=True)
+
+
+class _Live(_Nothing):
     """A live view: what is done, how fast, and what each worker is at."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, looking: Progress) -> None:
         self._progress = progress
+        self._looking = looking
+        self._looked: TaskID | None = None
         self._total: TaskID | None = None
-        self._workers: dict[str, TaskID] = {}
         self._rows: dict[int, TaskID] = {}
+        self._workers: dict[str, TaskID] = {}
+        self._left = 0
 
-    def planned(self, items: Sequence[Item]) -> None:
-        size = sum(item.signature.size for item in items if item.action is not Action.REFUSE)
-        self._total = self._progress.add_task(f"{len(items)} files", total=size)
+    def found(self, count: int, undecided: int) -> None:
+        self._looked = self._looking.add_task(f"looking into {undecided} of {count} files")
+        self._looking.update(self._looked, total=undecided)
+
+    def decided(self, item: Item) -> None:
+        assert self._looked is not None
+        self._looking.advance(self._looked)
+
+    def planned(self, items: Sequence[Item], left: Sequence[Item]) -> None:
+        assert self._looked is not None
+        self._looking.update(self._looked, visible=False)
+        self._left = len(left)
+        size = sum(item.signature.size for item in left)
+        self._total = self._progress.add_task(f"{len(left)} files left", total=size)
 
     def started(self, item: Item, worker: int) -> None:
         if worker not in self._rows:
-            self._rows[worker] = self._progress.add_task("", total=None)
+            self._rows[worker] = self._looking.add_task("", total=None)
         row = self._rows[worker]
         self._workers[item.source] = row
-        self._progress.update(row, description=f"  {safe_line(item.source)}")
+        size = f"{item.signature.size / 1e6:.1f} MB"
+        text = f"  {item.action.value} {safe_line(item.source)} ({size})"
+        self._looking.reset(row, total=None, description=text)
 
-    def ended(self, item: Item, outcome: Outcome, *, before: bool) -> None:
+    def ended(self, item: Item, outcome: Outcome) -> None:
         assert self._total is not None
-        self._progress.advance(self._total, item.signature.size)
-        if item.source in self._workers:
-            self._progress.update(self._workers[item.source], description="  waiting")
+        self._left -= 1
+        text = f"{self._left} files left"
+        self._progress.update(self._total, advance=item.signature.size, description=text)
+        self._looking.update(self._workers[item.source], description="  waiting")
+        if not outcome.done:
+            line = f"{outcome.status.value}  {item.source}: {outcome.summary}"
+            self._progress.console.print(safe_line(line), markup=False, soft_wrap=True)
 
 
 @contextmanager
 def watching(*, quiet: bool) -> Iterator[Watcher]:
+    """Who shows what happens: live in a terminal, line by line elsewhere, or not at all."""
     if quiet or not sys.stderr.isatty():
         yield _Nothing() if quiet else _Lines()
         return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
+    from rich import progress as rich
+    from rich.console import Console, Group
+    from rich.live import Live
 
     console = Console(stderr=True, markup=False, highlight=False)
-    columns = (
-        TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(),
-        TransferSpeedColumn(), TimeRemainingColumn(),
+    text = rich.TextColumn("{task.description}", markup=False)
+    total = rich.Progress(
+        text, rich.BarColumn(), rich.DownloadColumn(), rich.TransferSpeedColumn(),
+        rich.TimeRemainingColumn(), console=console,
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield _Live(progress)
+    rows = rich.Progress(text, rich.TimeElapsedColumn(), console=console)
+    with Live(Group(rows, total), console=console, transient=True, refresh_per_second=8):
+        yield _Live(total, rows)

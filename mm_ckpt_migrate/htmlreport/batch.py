@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,27 +29,30 @@ def write_batch_page(path: Path, data: Mapping[str, Any]) -> None:
         DestinationError: the file cannot be written.
     """
     check_software("Jinja2")
-    made = (entry["destination"] for entry in data["entries"])
-    pages = [name for name in made if name and (path.parent / views.page_path(name)).is_file()]
-    text = render_batch(data, pages)
+    made = (entry["outcome"]["destination"] for entry in data["entries"])
+    # `os.path`: a name may be too long with the suffix, and then there is no page.
+    pages = [name for name in made if name and os.path.isfile(path.parent / views.page_path(name))]
     try:
-        replace_file(path, text)
+        replace_file(path, render_batch(data, pages, path.with_suffix(".json").name))
     except OSError as error:
         raise DestinationError(path, error.strerror or str(error)) from None
 
 
-def render_batch(data: Mapping[str, Any], pages: Iterable[str] = ()) -> str:
+def render_batch(
+    data: Mapping[str, Any], pages: Iterable[str] = (), beside: str = "batch.json"
+) -> str:
     """The page as text. Equal data give equal text.
 
     Args:
-        pages: destinations of the results that have a page of their own.
+        pages: results that have a page of their own, by their paths.
+        beside: the name of the file with the same as JSON.
     """
     entries = views.entries_of(data, pages)
     families = views.by_family(entries)
     kind, sentence = views.conclusion(entries)
     context = {
         "entries": entries,
-        "all": views.total("", entries),
+        "all": views.total("all", entries),
         "statuses": views.by_status(entries),
         "families": families,
         # Names are anybody's text; a number is the same on both sides of a choice.
@@ -59,6 +63,7 @@ def render_batch(data: Mapping[str, Any], pages: Iterable[str] = ()) -> str:
         "proves": PROVES,
         "overall": kind,
         "sentence": sentence,
+        "beside": beside,
         "suffix": views.REPORT_SUFFIX,
     }
     return render_page("batch", context)

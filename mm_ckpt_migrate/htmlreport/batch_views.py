@@ -26,6 +26,7 @@ class Entry:
     """One input, as the page shows it.
 
     Attributes:
+        item, outcome: as `batch.json` has them.
         anchor: where its own report lies in the page; the same in every run.
         planned: the action, where it is not what the status says already.
         urgency: the order of the statuses, worst highest.
@@ -36,62 +37,41 @@ class Entry:
         page: address of its page from `verify --report`, relative to this one; empty without.
     """
 
+    item: Mapping[str, Any]
+    outcome: Mapping[str, Any]
     anchor: str
-    source: str
-    destination: str
     status: str
     planned: str
     urgency: int
-    reason: str
-    summary: str
-    family: str
-    config: str
-    paired: str
     size: int
     moved: int
-    digest: str
-    result: str
-    exit_code: int
     proofs: tuple[Verdict, ...]
     proven: int
-    notices: tuple[str, ...]
-    facts: Mapping[str, int]
     page: str
 
 
 def entries_of(data: Mapping[str, Any], pages: Iterable[str] = ()) -> list[Entry]:
-    """The entries of a `batch.json`, in its order; `pages`: destinations that have a page."""
+    """The entries of a `batch.json`, in its order; `pages`: results that have a page."""
     known = frozenset(pages)
     return [_entry(found, known) for found in data["entries"]]
 
 
 def _entry(item: Mapping[str, Any], pages: frozenset[str]) -> Entry:
-    outcome, made = item["outcome"], item["destination"]
+    outcome = item["outcome"]
+    made = outcome["destination"]
     status, action = Status(outcome["status"]), Action(item["action"])
     proofs = _proofs(outcome["verdicts"])
     return Entry(
-        anchor=_anchor(item["source"]),
-        source=item["source"],
-        destination=made,
+        item, outcome, _anchor(item["source"]),
         status=status.value,
         planned="" if _PLANNED.get(status) is action else action.value,
         urgency=list(Status).index(status),
-        reason=item["reason"],
-        summary=outcome["summary"],
-        family=item["family"],
-        config=item["config"],
-        paired=item["paired"],
-        size=item["signature"]["size"],
+        size=item["size"],
         moved=outcome["facts"].get("moved", -1),
-        digest=outcome["digest"],
-        result=outcome["result"],
-        exit_code=outcome["exit_code"],
         proofs=proofs,
         proven=sum(v.status is Proof.PASS for v in proofs) if proofs else -1,
-        notices=tuple(outcome["notices"]),
-        facts=outcome["facts"],
-        page=page_address(made) if made and made in pages else "",
-    )
+        page=page_address(made) if made in pages else "",
+    )  # fmt: skip
 
 
 def _proofs(verdicts: Sequence[Mapping[str, Any]]) -> tuple[Verdict, ...]:
@@ -103,7 +83,7 @@ def _proofs(verdicts: Sequence[Mapping[str, Any]]) -> tuple[Verdict, ...]:
 
 
 def _anchor(source: str) -> str:
-    return f"f-{hashlib.sha256(os.fsencode(source)).hexdigest()[:16]}"
+    return f"f-{hashlib.sha256(source.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 def page_path(destination: str) -> str:
@@ -140,8 +120,11 @@ def total(name: str, entries: Sequence[Entry]) -> Total:
 
 def by_family(entries: Sequence[Entry]) -> list[Total]:
     """The sums of every family in the order of names; what is of none comes last."""
-    names = sorted({entry.family for entry in entries}, key=lambda name: (not name, name))
-    return [total(name, [e for e in entries if e.family == name]) for name in names]
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.item["family"], []).append(entry)
+    names = sorted(groups, key=lambda name: (not name, name))
+    return [total(name, groups[name]) for name in names]
 
 
 def by_status(entries: Sequence[Entry]) -> list[Total]:
@@ -163,7 +146,8 @@ def conclusion(entries: Sequence[Entry]) -> tuple[str, str]:
         return "skipped", "There was nothing to do: no checkpoint was found."
     if done == len(entries):
         return "pass", f"Every input has its result: {_are(done)} migrated or copied."
-    left = [f"{_are(n)} {word}" for n, word in ((refused, "refused"), (failed, "set aside")) if n]
+    left = [f"{_are(refused)} refused"] if refused else []
+    left += [f"{failed:,} failed"] if failed else []
     kind = "fail" if failed else "partial"
     return kind, f"{done:,} of {len(entries):,} inputs have their result; {' and '.join(left)}."
 

@@ -17,7 +17,7 @@ ROOMS = (
     "options", "stamp", "training", "contents", "fold", "export", "rewrite", "carried",
     "configs", "target", "target_config", "legacy", "zoo", "diagnosis", "verify",
     "choose", "decide_contents", "decide_fold", "decide", "write", "migration", "convert",
-    "mmengine_loader", "batch",
+    "mmengine_loader", "batch", "engines",
     "survey", "audit", "doctor", "demo", "htmlreport", "verification", "derive",
     "cli", "__main__",
 )  # fmt: skip
@@ -27,7 +27,7 @@ THIRD_PARTY = {
     "yaml": ("ruleset", "configs", "zoo"), "typer": ("cli",), "rich": ("cli",), "click": ("cli",),
     "platformdirs": ("target", "legacy"),
     **dict.fromkeys(STACK, ("target", "legacy", "mmengine_loader")),
-    "ruamel": ("zoo",),
+    "ruamel": ("zoo",), **dict.fromkeys(("ray", "fsspec", "aiohttp"), ("engines",)),
     **dict.fromkeys(("jinja2", "markupsafe", "PIL"), ("htmlreport",)),
 }  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))

@@ -43,14 +43,15 @@ class Browser:
     folder: Path
 
     def run(
-        self, page: Path, *options: str, width: int = 1280, blink: str = LIGHT
+        self, page: Path, *options: str, blink: str = LIGHT, fragment: str = ""
     ) -> tuple[str, str]:
         """What it writes on stdout, and what pages say on the console."""
         # Chromium's sandbox does not start as root; the pages here are our own.
         root = ["--no-sandbox"] if os.geteuid() == 0 else []
         command = [
             self.program, *QUIET, *root, f"--user-data-dir={self.folder / 'profile'}",
-            "--window-size=1280,900", f"--blink-settings={blink}", *options, page.as_uri(),
+            "--window-size=1280,900", f"--blink-settings={blink}", *options,
+            f"{page.as_uri()}{fragment}",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
         return done.stdout, "\n".join(

@@ -15,7 +15,7 @@ from mm_ckpt_migrate.htmlreport.data import RenameLine
 from mm_ckpt_migrate.htmlreport.folding import fold_renames
 from mm_ckpt_migrate.htmlreport.scatter import SIDE, scatter
 
-CSS = (Path(room.__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")
+CSS = (Path(room.__file__).parent / "templates" / "page.css").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,15 @@ def test_a_difference_is_zero_or_says_how_much(value: float, text: str) -> None:
 )  # fmt: skip
 def test_scores_differ_as_they_were_measured(old: float, new: float, text: str) -> None:
     assert numbers.signed(new - old) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (99_449, "99.4 kB"), (99_950, "100 kB"),
+     (999_499, "999 kB"), (999_999, "1.0 MB"), (176_000_000, "176 MB"), (2 * 10**15, "2000 TB")],
+)  # fmt: skip
+def test_bytes_are_counted_as_disks_are(value: int, text: str) -> None:
+    assert numbers.size(value) == text
 
 
 def test_shares_and_bars() -> None:
@@ -108,11 +117,11 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("scheme", ["light", "dark", "print"])
 def test_text_has_contrast(scheme: str) -> None:
     colours = schemes()[scheme]
-    pairs = [(front, back, 4.5) for front in ("text", "soft", "pass", "fail", "skip", "link")
-             for back in ("paper", "card", "mark")]  # fmt: skip
+    fronts = ("text", "soft", "pass", "fail", "skip", "warn", "link")
+    pairs = [(front, back, 4.5) for front in fronts for back in ("paper", "card", "mark")]
     pairs += [("text", f"{s}-back", 4.5) for s in ("pass", "fail", "skip")]
     pairs += [("soft", "fail-back", 4.5), ("fail", "fail-back", 4.5)]
-    pairs += [("new", "track", 3.0), ("old", "track", 3.0)]
+    pairs += [("new", "paper", 4.5), ("new", "track", 3.0), ("old", "track", 3.0)]
     for front, back, least in pairs:
         light, dark = sorted((luminance(colours[front]), luminance(colours[back])), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= least, f"{front} on {back}"

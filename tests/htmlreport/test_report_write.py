@@ -55,4 +55,5 @@ def test_the_room_is_imported_without_its_libraries() -> None:
 
 def test_the_templates_lie_in_the_package() -> None:
     found = {part.name for part in (files("mm_ckpt_migrate.htmlreport") / "templates").iterdir()}
-    assert {"report.html.j2", "parts.html.j2", "report.css", "report.js"} <= found
+    assert {"base.html.j2", "report.html.j2", "report.css", "report.js"} <= found
+    assert {"page.css", "tables.js", "batch.html.j2", "batch.css", "batch.js"} <= found

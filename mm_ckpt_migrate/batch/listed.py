@@ -1,0 +1,77 @@
+"""Which inputs a person lists, and which configs a zoo's metafiles list for its files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from mm_ckpt_migrate.errors import CheckpointError, ConfigError
+from mm_ckpt_migrate.zoo.metafile import ZooModel, models
+from mm_ckpt_migrate.zoo.read import INDEXES, leads_out, read_zoo
+from mm_ckpt_migrate.zoo.yamltree import MAX_BYTES, Item, YamlError, read_yaml
+
+_MAX_LIST: Final = 64 << 20
+
+
+def read_names(path: Path) -> list[str]:
+    """The lines of a list of paths; `-` is standard input.
+
+    Raises:
+        CheckpointError: it cannot be read, or is longer than any list.
+    """
+    try:
+        with open(0 if str(path) == "-" else path, "rb", closefd=str(path) != "-") as file:
+            raw = file.read(_MAX_LIST + 1)
+    except OSError as error:
+        raise CheckpointError(path, f"the list cannot be read: {error.strerror}") from error
+    if len(raw) > _MAX_LIST:
+        raise CheckpointError(path, f"the list is longer than {_MAX_LIST >> 20} MiB")
+    return [os.fsdecode(line) for line in raw.splitlines() if line.strip()]
+
+
+def read_listed(path: Path) -> dict[str, tuple[str, ...]]:
+    """Configs by the names of the files of weights.
+
+    Args:
+        path: a zoo's folder, its model-index.yml, or one of its metafiles.
+
+    Raises:
+        ConfigError: it cannot be read, or lists no model.
+    """
+    if path.is_dir() or path.name in INDEXES:
+        zoo = read_zoo(path if path.is_dir() else path.parent)
+        return _configs(zoo.models, zoo.root)
+    found = list(models(_read(path), path.name))
+    if not found:
+        raise ConfigError(path, "lists no model", hint="Give a metafile.yml, or a zoo's folder.")
+    return _configs(found, _root(path, found))
+
+
+def _read(path: Path) -> Item:
+    try:
+        with path.open("rb") as file:
+            return read_yaml(file.read(MAX_BYTES + 1))
+    except OSError as error:
+        raise ConfigError(path, f"cannot be read: {error.strerror}") from error
+    except YamlError as error:
+        raise ConfigError(path, error.reason, line=error.line) from error
+
+
+def _root(path: Path, found: Iterable[ZooModel]) -> Path:
+    """The folder above a metafile from which its configs are found."""
+    configs = [config for model in found for config in model.configs if not leads_out(config)]
+    for folder in path.resolve().parents:
+        if any((folder / config).is_file() for config in configs):
+            return folder
+    return path.parent
+
+
+def _configs(found: Iterable[ZooModel], root: Path) -> dict[str, tuple[str, ...]]:
+    listed: dict[str, set[str]] = {}
+    for model in found:
+        for name in model.files:
+            places = (root / config for config in model.configs if not leads_out(config))
+            listed.setdefault(name, set()).update(str(p) for p in places if p.is_file())
+    return {name: tuple(sorted(configs)) for name, configs in listed.items() if configs}

@@ -1,0 +1,57 @@
+"""What became of every input of a batch."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mm_ckpt_migrate.archive.publish import Draft, as_destination_error
+from mm_ckpt_migrate.batch.model import Item, Outcome, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Every input, in the order of their names, with its outcome."""
+
+    outcomes: tuple[tuple[Item, Outcome], ...]
+
+    @property
+    def complete(self) -> bool:
+        return all(outcome.done for _, outcome in self.outcomes)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for every batch that does the same, however often it was cut off."""
+        entries = [{**item_to_json(i), "outcome": _outcome_to_json(o)} for i, o in self.outcomes]
+        counts = {s.value: sum(o.status is s for _, o in self.outcomes) for s in Status}
+        return {"inputs": len(entries), "counts": counts, "entries": entries}
+
+
+def item_to_json(item: Item) -> dict[str, Any]:
+    """An item as people want it: without inode numbers and the like."""
+    data = item.to_json() | {"size": item.signature.size}
+    return {name: value for name, value in data.items() if name not in ("signature", "replaces")}
+
+
+def _outcome_to_json(outcome: Outcome) -> dict[str, Any]:
+    data = outcome.to_json()
+    return {name: value for name, value in data.items() if name not in ("read", "written")}
+
+
+def write_whole(path: Path, text: str, scratch: Path) -> None:
+    """Replace a file at once, or leave it as it is; raises DestinationError."""
+    made = scratch / path.name
+    with Draft(made, 0o644) as draft:
+        draft.write(0, text.encode())
+        draft.publish(force=True)
+    try:
+        os.replace(made, path)
+    except OSError as error:
+        raise as_destination_error(path, error) from error
+
+
+def write_report(path: Path, result: Result, scratch: Path) -> None:
+    """Raises DestinationError."""
+    write_whole(path, json.dumps(result.to_json(), indent=1) + "\n", scratch)

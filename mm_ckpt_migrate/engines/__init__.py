@@ -1,0 +1,1 @@
+"""Beyond one machine: tasks on a Ray cluster, and files behind URLs (optional extras)."""
