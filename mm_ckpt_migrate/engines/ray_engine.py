@@ -17,7 +17,6 @@ from typing import Any, Final
 from mm_ckpt_migrate.batch.engine import Started
 from mm_ckpt_migrate.batch.find import Found
 from mm_ckpt_migrate.batch.model import (
-    Action,
     Item,
     Outcome,
     Status,
@@ -26,7 +25,7 @@ from mm_ckpt_migrate.batch.model import (
 )
 from mm_ckpt_migrate.batch.options import Batch
 from mm_ckpt_migrate.batch.pool import Pool
-from mm_ckpt_migrate.engines.task import Setup, Urls, perform, version
+from mm_ckpt_migrate.engines.task import Setup, Urls, perform, unseen, version
 from mm_ckpt_migrate.errors import ExitCode, MissingSoftwareError
 from mm_ckpt_migrate.keys import safe_text
 
@@ -139,8 +138,8 @@ class RayEngine:
         tasks = [_Task(f, {"found": asdict(f)}) for f in found]
         for task, answer in self._results(tasks, ""):
             if isinstance(answer, _Lost):
-                known = task.about
-                yield Item(known.source, "", Action.REFUSE, answer.cause, known.signature)
+                assert isinstance(task.about, Found)
+                yield unseen(task.about, answer.cause, int(ExitCode.INTERNAL))
             else:
                 yield item_from_json(dict(answer))
 

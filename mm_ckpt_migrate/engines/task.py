@@ -77,9 +77,16 @@ def decide(found: Found, setup: Setup) -> Item:
         with _here(setup, found.source, found.signature) as (batch, here):
             with Pool(batch, 1, lambda *_: None) as pool:
                 (item,) = pool.decide([replace(found, signature=here)])
-            return replace(item, signature=found.signature)
+            seen = item.signature.changed != 0
+            return replace(item, signature=found.signature) if seen else item
     except MigrateError as error:
-        return Item(found.source, "", Action.REFUSE, _words(error, setup), found.signature)
+        return unseen(found, _words(error, setup), int(error.exit_code))
+
+
+def unseen(found: Found, reason: str, exit_code: int) -> Item:
+    """A refusal for what may be over soon: no signature, so that the next batch looks again."""
+    signature = replace(found.signature, changed=0)
+    return Item(found.source, "", Action.REFUSE, reason, signature, exit_code=exit_code)
 
 
 def work(item: Item, setup: Setup) -> Outcome:

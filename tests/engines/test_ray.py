@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from distributed import done, files_below, found_in, nobody, prepared
 
 from mm_ckpt_migrate.batch.model import Item, Outcome, Status
 from mm_ckpt_migrate.batch.options import Batch, BatchOptions
@@ -21,7 +22,6 @@ from mm_ckpt_migrate.engines.ray_engine import RayEngine
 from mm_ckpt_migrate.engines.task import Urls, perform
 from mm_ckpt_migrate.engines.urls import UrlFolder
 from mm_ckpt_migrate.errors import MissingSoftwareError
-from tests.engines.conftest import done, files_below, found_in, nobody, prepared
 
 ray = pytest.importorskip("ray", reason="the ray extra is not installed")
 

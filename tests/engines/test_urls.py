@@ -12,13 +12,13 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from distributed import done, files_below, nobody, prepared
 
 from mm_ckpt_migrate.batch.model import Action, Signature
 from mm_ckpt_migrate.engines.task import Urls
 from mm_ckpt_migrate.engines.url_engine import UrlEngine
 from mm_ckpt_migrate.engines.urls import UrlFolder
 from mm_ckpt_migrate.errors import CheckpointError, DestinationError, IntegrityError
-from tests.engines.conftest import done, files_below, nobody, prepared
 
 pytest.importorskip("s3fs", reason="the urls extra is not installed")
 
@@ -118,6 +118,8 @@ def test_a_server_that_is_gone_is_a_sentence(
     with UrlEngine(batch, 1, nobody, urls=Urls(s3, "s3://new/x")) as engine:
         (item,) = engine.decide(found[:1])
         assert item.action is Action.REFUSE
+        assert item.exit_code == 3
+        assert not item.signature.changed, "the next batch would not look again"
         ((_, outcome),) = engine.run([replace(item, action=Action.COPY, destination="a.pth")])
     assert not outcome.done
     assert outcome.exit_code == 3

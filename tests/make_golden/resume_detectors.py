@@ -27,7 +27,7 @@ class DetectorResumeCase:
     """
 
     name: str
-    family: Literal["detr", "deformable_detr", "mask2former"]
+    family: Literal["detr", "deformable_detr", "mask2former", "maskformer"]
     shipped: str
     seed: int
     batch_size: int = 1
@@ -54,6 +54,14 @@ DETECTORS: Final = {
         DetectorResumeCase(
             "mask2former_instance_r18", "mask2former",
             "mask2former/mask2former_r50_8xb2-lsj-50e_coco.py", 63, batch_size=2,
+        ),
+        DetectorResumeCase(
+            "deformable_detr_refine_r18", "deformable_detr",
+            "deformable_detr/deformable-detr_refine_r50_16xb2-50e_coco.py", 64,
+        ),
+        DetectorResumeCase(
+            "maskformer_panoptic_r18", "maskformer",
+            "maskformer/maskformer_r50_ms-16xb1-75e_coco.py", 65,
         ),
     )
 }  # fmt: skip
