@@ -1,10 +1,12 @@
 """Time `batch` on a zoo of full-size files against `cp` and against the one-page script.
 
     python benchmarks/batch.py [--files 30] [--folder DIR] [--script] [--build]
+    python benchmarks/batch.py --small 10000 [--folder DIR]
 
 The files have the layouts of the models that old releases shipped, and random weights: 400 MB
 each on average. The folder needs three times the zoo. `--build` has each target model built, or
-taken from the cache; `--script` times the one-page script, which builds all of them.
+taken from the cache; `--script` times the one-page script, which builds all of them. `--small`
+times the plan of many small files instead.
 """
 
 import argparse
@@ -49,6 +51,24 @@ def make_zoo(folder: Path, count: int) -> list[tuple[Path, str]]:
         torch.save({"meta": {"iter": 1}, "state_dict": state_dict}, path)
         made.append((path, table.counterparts[release][config]))
     return made
+
+
+def make_small(folder: Path, count: int) -> None:
+    """Files of five tensors, with twenty layouts."""
+    import io
+
+    import torch
+
+    texts = []
+    for number in range(20):
+        tensors = {f"head.layer{number}.{i}.weight": torch.randn(8, 8) for i in range(5)}
+        buffer = io.BytesIO()
+        torch.save({"meta": {"iter": number}, "state_dict": tensors}, buffer)
+        texts.append(buffer.getvalue())
+    for number in range(count):
+        below = folder / f"{number % 100:02}"
+        below.mkdir(parents=True, exist_ok=True)
+        (below / f"{number}.pth").write_bytes(texts[number % 20])
 
 
 def _models(table: Any) -> list[tuple[str, str]]:
@@ -105,7 +125,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--build", action="store_true")
     parser.add_argument("--script", action="store_true")
+    parser.add_argument("--small", type=int, default=0)
     args = parser.parse_args()
+    if args.small:
+        with tempfile.TemporaryDirectory(dir=args.folder) as name:
+            make_small(Path(name) / "zoo", args.small)
+            line = batch(Path(name) / "zoo", Path(name) / "new", "--dry-run", "--no-build")
+            print(f"plan of {args.small} small files: {measure(line).seconds:.2f} seconds")
+        return
     options = () if args.build else ("--no-build",)
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         folder = Path(name)

@@ -37,6 +37,9 @@ class Before:
         same = known.item.signature == found.signature and not found.fault
         return replace(known.item, replaces=False) if same else None
 
+    def decisions(self, found: Iterable[Found]) -> list[Item]:
+        return [item for one in found if (item := self.decision(one)) is not None]
+
     def undecided(self, found: Iterable[Found]) -> list[Found]:
         return [one for one in found if self.decision(one) is None]
 

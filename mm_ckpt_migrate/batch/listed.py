@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from mm_ckpt_migrate.configs.shipped import SCOPES, Scope, config_root, distribution
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError
 from mm_ckpt_migrate.zoo.metafile import ZooModel, models
 from mm_ckpt_migrate.zoo.read import INDEXES, leads_out, read_zoo
@@ -35,11 +36,13 @@ def read_listed(path: Path) -> dict[str, tuple[str, ...]]:
     """Configs by the names of the files of weights.
 
     Args:
-        path: a zoo's folder, its model-index.yml, or one of its metafiles.
+        path: a zoo's folder, its model-index.yml, one of its metafiles, or `mmseg` or `mmdet` for
+            the installed one.
 
     Raises:
         ConfigError: it cannot be read, or lists no model.
     """
+    path = zoo_path(path)
     if path.is_dir() or path.name in INDEXES:
         zoo = read_zoo(path if path.is_dir() else path.parent)
         return _configs(zoo.models, zoo.root)
@@ -47,6 +50,17 @@ def read_listed(path: Path) -> dict[str, tuple[str, ...]]:
     if not found:
         raise ConfigError(path, "lists no model", hint="Give a metafile.yml, or a zoo's folder.")
     return _configs(found, _root(path, found))
+
+
+def zoo_path(path: Path) -> Path:
+    """The installed package's own zoo, where a package is named."""
+    if path.exists() or str(path) not in SCOPES:
+        return path
+    scope: Scope = "mmseg" if str(path) == "mmseg" else "mmdet"
+    root = config_root(scope)
+    if root is None:
+        raise ConfigError(path, "is not installed", hint=f"pip install {distribution(scope)}")
+    return root.parent
 
 
 def _read(path: Path) -> Item:
@@ -69,9 +83,14 @@ def _root(path: Path, found: Iterable[ZooModel]) -> Path:
 
 
 def _configs(found: Iterable[ZooModel], root: Path) -> dict[str, tuple[str, ...]]:
-    listed: dict[str, set[str]] = {}
+    """Of several configs each counts, there or not; one alone has to be there."""
+    listed: dict[str, set[Path]] = {}
     for model in found:
+        places = {root / config for config in model.configs if not leads_out(config)}
         for name in model.files:
-            places = (root / config for config in model.configs if not leads_out(config))
-            listed.setdefault(name, set()).update(str(p) for p in places if p.is_file())
-    return {name: tuple(sorted(configs)) for name, configs in listed.items() if configs}
+            listed.setdefault(name, set()).update(places)
+    return {
+        name: tuple(sorted(map(str, places)))
+        for name, places in listed.items()
+        if len(places) > 1 or any(place.is_file() for place in places)
+    }

@@ -64,5 +64,6 @@ def publish(batch: Batch, result: Result) -> None:
     ]
     table = batch.results / f"{TABLE}{batch.suffix}.csv"
     write_whole(table, renaming_table(renamings), batch.scratch)
-    if batch.zoo is not None and batch.zoo.is_dir():
+    # A shard does not know the names that the others give.
+    if batch.zoo is not None and batch.zoo.is_dir() and batch.shard is None:
         patch_zoo(batch.zoo, renamings, batch.results / ZOO, force=True)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from mm_ckpt_migrate.archive.publish import as_destination_error
 from mm_ckpt_migrate.batch.before import Before
 from mm_ckpt_migrate.batch.decide import refuse, without_collisions
 from mm_ckpt_migrate.batch.engine import Engine, EngineMaker
 from mm_ckpt_migrate.batch.find import Found, find_checkpoints, find_named
-from mm_ckpt_migrate.batch.journal import open_journal
+from mm_ckpt_migrate.batch.journal import Journal, open_journal
 from mm_ckpt_migrate.batch.keys import item_keys, plan_key, rules_digest
 from mm_ckpt_migrate.batch.lock import locked
 from mm_ckpt_migrate.batch.model import Action, Item, Outcome, Status
 from mm_ckpt_migrate.batch.options import Batch
 from mm_ckpt_migrate.batch.pool import Pool
-from mm_ckpt_migrate.batch.publish import publish, without_twins
+from mm_ckpt_migrate.batch.publish import ZOO, publish, without_twins
 from mm_ckpt_migrate.batch.report import Result, write_report
 from mm_ckpt_migrate.errors import DestinationError
 
@@ -51,8 +52,18 @@ def plan_batch(
         return _planned(_decided(found, workers, watcher))
 
 
-def run_batch(batch: Batch, *, jobs: int, watcher: Watcher, engine: EngineMaker = Pool) -> Result:
+def run_batch(
+    batch: Batch,
+    *,
+    jobs: int,
+    watcher: Watcher,
+    engine: EngineMaker = Pool,
+    page: Callable[[Path, Mapping[str, Any]], None] | None = None,
+) -> Result:
     """Plan, do what was not done before, and write the report.
+
+    Args:
+        page: writes the report for people, at a path, from what the report says.
 
     Raises:
         CheckpointError, WorkerError: as `plan_batch`.
@@ -64,29 +75,44 @@ def run_batch(batch: Batch, *, jobs: int, watcher: Watcher, engine: EngineMaker 
         held = stack.enter_context(_prepared(batch))
         journal = stack.enter_context(open_journal(batch.journal))
         workers = stack.enter_context(engine(batch, jobs, watcher.started, held))
-        rules = rules_digest()
-        before = Before(batch, journal, plan_key(batch, rules))
-        found = _found(batch)
-        items = [item for one in found if (item := before.decision(one))]
-        undecided = before.undecided(found)
-        watcher.found(len(found), len(undecided))
-        fresh = _decided(undecided, workers, watcher)
-        before.save(fresh)
-        items = list(_planned([*items, *fresh]))
-        keys = item_keys(items, batch, rules)
-        outcomes = {i.source: _refused(i) for i in items if i.action is Action.REFUSE}
-        outcomes |= before.outcomes((i for i in items if i.source not in outcomes), keys)
-        left = before.claimed([item for item in items if item.source not in outcomes])
-        watcher.planned(items, left)
-        for item, outcome in workers.run(left):
-            outcomes[item.source] = outcome
-            if outcome.done:
-                journal.record(item, keys[item.source], outcome)
-            watcher.ended(item, outcome)
-        result = without_twins(Result(tuple((i, outcomes[i.source]) for i in items)))
+        result = without_twins(_done(batch, journal, workers, watcher))
         write_report(batch.report, result, batch.scratch)
+        if page is not None:
+            page(batch.report.with_suffix(".html"), result.to_json())
         publish(batch, result)
     return result
+
+
+def _done(batch: Batch, journal: Journal, workers: Engine, watcher: Watcher) -> Result:
+    rules = rules_digest()
+    before = Before(batch, journal, plan_key(batch, rules))
+    items = _plan_on(before, _found(batch), workers, watcher)
+    keys = item_keys(items, batch, rules)
+    outcomes = {
+        item.source: Outcome(Status.REFUSED, item.reason, exit_code=item.exit_code)
+        for item in items
+        if item.action is Action.REFUSE
+    }
+    outcomes |= before.outcomes((i for i in items if i.source not in outcomes), keys)
+    left = before.claimed([item for item in items if item.source not in outcomes])
+    watcher.planned(items, left)
+    for item, outcome in workers.run(left):
+        outcomes[item.source] = outcome
+        if outcome.done:
+            journal.record(item, keys[item.source], outcome)
+        watcher.ended(item, outcome)
+    return Result(tuple((item, outcomes[item.source]) for item in items))
+
+
+def _plan_on(
+    before: Before, found: Sequence[Found], workers: Engine, watcher: Watcher
+) -> tuple[Item, ...]:
+    """The plan, with the decisions of an earlier batch that still hold."""
+    undecided = before.undecided(found)
+    watcher.found(len(found), len(undecided))
+    fresh = _decided(undecided, workers, watcher)
+    before.save(fresh)
+    return _planned([*before.decisions(found), *fresh])
 
 
 def _check_places(batch: Batch) -> None:
@@ -109,12 +135,20 @@ def _prepared(batch: Batch) -> Iterator[Sequence[int]]:
         try:
             shutil.rmtree(batch.scratch, ignore_errors=True)
             batch.scratch.mkdir()
+            _sweep(batch)
         except OSError as error:
             raise as_destination_error(batch.scratch, error) from error
         try:
             yield held
         finally:
             shutil.rmtree(batch.scratch, ignore_errors=True)
+
+
+def _sweep(batch: Batch) -> None:
+    """Drafts of reports and of the zoo's pages; not where another shard may be at work."""
+    for pattern in () if batch.shard else ("", f"{ZOO}/**/"):
+        for left in batch.results.glob(f"{pattern}.mm-ckpt-migrate-*.tmp"):
+            left.unlink()
 
 
 def _found(batch: Batch) -> list[Found]:
@@ -136,7 +170,3 @@ def _decided(found: Sequence[Found], workers: Engine, watcher: Watcher) -> list[
 
 def _planned(items: Sequence[Item]) -> tuple[Item, ...]:
     return tuple(without_collisions(sorted(items, key=lambda item: os.fsencode(item.source))))
-
-
-def _refused(item: Item) -> Outcome:
-    return Outcome(Status.REFUSED, item.reason, exit_code=item.exit_code)

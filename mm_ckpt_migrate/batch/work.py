@@ -28,7 +28,8 @@ from mm_ckpt_migrate.zoo.publication import published_name
 
 # Two writes within the same tick of the kernel's clock leave the same time of change.
 TICK: Final = 50_000_000
-_NAMED_DIGEST: Final = re.compile(r"[-_]([0-9a-f]{8})\.\w+$")
+# Not a day, which looks the same.
+_NAMED_DIGEST: Final = re.compile(r"[-_](?!20[0-3]\d[01]\d[0-3]\d\.)([0-9a-f]{8})\.\w+$")
 
 
 def work(item: Item, batch: Batch) -> Outcome:
@@ -137,15 +138,16 @@ def _published(item: Item, digest: str) -> str:
 
 def _checked(item: Item, outcome: Outcome, old: Path, before: Signature, started: int) -> Outcome:
     """With the source's signature where that is proof, and what its name says wrongly."""
-    notices = outcome.notices
     named = _NAMED_DIGEST.search(item.source)
     if named and outcome.digest and not outcome.digest.startswith(named[1]):
         said = f"its name says {named[1]}, its SHA-256 begins with {outcome.digest[:8]}"
-        notices = (*notices, said)
+        outcome = replace(
+            outcome, summary=f"{outcome.summary}; {said}", notices=(*outcome.notices, said)
+        )
     after = signature(old.stat())
     linked = outcome.written is not None and outcome.written == after
     settled = after == before and after.changed < started - TICK
-    return replace(outcome, notices=notices, read=after if settled or linked else None)
+    return replace(outcome, read=after if settled or linked else None)
 
 
 def _refused(error: MigrateError, batch: Batch) -> Outcome:

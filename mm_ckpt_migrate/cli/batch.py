@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,8 +51,8 @@ def batch(
         typer.Option(
             "--zoo",
             metavar="PATH",
-            help="Says which config each file is of: a zoo's folder, such as mmdet's, its "
-            "model-index.yml, or a metafile.yml.",
+            help="Says which config each file is of: a zoo's folder, its model-index.yml, "
+            "a metafile.yml, or the installed mmseg or mmdet.",
         ),
     ] = None,
     publish: Annotated[
@@ -76,7 +77,7 @@ def batch(
     Kill it at any moment and run it again: what was done is skipped, the rest goes on. Nothing
     in ZOO_DIR is written. NEW_DIR/batch.json accounts for every input.
     """
-    from mm_ckpt_migrate.batch.listed import read_listed, read_names
+    from mm_ckpt_migrate.batch.listed import read_listed, read_names, zoo_path
     from mm_ckpt_migrate.batch.options import Batch, BatchOptions
     from mm_ckpt_migrate.batch.shard import read_shard
     from mm_ckpt_migrate.options import Purpose
@@ -88,7 +89,7 @@ def batch(
     work = Batch(
         sources, results, options, read_listed(zoo) if zoo else {},
         read_names(list_file) if list_file else None, read_shard(shard) if shard else None,
-        force, zoo,
+        force, zoo_path(zoo) if zoo else None,
     )  # fmt: skip
     return _plan(work, jobs, as_json) if dry_run else _run(work, jobs, as_json)
 
@@ -112,15 +113,17 @@ def _run(work: Batch, jobs: int, as_json: bool) -> int:
     from mm_ckpt_migrate.batch.run import run_batch
     from mm_ckpt_migrate.cli.batch_view import print_result, watching
     from mm_ckpt_migrate.cli.render import print_json
+    from mm_ckpt_migrate.htmlreport.batch import write_batch_page
 
+    page = write_batch_page if find_spec("jinja2") else None
     try:
         with watching(quiet=as_json) as watcher:
-            result = run_batch(work, jobs=jobs, watcher=watcher)
+            result = run_batch(work, jobs=jobs, watcher=watcher, page=page)
     except KeyboardInterrupt:
         typer.echo("Interrupted. What is done is done; run it again for the rest.", err=True)
         return ExitCode.INTERRUPTED
     if as_json:
         print_json(result.to_json())
     else:
-        print_result(result, work.report)
+        print_result(result, work.report.with_suffix(".html") if page else work.report)
     return ExitCode.OK if result.complete else ExitCode.INCOMPLETE

@@ -46,6 +46,15 @@ if "mm_ckpt_migrate.batch.worker" in sys.orig_argv:
         return report
 
     work.convert = convert
+    import mm_ckpt_migrate.batch.decide as decide
+    look = decide.open_checkpoint
+
+    def open_checkpoint(source):
+        if "deadly" in source.path.name:
+            os.kill(os.getpid(), 9)
+        return look(source)
+
+    decide.open_checkpoint = open_checkpoint
 """
 
 
@@ -82,6 +91,20 @@ def test_b6_b7_what_costs_a_worker_twice_is_set_aside(
     assert found["a.pth"]["outcome"]["status"] == found["z.pth"]["outcome"]["status"] == "migrated"
     assert (tmp_path / "log").read_text().split().count(f"{kind}.pth") == 2
     assert set(os.listdir(new / STATE)) == {"lock", "journal.sqlite"}
+
+
+def test_b6_what_costs_a_worker_in_the_plan_is_refused(
+    struck: dict[str, str], tmp_path: Path
+) -> None:
+    """And none of those that were looked into beside it."""
+    names = [f"{number}.pth" for number in range(20)]
+    zoo, new = small_zoo(tmp_path, *names, "deadly.pth"), tmp_path / "new"
+    done = batch(zoo, new, "--jobs", "1", env=struck)
+    assert done.returncode == ExitCode.INCOMPLETE
+    found = {name: entry["outcome"]["status"] for name, entry in entries(new).items()}
+    assert found == {**dict.fromkeys(names, "migrated"), "deadly.pth": "refused"}
+    assert "signal 9" in entries(new)["deadly.pth"]["outcome"]["summary"]
+    assert batch(zoo, new).returncode == 0
 
 
 def test_k4_a_worker_that_is_killed_once_costs_nothing(
@@ -166,7 +189,7 @@ def test_k3_an_end_takes_the_workers_along(
         assert not (new / STATE / "scratch").exists()
     (zoo / "slow.pth").rename(zoo / "quick.pth")
     assert batch(zoo, new).returncode == 0
-    assert set(digests(new)) == {"a.pth", "quick.pth", "batch.json"}
+    assert set(digests(new)) == {"a.pth", "quick.pth", "batch.json", "batch.html"}
 
 
 def test_k1_kills_at_random_moments(tmp_path: Path) -> None:
@@ -233,7 +256,7 @@ def test_i1_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
     done = batch(zoo, new, preexec_fn=limit)
     assert done.returncode == ExitCode.INCOMPLETE
     assert entries(new)["a.pth"]["outcome"]["exit_code"] == ExitCode.BAD_DESTINATION
-    assert set(digests(new)) == {"batch.json"}
+    assert set(digests(new)) == {"batch.json", "batch.html"}
 
 
 def test_i5_a_read_only_disk(tmp_path: Path) -> None:

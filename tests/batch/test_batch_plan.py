@@ -98,6 +98,16 @@ def test_the_zoo_and_its_metafile_say_the_same(tmp_path: Path) -> None:
     assert read_listed(tmp_path / "model-index.yml") == expected
 
 
+@pytest.mark.mm
+@pytest.mark.parametrize(("package", "least"), [("mmseg", 500), ("mmdet", 400)])
+def test_an_installed_zoo(package: str, least: int) -> None:
+    listed = read_listed(Path(package))
+    assert len(listed) > least
+    sure = [configs[0] for configs in listed.values() if len(configs) == 1]
+    assert len(sure) > least
+    assert all(Path(config).is_file() for config in sure)
+
+
 def test_b10_a_loop_of_links_is_entered_once(tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)

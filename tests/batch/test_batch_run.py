@@ -55,7 +55,12 @@ def test_results_are_those_of_convert(golden_zoo: Path, expected: Path, tmp_path
 
 
 def test_nothing_else_is_there(expected: Path) -> None:
-    assert set(digests(expected)) == {*MIGRATED.values(), *COPIED.values(), "batch.json"}
+    assert set(digests(expected)) == {
+        *MIGRATED.values(),
+        *COPIED.values(),
+        "batch.json",
+        "batch.html",
+    }
     assert set(os.listdir(expected / STATE)) == {"lock", "journal.sqlite"}
 
 
@@ -188,8 +193,29 @@ def test_a_digest_in_the_name_that_is_another_files(tmp_path: Path) -> None:
     name = "rpn_r50_20200101_000000-0badbeef.pth"
     shutil.copy(golden_path("rpn_r18"), zoo / name)
     assert batch(zoo, new).returncode == 0
+    assert "0badbeef" in entries(new)[name]["outcome"]["summary"]
     (notice,) = [n for n in entries(new)[name]["outcome"]["notices"] if "0badbeef" in n]
     assert digest(zoo / name)[:8] in notice
+
+
+def test_k8_drafts_of_a_killed_batch_are_swept(zoo: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    (new / "zoo" / "a").mkdir(parents=True)
+    (new / STATE / "scratch").mkdir(parents=True)
+    for place in (new, new / "zoo", new / "zoo" / "a", new / STATE / "scratch"):
+        (place / ".mm-ckpt-migrate-0123456789abcdef.tmp").touch()
+    (new / "detr").mkdir()
+    (new / "detr" / "mine.tmp").touch()
+    batch(zoo, new)
+    assert [path.name for path in new.rglob("*.tmp")] == ["mine.tmp"]
+
+
+@pytest.mark.parametrize("name", ["rpn_20200101.pth", "rpn_20200101_000000.pth", "rpn.pth"])
+def test_a_day_in_the_name_is_no_digest(name: str, tmp_path: Path) -> None:
+    (tmp_path / "zoo").mkdir()
+    shutil.copy(golden_path("rpn_r18"), tmp_path / "zoo" / name)
+    batch(tmp_path / "zoo", tmp_path / "new")
+    assert not [n for n in entries(tmp_path / "new")[name]["outcome"]["notices"] if "its name" in n]
 
 
 def test_shards_side_by_side(zoo: Path, expected: Path, tmp_path: Path) -> None:
