@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from enum import Enum
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +17,15 @@ from mm_ckpt_migrate.cli.convert import For
 from mm_ckpt_migrate.errors import ExitCode
 
 if TYPE_CHECKING:
+    from mm_ckpt_migrate.batch.engine import EngineMaker
     from mm_ckpt_migrate.batch.options import Batch
+
+
+class Where(str, Enum):
+    """What does the work."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 @command
@@ -26,8 +36,9 @@ def batch(
         bool, typer.Option("--dry-run", help="Show the plan and stop; nothing is written.")
     ] = False,
     jobs: Annotated[
-        int, typer.Option(min=1, max=256, metavar="N", help="Files at once. Default: one per core.")
-    ] = os.cpu_count() or 1,
+        int | None,
+        typer.Option(min=1, max=256, metavar="N", help="Files at once. Default: one per core."),
+    ] = None,
     no_build: args.NoBuildOption = False,
     purpose: Annotated[
         For | None,
@@ -69,6 +80,15 @@ def batch(
     force: Annotated[
         bool, typer.Option("--force", help="Replace files in NEW_DIR that no batch made.")
     ] = False,
+    engine: Annotated[
+        Where, typer.Option("--engine", help="Work here, or as tasks on a Ray cluster.")
+    ] = Where.LOCAL,
+    ray_address: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="The cluster's; auto finds the one at hand.")
+    ] = "auto",
+    num_gpus: Annotated[
+        float, typer.Option(min=0, metavar="N", help="GPUs that each Ray task asks for.")
+    ] = 0.0,
     allow_import: args.AllowImportOption = None,
     as_json: args.JsonOption = False,
 ) -> int:
@@ -91,7 +111,15 @@ def batch(
         read_names(list_file) if list_file else None, read_shard(shard) if shard else None,
         force, zoo_path(zoo) if zoo else None,
     )  # fmt: skip
-    return _plan(work, jobs, as_json) if dry_run else _run(work, jobs, as_json)
+    if dry_run:
+        return _plan(work, jobs or os.cpu_count() or 1, as_json)
+    if engine is Where.LOCAL:
+        return _run(work, jobs or os.cpu_count() or 1, as_json)
+    from mm_ckpt_migrate.engines.ray_engine import RayEngine
+
+    # No number of jobs: as many as the cluster has processors.
+    ray = partial(RayEngine, address=ray_address, num_gpus=num_gpus)
+    return _run(work, jobs or 0, as_json, ray)
 
 
 def _plan(work: Batch, jobs: int, as_json: bool) -> int:
@@ -109,7 +137,8 @@ def _plan(work: Batch, jobs: int, as_json: bool) -> int:
     return ExitCode.OK
 
 
-def _run(work: Batch, jobs: int, as_json: bool) -> int:
+def _run(work: Batch, jobs: int, as_json: bool, engine: EngineMaker | None = None) -> int:
+    from mm_ckpt_migrate.batch.pool import Pool
     from mm_ckpt_migrate.batch.run import run_batch
     from mm_ckpt_migrate.cli.batch_view import print_result, watching
     from mm_ckpt_migrate.cli.render import print_json
@@ -118,7 +147,7 @@ def _run(work: Batch, jobs: int, as_json: bool) -> int:
     page = write_batch_page if find_spec("jinja2") else None
     try:
         with watching(quiet=as_json) as watcher:
-            result = run_batch(work, jobs=jobs, watcher=watcher, page=page)
+            result = run_batch(work, jobs=jobs, watcher=watcher, engine=engine or Pool, page=page)
     except KeyboardInterrupt:
         typer.echo("Interrupted. What is done is done; run it again for the rest.", err=True)
         return ExitCode.INTERRUPTED
