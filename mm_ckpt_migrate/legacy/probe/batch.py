@@ -77,6 +77,6 @@ def _boxes(random: Any, size: list[int]) -> Any:
 
 def _inside(box: Any, size: list[int]) -> Any:
     left, top, right, bottom = box
-    mask = np.zeros(size, np.uint8)
+    mask: Any = np.zeros(size, np.uint8)
     mask[top:bottom, left:right] = 1
     return mask
