@@ -19,6 +19,8 @@ from zoos import STATE, batch, command, digest, digests, entries, golden_path
 
 from mm_ckpt_migrate.errors import ExitCode
 
+pytestmark = pytest.mark.thorough
+
 # Strikes inside the workers, by the name of the file that they work on.
 _STRUCK = """
 import os, sys, time

@@ -15,6 +15,8 @@ from zoos import COPIED, MIGRATED, REFUSED, STATE, batch, digest, digests, entri
 
 from mm_ckpt_migrate.errors import ExitCode
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def expected(golden_zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -21,6 +21,8 @@ from mm_ckpt_migrate.errors import (
 )
 from mm_ckpt_migrate.options import Options, Purpose
 
+pytestmark = pytest.mark.thorough
+
 NAMES = ("detr_g1_r18", "rpn_r18", "yolact_r18", "vit_upernet")
 BIAS = "backbone.patch_embed.projection.bias"
 TRANSFORMER = "bbox_head.transformer"

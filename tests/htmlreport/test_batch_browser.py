@@ -12,9 +12,12 @@ from browser import DARK, LIGHT, Browser, found, without_script
 
 from mm_ckpt_migrate.htmlreport.batch import write_batch_page
 
-pytestmark = pytest.mark.skipif(
-    found() is None, reason="no Chromium on the PATH, nor in MM_CKPT_MIGRATE_CHROMIUM"
-)
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(
+        found() is None, reason="no Chromium on the PATH, nor in MM_CKPT_MIGRATE_CHROMIUM"
+    ),
+]
 DATA = large()
 # What every script below may use.
 TOOLS = """

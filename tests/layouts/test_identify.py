@@ -17,6 +17,8 @@ from mm_ckpt_migrate.layouts.table import load_table
 from mm_ckpt_migrate.ruleset.library import load_rules
 from mm_ckpt_migrate.schema import Schema, TensorSpec
 
+pytestmark = pytest.mark.thorough
+
 TABLE, LIBRARY = load_table(), load_rules()
 M2F = "mask2former/mask2former_r50_8xb2-160k_ade20k-512x512.py"
 _NUMBERED = re.compile(r"(.*\.(?:layers|blocks|layer\d))\.(\d+)\.")

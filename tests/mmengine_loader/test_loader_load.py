@@ -18,7 +18,7 @@ from mm_ckpt_migrate.convert import convert
 from mm_ckpt_migrate.options import Options
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.mm
+pytestmark = [pytest.mark.thorough, pytest.mark.mm]
 
 Load = Callable[..., Any]
 Said = list[tuple[int, str]]

@@ -14,7 +14,7 @@ import pytest
 from mm_ckpt_migrate.convert import convert
 from mm_ckpt_migrate.options import Options
 
-pytestmark = pytest.mark.mm
+pytestmark = [pytest.mark.thorough, pytest.mark.mm]
 
 HERE = Path(__file__).parent
 # With frozen parameters, whose groups mmengine makes no more: only a model tells where state goes.

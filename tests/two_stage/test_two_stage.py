@@ -27,7 +27,7 @@ from mm_ckpt_migrate.ruleset.library import family_named, load_rules
 from mm_ckpt_migrate.verify.forward import Recorded, Side, check_forward, control_names
 from mm_ckpt_migrate.verify.outputs import model_request
 
-pytestmark = pytest.mark.mm
+pytestmark = [pytest.mark.thorough, pytest.mark.mm]
 HERE = Path(__file__).parent
 FACTS: dict[str, Any] = json.loads((HERE / "recorded.json").read_text())
 TOLERANCE = 1e-5

@@ -24,6 +24,8 @@ from mm_ckpt_migrate.target_config import open_target, read_target_config
 from mm_ckpt_migrate.verification import static
 from mm_ckpt_migrate.verification.files import open_files
 
+pytestmark = pytest.mark.thorough
+
 Content = dict[str, Any]
 # A thousand of them are worth it before a release, not at each change.
 EXCHANGES = int(os.environ.get("MM_CKPT_MIGRATE_EXCHANGES", "60"))

@@ -24,6 +24,8 @@ from mm_ckpt_migrate.ruleset.library import load_rules
 from mm_ckpt_migrate.verification.files import open_files
 from mm_ckpt_migrate.verify.integrity import check_integrity
 
+pytestmark = pytest.mark.thorough
+
 Content = dict[str, Any]
 
 

@@ -10,6 +10,8 @@ from renamed_metafiles import check_lines, rename_all, without_weights
 
 from mm_ckpt_migrate.zoo.patch_metafile import patch_metafile
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.mark.mm
 @pytest.mark.parametrize(("package", "least"), [("mmseg", 480), ("mmdet", 590)])
