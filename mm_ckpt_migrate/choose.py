@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.configs.values import Config
-from mm_ckpt_migrate.errors import ConfigError, FamilyError
+from mm_ckpt_migrate.errors import ConfigError, FamilyError, UnknownFamilyError
 from mm_ckpt_migrate.ruleset.detect import Detection, Layout, detect, find_lookalike, layout_of
 from mm_ckpt_migrate.ruleset.library import Library, family_named
 from mm_ckpt_migrate.ruleset.model import RuleSet
@@ -44,7 +44,8 @@ def choose_family(
         force: use the requested family even where the checkpoint contradicts it.
 
     Raises:
-        FamilyError: the checkpoint is of another family, of none, half migrated, or ambiguous.
+        FamilyError: the checkpoint is of another family, half migrated, or ambiguous.
+        UnknownFamilyError: `auto` was requested, and it is of none.
     """
     names = checkpoint.schema.names
     config, fault = _embedded_config(checkpoint)
@@ -90,7 +91,7 @@ def _only(
     names = checkpoint.schema.names
     if not detections:
         unknown = _unknown(checkpoint, library)
-        raise FamilyError(f"{checkpoint.source.path}: {unknown.reason}", hint=unknown.advice)
+        raise UnknownFamilyError(f"{checkpoint.source.path}: {unknown.reason}", hint=unknown.advice)
     if len(detections) > 1 and config is not None:
         detections = [d for d in detections if fits(config, names, d.rules)] or detections
     if len(detections) > 1:

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
-from mm_ckpt_migrate.choose import AUTO, Choice, choose_family
+from mm_ckpt_migrate.choose import Choice, choose_family
 from mm_ckpt_migrate.contents import ADDITION_PATHS, CONFIG_PATHS, Contents
 from mm_ckpt_migrate.decide_contents import decide_contents
 from mm_ckpt_migrate.decide_fold import check_place, decide_fold
-from mm_ckpt_migrate.errors import CheckpointError, PlanError, TargetMismatchError
+from mm_ckpt_migrate.errors import (
+    CheckpointError,
+    PlanError,
+    TargetMismatchError,
+    UnknownFamilyError,
+)
 from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.plan import (
     Plan,
@@ -76,9 +81,13 @@ def decide(
         ConfigError, MissingSoftwareError: the target cannot be built.
     """
     _check_foreign(checkpoint, options)
-    if nothing := _nothing_to_rename(checkpoint, family, library):
+    try:
+        choice = choose_family(checkpoint, family, library, force=options.force_family)
+    except UnknownFamilyError:
+        nothing = None if options.fold else _nothing_to_rename(checkpoint, library)
+        if nothing is None:
+            raise
         return nothing
-    choice = choose_family(checkpoint, family, library, force=options.force_family)
     fold = decide_fold(checkpoint, choice, options)
     if choice.layout is Layout.NEW:
         return _nothing_to_do(checkpoint, choice)
@@ -102,11 +111,8 @@ def decide(
     )  # fmt: skip
 
 
-def _nothing_to_rename(checkpoint: Checkpoint, family: str, library: Library) -> Decision | None:
-    """Where no family has a part in it, and the current release loads it as it is."""
-    names = checkpoint.schema.names
-    if family.lower() != AUTO or detect(names, library.families):
-        return None
+def _nothing_to_rename(checkpoint: Checkpoint, library: Library) -> Decision | None:
+    """Where the current release loads it as it is."""
     # Not at the top: the table of layouts takes a while to load, and few files need it.
     from mm_ckpt_migrate.diagnosis.judge import diagnose
     from mm_ckpt_migrate.diagnosis.model import Finding

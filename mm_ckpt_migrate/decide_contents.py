@@ -50,10 +50,8 @@ def decide_contents(
     contents = Contents(configs=configs, adds=True, keep_as_is=options.keep_as_is)
     if options.purpose is Purpose.INFERENCE:
         gone = outside_inference(checkpoint.tree)
-        left_out = tuple((name,) for name in gone)
-        contents = replace(contents, left_out=left_out, inference=True, raw=options.raw_weights)
         said = (f"for inference: left out are {', '.join(gone)}",) if gone else ()
-        return contents, (*notices, *said)
+        return _for_inference(contents, gone, options), (*notices, *said)
     sections = _training(checkpoint, options)
     if not sections:
         return contents, notices
@@ -68,6 +66,11 @@ def decide_contents(
     if "param_schedulers" not in sections:
         notices += ("it has no state of learning-rate schedules: resumed, they start anew",)
     return replace(contents, followers=followers), notices
+
+
+def _for_inference(contents: Contents, gone: Sequence[str], options: Options) -> Contents:
+    left_out = tuple((name,) for name in gone)
+    return replace(contents, left_out=left_out, inference=True, raw=options.raw_weights)
 
 
 def _training(checkpoint: Checkpoint, options: Options) -> tuple[str, ...]:

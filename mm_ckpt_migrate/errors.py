@@ -95,6 +95,10 @@ class FamilyError(MigrateError):
     exit_code = ExitCode.FAMILY_REFUSED
 
 
+class UnknownFamilyError(FamilyError):
+    """The checkpoint is of no family that the rules know."""
+
+
 class ConfigError(MigrateError):
     """A config cannot be found, read without running it, or built.
 

@@ -139,7 +139,7 @@ class Draft:
         try:
             os.fsync(self.fd)
             self._name(force)
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         except FileExistsError as error:
             raise DestinationError(
                 self.path, "the destination was made by somebody else meanwhile",
@@ -176,7 +176,8 @@ def as_destination_error(path: Path, error: OSError) -> DestinationError:
     )
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in it on the disk; raises OSError."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

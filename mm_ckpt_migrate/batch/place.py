@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from mm_ckpt_migrate.archive.publish import as_destination_error
+from mm_ckpt_migrate.archive.publish import as_destination_error, sync_folder
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.errors import DestinationError, MigrateError
 
@@ -47,7 +47,7 @@ def place(made: Path, digest: str, final: Path, *, replaces: bool) -> None:
             made.replace(final)
         else:
             _link(made, digest, final)
-        _sync(final.parent)
+        sync_folder(final.parent)
     except OSError as error:
         raise as_destination_error(final, error) from error
 
@@ -79,11 +79,3 @@ def _check_replaceable(final: Path) -> None:
         return
     if not stat.S_ISREG(mode):
         raise DestinationError(final, "it is a link or a folder, which is never replaced")
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -70,17 +70,7 @@ def migrate_config(
     if not old and (new or keys is not None):
         puts = tuple(needed(config, keys or (), families))
         return MigratedConfig(edited_config(config, puts) if puts else config, None, puts)
-    if not old:
-        families_known = ", ".join(rules.family for rules in known)
-        raise ConfigError(
-            origin, "it has no setting that differs between the releases: nothing to migrate",
-            hint=f"There are rules for the configs of {families_known}.",
-        )  # fmt: skip
-    if new:
-        raise ConfigError(
-            origin, f"half of it is for the current release: it has {old[0]}, and {new[0]}",
-            hint="Give the config that the model was trained with; the checkpoint may hold it.",
-        )  # fmt: skip
+    _check_old(old, new, known, origin)
     family = _family(known, tables, origin)
     try:
         edits = list(_edits(family, tables))
@@ -89,6 +79,22 @@ def migrate_config(
     except NoCounterpartError as error:
         raise ConfigError(origin, str(error)) from error
     return MigratedConfig(edited_config(config, edits), family.family, tuple(edits))
+
+
+def _check_old(
+    old: Sequence[str], new: Sequence[str], known: Sequence[RuleSet], origin: str | FilePath
+) -> None:
+    if not old:
+        families = ", ".join(rules.family for rules in known)
+        raise ConfigError(
+            origin, "it has no setting that differs between the releases: nothing to migrate",
+            hint=f"There are rules for the configs of {families}.",
+        )  # fmt: skip
+    if new:
+        raise ConfigError(
+            origin, f"half of it is for the current release: it has {old[0]}, and {new[0]}",
+            hint="Give the config that the model was trained with; the checkpoint may hold it.",
+        )  # fmt: skip
 
 
 def is_old(config: Config, families: Sequence[RuleSet]) -> bool:
@@ -118,19 +124,20 @@ def _dicts(value: ConfigValue, path: Path, names: Path) -> Iterator[_Table]:
 
 def _marks(rules: RuleSet, tables: Sequence[_Table], *, old: bool) -> Iterator[str]:
     """Settings that only one of the releases has, as dotted paths."""
-    places = {source if old else target for source, target in _moving(rules)}
+    moving = _moving(rules)
+    places = {source if old else target for source, target in moving}
     for table in tables:
         yield from (dotted(table.path, k) for k in table.settings if (*table.path, k) in places)
-        names = table.names if old else _former(rules, table.names)
+        names = table.names if old else _former(moving, table.names)
         for rule in rules.config:
             if rule.governs(names):
                 marks = {*rule.rename, *rule.split} if old else set(rule.rename.values())
                 yield from (dotted(table.path, key) for key in table.settings if key in marks)
 
 
-def _former(rules: RuleSet, names: Path) -> Path:
+def _former(moving: Iterable[tuple[Path, Path]], names: Path) -> Path:
     """Where a dict of the current release was in the old one."""
-    for source, target in _moving(rules):
+    for source, target in moving:
         if names[: len(target)] == target:
             return (*source, *names[len(target) :])
     return names
