@@ -14,8 +14,10 @@ from mm_ckpt_migrate.batch.pair import Pairing, pair
 from mm_ckpt_migrate.batch.shard import folded
 from mm_ckpt_migrate.batch.verdicts import Verdicts
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.diagnosis.advice import prefixed
 from mm_ckpt_migrate.diagnosis.model import Diagnosis, Finding
 from mm_ckpt_migrate.errors import ExitCode, MigrateError
+from mm_ckpt_migrate.keys import PARALLEL
 from mm_ckpt_migrate.layouts.table import Table
 from mm_ckpt_migrate.options import EMBEDDED
 
@@ -65,6 +67,10 @@ class Decider:
         name = PurePosixPath(refused.source).name
         diagnosis = self.verdicts.diagnose(checkpoint.schema, name)
         action = _ACTIONS.get(diagnosis.finding, Action.REFUSE)
+        if action is Action.COPY and checkpoint.prefix not in ("", PARALLEL):
+            code = int(ExitCode.FAMILY_REFUSED)
+            reason = prefixed(checkpoint.prefix, diagnosis.family)
+            return replace(refused, reason=reason, exit_code=code)
         if action is not Action.MIGRATE:
             made = refused.source if action is Action.COPY else ""
             code = 0 if made else int(ExitCode.FAMILY_REFUSED)

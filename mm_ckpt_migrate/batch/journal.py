@@ -15,11 +15,12 @@ from typing import Any, Final
 from mm_ckpt_migrate.batch.model import Item, Outcome, item_from_json, outcome_from_json
 from mm_ckpt_migrate.errors import DestinationError
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 _TABLE: Final = (
     "CREATE TABLE IF NOT EXISTS inputs (source BLOB PRIMARY KEY, plan TEXT NOT NULL DEFAULT '',"
     " item TEXT NOT NULL DEFAULT '', claim TEXT NOT NULL DEFAULT '',"
-    " key TEXT NOT NULL DEFAULT '', outcome TEXT NOT NULL DEFAULT '')"
+    " key TEXT NOT NULL DEFAULT '', outcome TEXT NOT NULL DEFAULT '',"
+    " proof_key TEXT NOT NULL DEFAULT '', proof TEXT NOT NULL DEFAULT '')"
 )
 _PLAN: Final = (
     "INSERT INTO inputs (source, plan, item) VALUES (?, ?, ?)"
@@ -34,6 +35,7 @@ _OUTCOME: Final = (
     " DO UPDATE SET item = CASE excluded.item WHEN '' THEN item ELSE excluded.item END,"
     " key = excluded.key, outcome = excluded.outcome"
 )
+_PROOF: Final = "UPDATE inputs SET proof_key = ?, proof = ? WHERE source = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Known:
         item: the decision; None where there is none.
         claim: the destination that a batch began to write.
         key: digest of what the outcome depends on.
+        proof_key: the same of `proof`, the outcome once its new file was verified.
     """
 
     plan: str
@@ -52,6 +55,8 @@ class Known:
     claim: str
     key: str
     outcome: Outcome | None
+    proof_key: str = ""
+    proof: Outcome | None = None
 
 
 class Journal:
@@ -68,7 +73,7 @@ class Journal:
         """By source."""
         with _guarded(self._path):
             rows = self._connection.execute(
-                "SELECT source, plan, item, claim, key, outcome FROM inputs"
+                "SELECT source, plan, item, claim, key, outcome, proof_key, proof FROM inputs"
             ).fetchall()
         return {os.fsdecode(source): _known(*row) for source, *row in rows}
 
@@ -87,6 +92,10 @@ class Journal:
             decided = _text(replace(item, signature=outcome.read).to_json())
         self._write(_OUTCOME, [(_name(item), decided, key, _text(outcome.to_json()))])
 
+    def record_proof(self, item: Item, key: str, proof: Outcome) -> None:
+        """What `verify` made of the new file of an input that was recorded."""
+        self._write(_PROOF, [(key, _text(proof.to_json()), _name(item))])
+
     def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         with _guarded(self._path), self._connection:
             self._connection.executemany(statement, rows)
@@ -100,13 +109,16 @@ def _text(data: dict[str, Any]) -> str:
     return json.dumps(data, separators=(",", ":"))
 
 
-def _known(plan: str, item: str, claim: str, key: str, outcome: str) -> Known:
+def _known(
+    plan: str, item: str, claim: str, key: str, outcome: str, proof_key: str, proof: str
+) -> Known:
     """A row that no journal would hold is as good as none."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return Known(
             plan, item_from_json(json.loads(item)) if item else None,
             json.loads(claim) if claim else "",
             key, outcome_from_json(json.loads(outcome)) if outcome else None,
+            proof_key, outcome_from_json(json.loads(proof)) if proof else None,
         )  # fmt: skip
     return Known("", None, "", "", None)
 

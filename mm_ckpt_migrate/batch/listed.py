@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from mm_ckpt_migrate.configs.shipped import SCOPES, Scope, config_root, distribution
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError
+from mm_ckpt_migrate.verify.reference import METRIC
 from mm_ckpt_migrate.zoo.metafile import ZooModel, models
 from mm_ckpt_migrate.zoo.read import INDEXES, leads_out, read_zoo
 from mm_ckpt_migrate.zoo.yamltree import MAX_BYTES, Item, YamlError, read_yaml
@@ -32,8 +34,20 @@ def read_names(path: Path) -> list[str]:
     return [os.fsdecode(line) for line in raw.splitlines() if line.strip()]
 
 
-def read_listed(path: Path) -> dict[str, tuple[str, ...]]:
-    """Configs by the names of the files of weights.
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a zoo's metafiles say of its files, by their names.
+
+    Attributes:
+        metrics: the mIoU, where there is exactly one, in percent.
+    """
+
+    configs: Mapping[str, tuple[str, ...]]
+    metrics: Mapping[str, float]
+
+
+def read_listed(path: Path) -> Listed:
+    """Read a zoo's metafiles.
 
     Args:
         path: a zoo's folder, its model-index.yml, one of its metafiles, or `mmseg` or `mmdet` for
@@ -45,11 +59,11 @@ def read_listed(path: Path) -> dict[str, tuple[str, ...]]:
     path = zoo_path(path)
     if path.is_dir() or path.name in INDEXES:
         zoo = read_zoo(path if path.is_dir() else path.parent)
-        return _configs(zoo.models, zoo.root)
+        return _listed(zoo.models, zoo.root)
     found = list(models(_read(path), path.name))
     if not found:
         raise ConfigError(path, "lists no model", hint="Give a metafile.yml, or a zoo's folder.")
-    return _configs(found, _root(path, found))
+    return _listed(found, _root(path, found))
 
 
 def zoo_path(path: Path) -> Path:
@@ -80,6 +94,19 @@ def _root(path: Path, found: Iterable[ZooModel]) -> Path:
         if any((folder / config).is_file() for config in configs):
             return folder
     return path.parent
+
+
+def _listed(found: Sequence[ZooModel], root: Path) -> Listed:
+    metrics = {name: _metric(model) for model in found for name in model.files}
+    return Listed(
+        _configs(found, root),
+        {name: value for name, value in metrics.items() if value is not None},
+    )
+
+
+def _metric(model: ZooModel) -> float | None:
+    values = {metric.value for metric in model.metrics if metric.name == METRIC}
+    return values.pop() if len(values) == 1 else None
 
 
 def _configs(found: Iterable[ZooModel], root: Path) -> dict[str, tuple[str, ...]]:

@@ -80,7 +80,8 @@ class Status(str, Enum):
     COPIED = "copied"
     REFUSED = "refused"
     FAILED = "failed"
-    """Its worker was killed, or took too long or too much memory, twice."""
+    """Its worker was killed, or took too long or too much memory, twice; or there is a new file,
+    and `verify` found fault with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +118,13 @@ class Outcome:
         return asdict(self)
 
 
-def outcome_from_json(data: dict[str, Any]) -> Outcome:
-    verdicts = tuple(
-        Verdict(Rung(v["rung"]), Proof(v["status"]), v["summary"], tuple(v["details"]))
-        for v in data["verdicts"]
-    )
+def verdict_from_json(data: Mapping[str, Any]) -> Verdict:
+    details = tuple(data["details"])
+    return Verdict(Rung(data["rung"]), Proof(data["status"]), data["summary"], details)
+
+
+def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
+    verdicts = tuple(map(verdict_from_json, data["verdicts"]))
     signatures = {
         name: Signature(**data[name]) if data[name] else None for name in ("read", "written")
     }

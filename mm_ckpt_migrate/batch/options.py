@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mm_ckpt_migrate import __version__
+from mm_ckpt_migrate.batch.prove import Proving, proving_from_json
 from mm_ckpt_migrate.batch.shard import Shard
 from mm_ckpt_migrate.options import Options, Purpose
 
@@ -77,6 +78,7 @@ class Batch:
         names: paths below `sources`, where not all that is found there is meant.
         force: replace files at the destinations that no batch made.
         zoo: the folder whose metafiles and pages name the files, to be patched.
+        proving: how each new file is verified; None where its conversion is all.
     """
 
     sources: Path
@@ -87,6 +89,7 @@ class Batch:
     shard: Shard | None = None
     force: bool = False
     zoo: Path | None = None
+    proving: Proving | None = None
 
     @property
     def state(self) -> Path:
@@ -118,6 +121,7 @@ def batch_to_json(batch: Batch) -> dict[str, Any]:
     return {
         "sources": str(batch.sources), "results": str(batch.results), "shard": shard,
         "options": asdict(batch.options), "listed": {n: list(c) for n, c in batch.listed.items()},
+        "proving": batch.proving.to_json() if batch.proving else None,
     }  # fmt: skip
 
 
@@ -125,4 +129,5 @@ def batch_from_json(data: dict[str, Any]) -> Batch:
     return Batch(
         Path(data["sources"]), Path(data["results"]), _options_from_json(data["options"]),
         data["listed"], shard=Shard(*data["shard"]) if data["shard"] else None,
+        proving=proving_from_json(data["proving"]) if data["proving"] else None,
     )  # fmt: skip

@@ -19,7 +19,7 @@ ZOO: Final = "zoo"
 
 def without_twins(result: Result) -> Result:
     """Refuse an input whose result has the name of another's: the first one keeps it."""
-    return Result(tuple(_first_ones(result)))
+    return replace(result, outcomes=tuple(_first_ones(result)))
 
 
 def _first_ones(result: Result) -> Iterator[tuple[Item, Outcome]]:

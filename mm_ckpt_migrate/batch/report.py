@@ -14,9 +14,15 @@ from mm_ckpt_migrate.batch.model import Item, Outcome, Status
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Every input, in the order of their names, with its outcome."""
+    """What a batch did.
+
+    Attributes:
+        outcomes: every input, in the order of their names, with its outcome.
+        absent: names of files that the zoo lists, and of which there is none among the sources.
+    """
 
     outcomes: tuple[tuple[Item, Outcome], ...]
+    absent: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -26,7 +32,9 @@ class Result:
         """The same for every batch that does the same, however often it was cut off."""
         entries = [{**item_to_json(i), "outcome": _outcome_to_json(o)} for i, o in self.outcomes]
         counts = {s.value: sum(o.status is s for _, o in self.outcomes) for s in Status}
-        return {"inputs": len(entries), "counts": counts, "entries": entries}
+        return {
+            "inputs": len(entries), "counts": counts, "absent": self.absent, "entries": entries
+        }  # fmt: skip
 
 
 def item_to_json(item: Item) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,16 +14,17 @@ from mm_ckpt_migrate.archive.publish import as_destination_error
 from mm_ckpt_migrate.batch.before import Before
 from mm_ckpt_migrate.batch.decide import refuse, without_collisions
 from mm_ckpt_migrate.batch.engine import Engine, EngineMaker
-from mm_ckpt_migrate.batch.find import Found, find_checkpoints, find_named
-from mm_ckpt_migrate.batch.journal import Journal, open_journal
+from mm_ckpt_migrate.batch.find import Found
+from mm_ckpt_migrate.batch.folder import Folders, LocalFolders
+from mm_ckpt_migrate.batch.journal import open_journal
 from mm_ckpt_migrate.batch.keys import item_keys, plan_key, rules_digest
 from mm_ckpt_migrate.batch.lock import locked
 from mm_ckpt_migrate.batch.model import Action, Item, Outcome, Status
 from mm_ckpt_migrate.batch.options import Batch
 from mm_ckpt_migrate.batch.pool import Pool
+from mm_ckpt_migrate.batch.prove import Proving
 from mm_ckpt_migrate.batch.publish import ZOO, publish, without_twins
 from mm_ckpt_migrate.batch.report import Result, write_report
-from mm_ckpt_migrate.errors import DestinationError
 
 
 class Watcher(Protocol):
@@ -33,21 +35,29 @@ class Watcher(Protocol):
     def planned(self, items: Sequence[Item], left: Sequence[Item]) -> None: ...
     def started(self, item: Item, worker: int) -> None: ...
     def ended(self, item: Item, outcome: Outcome) -> None: ...
+    def proving(self, items: Sequence[Item]) -> None: ...
 
 
 def plan_batch(
-    batch: Batch, *, jobs: int, watcher: Watcher, engine: EngineMaker = Pool
+    batch: Batch,
+    *,
+    jobs: int,
+    watcher: Watcher,
+    engine: EngineMaker = Pool,
+    folders: Folders | None = None,
 ) -> tuple[Item, ...]:
     """Decide on every checkpoint; nothing is written.
+
+    Args:
+        folders: where the files are, if not in the batch's folders.
 
     Raises:
         CheckpointError: the folder of the sources cannot be listed.
         DestinationError: the sources lie among the results.
         WorkerError: no worker can be started.
     """
-    _check_places(batch)
+    found = _of_shard(batch, (folders or LocalFolders(batch)).find(batch.names))
     with engine(batch, jobs, watcher.started, ()) as workers:
-        found = _found(batch)
         watcher.found(len(found), len(found))
         return _planned(_decided(found, workers, watcher))
 
@@ -58,11 +68,14 @@ def run_batch(
     jobs: int,
     watcher: Watcher,
     engine: EngineMaker = Pool,
+    folders: Folders | None = None,
     page: Callable[[Path, Mapping[str, Any]], None] | None = None,
 ) -> Result:
     """Plan, do what was not done before, and write the report.
 
     Args:
+        folders: where the files are, if not in the batch's folders; that of the results then has
+            the journal and the report alone.
         page: writes the report for people, at a path, from what the report says.
 
     Raises:
@@ -70,12 +83,21 @@ def run_batch(
         DestinationError: the folder of the results cannot be written, or another batch is there.
         ZooError, MissingSoftwareError: all is done, but the zoo cannot be patched.
     """
-    _check_places(batch)
+    folders = folders or LocalFolders(batch)
+    found = folders.find(batch.names)
     with ExitStack() as stack:
         held = stack.enter_context(_prepared(batch))
         journal = stack.enter_context(open_journal(batch.journal))
         workers = stack.enter_context(engine(batch, jobs, watcher.started, held))
-        result = without_twins(_done(batch, journal, workers, watcher))
+        rules = rules_digest()
+        before = Before(batch, folders, journal, plan_key(batch, rules))
+        items = _plan_on(before, _of_shard(batch, found), workers, watcher)
+        keys = item_keys(items, batch, rules)
+        outcomes = _done(items, keys, before, workers, watcher)
+        made = tuple((item, outcomes[item.source]) for item in items)
+        result = without_twins(Result(made, _absent(batch, found)))
+        if batch.proving is not None:
+            result = _proven(result, batch.proving, before, workers, watcher)
         write_report(batch.report, result, batch.scratch)
         if page is not None:
             page(batch.report.with_suffix(".html"), result.to_json())
@@ -83,11 +105,14 @@ def run_batch(
     return result
 
 
-def _done(batch: Batch, journal: Journal, workers: Engine, watcher: Watcher) -> Result:
-    rules = rules_digest()
-    before = Before(batch, journal, plan_key(batch, rules))
-    items = _plan_on(before, _found(batch), workers, watcher)
-    keys = item_keys(items, batch, rules)
+def _done(
+    items: Sequence[Item],
+    keys: Mapping[str, str],
+    before: Before,
+    workers: Engine,
+    watcher: Watcher,
+) -> dict[str, Outcome]:
+    """What became of each input, by what was done before or is done now."""
     outcomes = {
         item.source: Outcome(Status.REFUSED, item.reason, exit_code=item.exit_code)
         for item in items
@@ -99,9 +124,28 @@ def _done(batch: Batch, journal: Journal, workers: Engine, watcher: Watcher) -> 
     for item, outcome in workers.run(left):
         outcomes[item.source] = outcome
         if outcome.done:
-            journal.record(item, keys[item.source], outcome)
+            before.journal.record(item, keys[item.source], outcome)
         watcher.ended(item, outcome)
-    return Result(tuple((item, outcomes[item.source]) for item in items))
+    return outcomes
+
+
+def _proven(
+    result: Result, how: Proving, before: Before, workers: Engine, watcher: Watcher
+) -> Result:
+    """With the outcomes of new files as `verify` sees them."""
+    made = [(i, outcome) for i, outcome in result.outcomes if outcome.status is Status.MIGRATED]
+    keys = {item.source: how.digest(outcome) for item, outcome in made}
+    proofs = before.proofs(keys)
+    left = [(item, outcome) for item, outcome in made if item.source not in proofs]
+    watcher.proving([item for item, _ in left])
+    for item, proof in workers.prove(left):
+        proofs[item.source] = proof
+        if proof.done:
+            before.journal.record_proof(item, keys[item.source], proof)
+        watcher.ended(item, proof)
+    return replace(
+        result, outcomes=tuple((i, proofs.get(i.source, outcome)) for i, outcome in result.outcomes)
+    )
 
 
 def _plan_on(
@@ -113,15 +157,6 @@ def _plan_on(
     fresh = _decided(undecided, workers, watcher)
     before.save(fresh)
     return _planned([*before.decisions(found), *fresh])
-
-
-def _check_places(batch: Batch) -> None:
-    sources, results = batch.sources.resolve(), batch.results.resolve()
-    if sources.is_relative_to(results):
-        raise DestinationError(
-            batch.results, "the sources lie in it, which are never written",
-            hint="Choose another folder for the results.",
-        )  # fmt: skip
 
 
 @contextmanager
@@ -151,12 +186,13 @@ def _sweep(batch: Batch) -> None:
             left.unlink()
 
 
-def _found(batch: Batch) -> list[Found]:
-    if batch.names is None:
-        found = find_checkpoints(batch.sources, without=batch.results)
-    else:
-        found = find_named(batch.sources, batch.names, without=batch.results)
+def _of_shard(batch: Batch, found: Iterable[Found]) -> list[Found]:
     return [one for one in found if batch.shard is None or batch.shard.has(one.source)]
+
+
+def _absent(batch: Batch, found: Iterable[Found]) -> tuple[str, ...]:
+    names = {one.source.rpartition("/")[2] for one in found}
+    return tuple(sorted(batch.listed.keys() - names))
 
 
 def _decided(found: Sequence[Found], workers: Engine, watcher: Watcher) -> list[Item]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,7 +19,9 @@ from mm_ckpt_migrate.errors import ExitCode
 
 if TYPE_CHECKING:
     from mm_ckpt_migrate.batch.engine import EngineMaker
+    from mm_ckpt_migrate.batch.folder import Folders
     from mm_ckpt_migrate.batch.options import Batch
+    from mm_ckpt_migrate.engines.task import Urls
 
 
 class Where(str, Enum):
@@ -30,8 +33,12 @@ class Where(str, Enum):
 
 @command
 def batch(
-    sources: Annotated[Path, typer.Argument(metavar="ZOO_DIR", help="Folder of checkpoints.")],
-    results: Annotated[Path, typer.Argument(metavar="NEW_DIR", help="Folder for the results.")],
+    sources: Annotated[
+        str, typer.Argument(metavar="ZOO_DIR", help="Folder of checkpoints, or its URL.")
+    ],
+    results: Annotated[
+        str, typer.Argument(metavar="NEW_DIR", help="Folder for the results, or its URL.")
+    ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and stop; nothing is written.")
     ] = False,
@@ -80,6 +87,29 @@ def batch(
     force: Annotated[
         bool, typer.Option("--force", help="Replace files in NEW_DIR that no batch made.")
     ] = False,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            metavar="DIR",
+            help="Where NEW_DIR is a URL: folder for the journal and the report.",
+        ),
+    ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Then verify each new file, with a report page beside it."),
+    ] = False,
+    evaluate: Annotated[
+        bool, typer.Option("--eval", help="The same, and evaluate it on its config's test set.")
+    ] = False,
+    data_root: Annotated[
+        Path | None, typer.Option("--data-root", metavar="DIR", help="Where the data set lies.")
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="For --verify: cpu, cuda, ...")] = "cpu",
+    legacy_python: Annotated[
+        Path | None,
+        typer.Option("--legacy-python", metavar="PATH", help="For --verify: as there."),
+    ] = None,
     engine: Annotated[
         Where, typer.Option("--engine", help="Work here, or as tasks on a Ray cluster.")
     ] = Where.LOCAL,
@@ -87,7 +117,7 @@ def batch(
         str, typer.Option(metavar="HOST:PORT", help="The cluster's; auto finds the one at hand.")
     ] = "auto",
     num_gpus: Annotated[
-        float, typer.Option(min=0, metavar="N", help="GPUs that each Ray task asks for.")
+        float, typer.Option(min=0, metavar="N", help="GPUs that a Ray task that verifies asks for.")
     ] = 0.0,
     allow_import: args.AllowImportOption = None,
     as_json: args.JsonOption = False,
@@ -97,8 +127,9 @@ def batch(
     Kill it at any moment and run it again: what was done is skipped, the rest goes on. Nothing
     in ZOO_DIR is written. NEW_DIR/batch.json accounts for every input.
     """
-    from mm_ckpt_migrate.batch.listed import read_listed, read_names, zoo_path
+    from mm_ckpt_migrate.batch.listed import Listed, read_listed, read_names, zoo_path
     from mm_ckpt_migrate.batch.options import Batch, BatchOptions
+    from mm_ckpt_migrate.batch.prove import Proving
     from mm_ckpt_migrate.batch.shard import read_shard
     from mm_ckpt_migrate.options import Purpose
 
@@ -106,30 +137,67 @@ def batch(
         build=not no_build, purpose=Purpose(purpose.value) if purpose else None, publish=publish,
         link=link, allow_imports=tuple(allow_import or ()), seconds=seconds, memory=memory << 20,
     )  # fmt: skip
+    pages = find_spec("jinja2") is not None
+    listed = read_listed(zoo) if zoo else Listed({}, {})
+    proving = Proving(evaluate, data_root, device, legacy_python, pages, expected=listed.metrics)
     work = Batch(
-        sources, results, options, read_listed(zoo) if zoo else {},
-        read_names(list_file) if list_file else None, read_shard(shard) if shard else None,
-        force, zoo_path(zoo) if zoo else None,
+        Path(sources), Path(results) if state is None else state, options,
+        listed.configs, read_names(list_file) if list_file else None,
+        read_shard(shard) if shard else None, force, zoo_path(zoo) if zoo else None,
+        proving if verify or evaluate else None,
     )  # fmt: skip
-    if dry_run:
-        return _plan(work, jobs or os.cpu_count() or 1, as_json)
-    if engine is Where.LOCAL:
-        return _run(work, jobs or os.cpu_count() or 1, as_json)
-    from mm_ckpt_migrate.engines.ray_engine import RayEngine
+    how = _how(work, sources, results, state)
+    if engine is Where.RAY:
+        from mm_ckpt_migrate.engines.ray_engine import RayEngine
 
-    # No number of jobs: as many as the cluster has processors.
-    ray = partial(RayEngine, address=ray_address, num_gpus=num_gpus)
-    return _run(work, jobs or 0, as_json, ray)
+        ray = partial(RayEngine, urls=how.urls, address=ray_address, num_gpus=num_gpus)
+        # No number of jobs: as many as the cluster has processors.
+        how = replace(how, engine=ray, jobs=0)
+    how = replace(how, jobs=jobs or how.jobs)
+    return _plan(work, how, as_json) if dry_run else _run(work, how, as_json)
 
 
-def _plan(work: Batch, jobs: int, as_json: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How the work is done; the defaults of `run_batch` where nothing is said."""
+
+    jobs: int
+    urls: Urls | None = None
+    engine: EngineMaker | None = None
+    folders: Folders | None = None
+
+    def options(self) -> dict[str, Any]:
+        given = {"engine": self.engine, "folders": self.folders}
+        return {"jobs": self.jobs, **{name: it for name, it in given.items() if it is not None}}
+
+
+def _how(work: Batch, sources: str, results: str, state: Path | None) -> _How:
+    here, there = (text if "://" in text else "" for text in (sources, results))
+    if there and state is None:
+        raise typer.BadParameter(
+            "where NEW_DIR is a URL, the journal and the report need a folder: --state DIR"
+        )
+    if state is not None and not there:
+        raise typer.BadParameter("--state is for a NEW_DIR that is a URL; here, all lies there")
+    jobs = os.cpu_count() or 1
+    if not here and not there:
+        return _How(jobs)
+    from mm_ckpt_migrate.engines.folders import UrlFolders
+    from mm_ckpt_migrate.engines.task import Urls
+    from mm_ckpt_migrate.engines.url_engine import UrlEngine
+
+    urls = Urls(here, there)
+    return _How(jobs, urls, partial(UrlEngine, urls=urls), UrlFolders(work, urls))
+
+
+def _plan(work: Batch, how: _How, as_json: bool) -> int:
     from mm_ckpt_migrate.batch.report import item_to_json
     from mm_ckpt_migrate.batch.run import plan_batch
     from mm_ckpt_migrate.cli.batch_view import print_items, watching
     from mm_ckpt_migrate.cli.render import print_json
 
     with watching(quiet=as_json) as watcher:
-        items = plan_batch(work, jobs=jobs, watcher=watcher)
+        items = plan_batch(work, watcher=watcher, **how.options())
     if as_json:
         print_json([item_to_json(item) for item in items])
     else:
@@ -137,8 +205,7 @@ def _plan(work: Batch, jobs: int, as_json: bool) -> int:
     return ExitCode.OK
 
 
-def _run(work: Batch, jobs: int, as_json: bool, engine: EngineMaker | None = None) -> int:
-    from mm_ckpt_migrate.batch.pool import Pool
+def _run(work: Batch, how: _How, as_json: bool) -> int:
     from mm_ckpt_migrate.batch.run import run_batch
     from mm_ckpt_migrate.cli.batch_view import print_result, watching
     from mm_ckpt_migrate.cli.render import print_json
@@ -147,7 +214,7 @@ def _run(work: Batch, jobs: int, as_json: bool, engine: EngineMaker | None = Non
     page = write_batch_page if find_spec("jinja2") else None
     try:
         with watching(quiet=as_json) as watcher:
-            result = run_batch(work, jobs=jobs, watcher=watcher, engine=engine or Pool, page=page)
+            result = run_batch(work, watcher=watcher, page=page, **how.options())
     except KeyboardInterrupt:
         typer.echo("Interrupted. What is done is done; run it again for the rest.", err=True)
         return ExitCode.INTERRUPTED

@@ -53,6 +53,10 @@ def print_result(result: Result, report: Path) -> None:
     counts = Counter(outcome.status for _, outcome in result.outcomes)
     total = ", ".join(f"{counts[status]} {status.value}" for status in Status if counts[status])
     typer.secho(f"{len(result.outcomes)} checkpoints: {total or 'none'}", bold=True)
+    if result.absent:
+        typer.echo(
+            f"{len(result.absent)} that the zoo lists are not there (`absent` in batch.json)"
+        )
     typer.echo(safe_line(f"{report} accounts for each"))
 
 
@@ -77,6 +81,9 @@ class _Nothing:
     def ended(self, item: Item, outcome: Outcome) -> None:
         pass
 
+    def proving(self, items: Sequence[Item]) -> None:
+        pass
+
 
 class _Lines(_Nothing):
     """One line per file, where there is no terminal."""
@@ -90,6 +97,9 @@ class _Lines(_Nothing):
         line = f"{outcome.status.value}  {item.source}: {outcome.summary}"
         typer.echo(safe_line(line), err=True)
 
+    def proving(self, items: Sequence[Item]) -> None:
+        typer.echo(f"{len(items)} new files to verify", err=True)
+
 
 class _Live(_Nothing):
     """A live view: what is done, how fast, and what each worker is at."""
@@ -102,6 +112,7 @@ class _Live(_Nothing):
         self._rows: dict[int, TaskID] = {}
         self._workers: dict[str, TaskID] = {}
         self._left = 0
+        self._what = "files"
 
     def found(self, count: int, undecided: int) -> None:
         self._looked = self._looking.add_task(f"looking into {undecided} of {count} files")
@@ -115,8 +126,17 @@ class _Live(_Nothing):
         assert self._looked is not None
         self._looking.update(self._looked, visible=False)
         self._left = len(left)
+        self._begin(left)
+
+    def proving(self, items: Sequence[Item]) -> None:
+        assert self._total is not None
+        self._progress.update(self._total, visible=False)
+        self._left, self._what = len(items), "files to verify"
+        self._begin(items)
+
+    def _begin(self, left: Sequence[Item]) -> None:
         size = sum(item.signature.size for item in left)
-        self._total = self._progress.add_task(f"{len(left)} files left", total=size)
+        self._total = self._progress.add_task(f"{len(left)} {self._what} left", total=size)
 
     def started(self, item: Item, worker: int) -> None:
         if worker not in self._rows:
@@ -130,7 +150,7 @@ class _Live(_Nothing):
     def ended(self, item: Item, outcome: Outcome) -> None:
         assert self._total is not None
         self._left -= 1
-        text = f"{self._left} files left"
+        text = f"{self._left} {self._what} left"
         self._progress.update(self._total, advance=item.signature.size, description=text)
         self._looking.update(self._workers[item.source], description="  waiting")
         if not outcome.done:

@@ -81,7 +81,7 @@ class RayEngine:
             held: of no use on other machines.
             urls: where sources and results are behind URLs.
             address: of the cluster.
-            num_gpus: what a task asks for.
+            num_gpus: what a task that verifies asks for.
         """
         self._batch = batch
         self._jobs = jobs
@@ -110,8 +110,7 @@ class RayEngine:
                 hint="Start one with `ray start --num-gpus`, or give a smaller --num-gpus.",
             )
         self._remote = ray.remote(perform).options(
-            num_cpus=1, num_gpus=self._num_gpus, max_retries=0, name="mm-ckpt-migrate",
-            scheduling_strategy="SPREAD",
+            num_cpus=1, max_retries=0, name="mm-ckpt-migrate", scheduling_strategy="SPREAD",
         )  # fmt: skip
         return self
 
@@ -148,11 +147,18 @@ class RayEngine:
         tasks = [_Task(item, {"item": _for_any_folder(item).to_json()}) for item in items]
         for task, answer in self._results(tasks, self._make_token() if tasks else ""):
             assert isinstance(task.about, Item)
-            if isinstance(answer, _Lost):
-                code = int(ExitCode.INTERNAL)
-                yield task.about, Outcome(Status.FAILED, answer.cause, exit_code=code)
-            else:
-                yield task.about, self._as_seen_here(outcome_from_json(dict(answer)))
+            yield task.about, self._outcome(answer)
+
+    def prove(self, done: Iterable[tuple[Item, Outcome]]) -> Iterator[tuple[Item, Outcome]]:
+        """Have new files verified, with as many GPUs for each as were asked for."""
+        self._remote = self._remote.options(num_gpus=self._num_gpus)
+        tasks = [
+            _Task(item, {"item": _for_any_folder(item).to_json(), "outcome": outcome.to_json()})
+            for item, outcome in done
+        ]
+        for task, answer in self._results(tasks, self._make_token() if tasks else ""):
+            assert isinstance(task.about, Item)
+            yield task.about, self._outcome(answer)
 
     def _results(
         self, tasks: Sequence[_Task], token: str
@@ -191,6 +197,12 @@ class RayEngine:
         for reference in done:
             task, _ = self._running.pop(reference)
             yield task, _answer(reference)
+
+    def _outcome(self, answer: Mapping[str, Any] | _Lost) -> Outcome:
+        if isinstance(answer, _Lost):
+            code = int(ExitCode.INTERNAL)
+            return Outcome(Status.FAILED, answer.cause, exit_code=code)
+        return self._as_seen_here(outcome_from_json(answer))
 
     def _as_seen_here(self, outcome: Outcome) -> Outcome:
         if outcome.written is None or self._urls.results:

@@ -12,9 +12,18 @@ from typing import Any
 
 from mm_ckpt_migrate.batch.find import Found, signature
 from mm_ckpt_migrate.batch.keys import plan_key, rules_digest
-from mm_ckpt_migrate.batch.model import Action, Item, Outcome, Signature, Status, item_from_json
+from mm_ckpt_migrate.batch.model import (
+    Action,
+    Item,
+    Outcome,
+    Signature,
+    Status,
+    item_from_json,
+    outcome_from_json,
+)
 from mm_ckpt_migrate.batch.options import Batch, batch_from_json, batch_to_json
 from mm_ckpt_migrate.batch.pool import Pool
+from mm_ckpt_migrate.batch.prove import Proving, prove
 from mm_ckpt_migrate.engines.scratch import scratch_folder
 from mm_ckpt_migrate.engines.urls import UrlFolder
 from mm_ckpt_migrate.errors import CheckpointError, MigrateError, MissingSoftwareError
@@ -68,7 +77,10 @@ def perform(setup: Mapping[str, Any], message: Mapping[str, Any]) -> dict[str, A
     if "found" in message:
         found = Found(message["found"]["source"], Signature(**message["found"]["signature"]))
         return decide(found, given).to_json()
-    return work(item_from_json(dict(message["item"])), given).to_json()
+    item = item_from_json(dict(message["item"]))
+    if "outcome" in message:
+        return proof(item, outcome_from_json(message["outcome"]), given).to_json()
+    return work(item, given).to_json()
 
 
 def decide(found: Found, setup: Setup) -> Item:
@@ -100,6 +112,22 @@ def work(item: Item, setup: Setup) -> Outcome:
             return replace(outcome, read=_read(item, outcome, here, setup))
     except MigrateError as error:
         return Outcome(Status.REFUSED, _words(error, setup), exit_code=int(error.exit_code))
+
+
+def proof(item: Item, outcome: Outcome, setup: Setup) -> Outcome:
+    """The outcome with what `verify` makes of the new file; behind URLs, without its page."""
+    try:
+        with _here(setup, item.source, item.signature) as (batch, _):
+            how = batch.proving or Proving()
+            if setup.urls.results:
+                made = batch.results / outcome.destination
+                assert outcome.written is not None
+                UrlFolder(setup.urls.results).fetch(outcome.destination, outcome.written, made)
+                how = replace(how, pages=False)
+            return prove(item, outcome, batch.sources, batch.results, how)
+    except MigrateError as error:
+        words, code = _words(error, setup), int(error.exit_code)
+        return replace(outcome, status=Status.FAILED, summary=words, exit_code=code)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from mm_ckpt_migrate.batch.engine import Started
 from mm_ckpt_migrate.batch.find import Found
 from mm_ckpt_migrate.batch.model import Item, Outcome
 from mm_ckpt_migrate.batch.options import Batch
-from mm_ckpt_migrate.engines.task import Setup, Urls, decide, version, work
+from mm_ckpt_migrate.engines.task import Setup, Urls, decide, proof, version, work
 
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
@@ -46,6 +46,12 @@ class UrlEngine:
     def run(self, items: Iterable[Item]) -> Iterator[tuple[Item, Outcome]]:
         """Every item once, with its outcome, in the order in which they are done."""
         yield from self._each(self._work, items)
+
+    def prove(self, done: Iterable[tuple[Item, Outcome]]) -> Iterator[tuple[Item, Outcome]]:
+        """Have new files verified, one after the other: each takes the whole machine."""
+        for item, outcome in done:
+            self._started(item, 0)
+            yield item, proof(item, outcome, self._setup)
 
     def _work(self, item: Item) -> Outcome:
         number = threading.current_thread().name.rpartition("_")[2]  # ThreadPoolExecutor-0_3

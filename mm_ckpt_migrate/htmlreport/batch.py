@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mm_ckpt_migrate.batch.model import Status
+from mm_ckpt_migrate.batch.prove import REPORT_SUFFIX
 from mm_ckpt_migrate.errors import DestinationError
 from mm_ckpt_migrate.htmlreport import batch_views as views
 from mm_ckpt_migrate.htmlreport.ladder import PROVES
@@ -64,6 +65,6 @@ def render_batch(
         "overall": kind,
         "sentence": sentence,
         "beside": beside,
-        "suffix": views.REPORT_SUFFIX,
+        "suffix": REPORT_SUFFIX,
     }
     return render_page("batch", context)

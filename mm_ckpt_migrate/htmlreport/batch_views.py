@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-from mm_ckpt_migrate.batch.model import Action, Status
+from mm_ckpt_migrate.batch.model import Action, Status, verdict_from_json
+from mm_ckpt_migrate.batch.prove import REPORT_SUFFIX
 from mm_ckpt_migrate.htmlreport.ladder import six_rungs
 from mm_ckpt_migrate.report import Rung, Verdict
 from mm_ckpt_migrate.report import Status as Proof
 
-REPORT_SUFFIX: Final = ".report"
 _PLANNED: Final = {
     Status.MIGRATED: Action.MIGRATE, Status.COPIED: Action.COPY, Status.REFUSED: Action.REFUSE,
 }  # fmt: skip
@@ -75,10 +75,7 @@ def _entry(item: Mapping[str, Any], pages: frozenset[str]) -> Entry:
 
 
 def _proofs(verdicts: Sequence[Mapping[str, Any]]) -> tuple[Verdict, ...]:
-    found = [
-        Verdict(Rung(v["rung"]), Proof(v["status"]), v["summary"], tuple(v["details"]))
-        for v in verdicts
-    ]
+    found = [verdict_from_json(verdict) for verdict in verdicts]
     return six_rungs(found) if found else ()
 
 

@@ -92,16 +92,16 @@ def test_the_zoo_and_its_metafile_say_the_same(tmp_path: Path) -> None:
         "- Name: gone\n  Config: configs/detr/gone.py\n  Weights: https://example.com/gone.pth\n"
     )
     expected = {"detr_r18_20200101-0badbeef.pth": (str(folder / "detr_r18.py"),)}
-    assert read_listed(folder / "metafile.yml") == expected
-    assert read_listed(tmp_path) == expected
+    assert read_listed(folder / "metafile.yml").configs == expected
+    assert read_listed(tmp_path).configs == expected
     (tmp_path / "model-index.yml").write_text("Import:\n- configs/detr/metafile.yml\n")
-    assert read_listed(tmp_path / "model-index.yml") == expected
+    assert read_listed(tmp_path / "model-index.yml").configs == expected
 
 
 @pytest.mark.mm
 @pytest.mark.parametrize(("package", "least"), [("mmseg", 500), ("mmdet", 400)])
 def test_an_installed_zoo(package: str, least: int) -> None:
-    listed = read_listed(Path(package))
+    listed = read_listed(Path(package)).configs
     assert len(listed) > least
     sure = [configs[0] for configs in listed.values() if len(configs) == 1]
     assert len(sure) > least
@@ -205,3 +205,17 @@ def test_names_that_may_collide_are_in_one_shard() -> None:
 def test_no_shards(text: str) -> None:
     with pytest.raises(ShardError):
         read_shard(text)
+
+
+def test_what_the_zoo_lists_and_is_not_there(zoo: Path, tmp_path: Path) -> None:
+    (tmp_path / "zoo.py").write_text("model = dict()")
+    entries = "".join(
+        f"- Name: {name}\n  Config: zoo.py\n  Weights: https://example.com/{name}.pth\n"
+        for name in ("yolactless", "yolact", "lost")
+    )
+    metafile = tmp_path / "metafile.yml"
+    metafile.write_text(f"Models:\n{entries}")
+    done = batch(zoo, tmp_path / "new", "--zoo", metafile)
+    report = json.loads((tmp_path / "new/batch.json").read_text())
+    assert report["absent"] == ["lost.pth", "yolactless.pth"]
+    assert "2 that the zoo lists are not there" in done.stdout
