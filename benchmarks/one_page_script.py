@@ -2,6 +2,8 @@
 
     python one_page_script.py {1,2} CFG OLD NEW
 
+With `-` for CFG no model is built, and nothing is checked.
+
 This is the yardstick, not a part of the tool: it executes the checkpoint's pickle, keeps the
 optimizer in the wrong order, and loses both files when it is killed while it saves over one.
 """
@@ -36,21 +38,26 @@ def rename(key: str, family: int) -> str:
     return key.replace("ffns.0", "ffn")
 
 
-def main() -> None:
-    family, config, old, new = sys.argv[1:]
+def build(config: str) -> Any:
     stub_compiled_ops()
     import mmdet.models  # noqa: F401
-    import torch
     from mmengine.config import Config
     from mmseg.apis import init_model
 
-    model = init_model(Config.fromfile(config), device="cpu")
+    return init_model(Config.fromfile(config), device="cpu")
+
+
+def main() -> None:
+    family, config, old, new = sys.argv[1:]
+    import torch
+
     checkpoint = torch.load(old, map_location="cpu", weights_only=False)
     converted = copy.deepcopy(checkpoint)
     converted["state_dict"] = {
         rename(key, int(family)): value for key, value in checkpoint["state_dict"].items()
     }
-    model.load_state_dict(converted["state_dict"], strict=True)
+    if config != "-":
+        build(config).load_state_dict(converted["state_dict"], strict=True)
     torch.save(converted, new)
 
 

@@ -9,6 +9,7 @@ drifts drifts for all; ratios are taken within a round. The folder needs about 4
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -35,7 +36,9 @@ class Run:
 
 
 def measure(command: Sequence[str], new: Path) -> Run:
-    """Run a command that makes the file `new`, which is not there when it starts."""
+    """Run a command that makes the file or folder `new`, which is not there when it starts."""
+    if new.is_dir():
+        shutil.rmtree(new)
     new.unlink(missing_ok=True)
     os.sync()
     started = time.perf_counter()
