@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import stat
 import time
 from collections.abc import Iterable, Iterator
@@ -13,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from mm_ckpt_migrate.archive.digest import named_digest
 from mm_ckpt_migrate.archive.publish import Draft
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.archive.transfer import copy_whole
@@ -28,8 +28,6 @@ from mm_ckpt_migrate.zoo.publication import published_name
 
 # Two writes within the same tick of the kernel's clock leave the same time of change.
 TICK: Final = 50_000_000
-# Not a day, which looks the same.
-_NAMED_DIGEST: Final = re.compile(r"[-_](?!20[0-3]\d[01]\d[0-3]\d\.)([0-9a-f]{8})\.\w+$")
 
 
 def work(item: Item, batch: Batch) -> Outcome:
@@ -138,9 +136,9 @@ def _published(item: Item, digest: str) -> str:
 
 def _checked(item: Item, outcome: Outcome, old: Path, before: Signature, started: int) -> Outcome:
     """With the source's signature where that is proof, and what its name says wrongly."""
-    named = _NAMED_DIGEST.search(item.source)
-    if named and outcome.digest and not outcome.digest.startswith(named[1]):
-        said = f"its name says {named[1]}, its SHA-256 begins with {outcome.digest[:8]}"
+    named = named_digest(item.source)
+    if named and outcome.digest and not outcome.digest.startswith(named):
+        said = f"its name says {named}, its SHA-256 begins with {outcome.digest[:8]}"
         outcome = replace(
             outcome, summary=f"{outcome.summary}; {said}", notices=(*outcome.notices, said)
         )

@@ -109,9 +109,7 @@ class RayEngine:
                 f"no node of the Ray cluster has {self._num_gpus:g} GPUs",
                 hint="Start one with `ray start --num-gpus`, or give a smaller --num-gpus.",
             )
-        self._remote = ray.remote(perform).options(
-            num_cpus=1, max_retries=0, name="mm-ckpt-migrate", scheduling_strategy="SPREAD",
-        )  # fmt: skip
+        self._remote = _remote(0.0)
         return self
 
     def __exit__(
@@ -151,7 +149,7 @@ class RayEngine:
 
     def prove(self, done: Iterable[tuple[Item, Outcome]]) -> Iterator[tuple[Item, Outcome]]:
         """Have new files verified, with as many GPUs for each as were asked for."""
-        self._remote = self._remote.options(num_gpus=self._num_gpus)
+        self._remote = _remote(self._num_gpus)
         tasks = [
             _Task(item, {"item": _for_any_folder(item).to_json(), "outcome": outcome.to_json()})
             for item, outcome in done
@@ -223,6 +221,15 @@ class RayEngine:
 
         if self._ours:
             ray.shutdown()
+
+
+def _remote(gpus: float) -> Any:
+    import ray
+
+    return ray.remote(perform).options(
+        num_cpus=1, num_gpus=gpus, max_retries=0, name="mm-ckpt-migrate",
+        scheduling_strategy="SPREAD",
+    )  # fmt: skip
 
 
 def _connect(address: str) -> bool:

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -70,9 +69,7 @@ def test_a_rerun_does_nothing(zoo: Path, tmp_path: Path) -> None:
     new = tmp_path / "new"
     first = batch(zoo, new)
     before, report = inodes(new), digest(new / "batch.json")
-    began = time.monotonic()
     second = batch(zoo, new)
-    assert time.monotonic() - began < 2
     assert first.returncode == second.returncode == ExitCode.INCOMPLETE
     assert "; 0 to be done now" in second.stderr
     assert (inodes(new), digest(new / "batch.json")) == (before, report)

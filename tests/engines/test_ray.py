@@ -129,6 +129,28 @@ def test_from_urls_to_urls(
     assert files_below(tmp_path / "new") == files_below(results)
 
 
+def test_only_tasks_that_verify_ask_for_gpus(
+    cluster: Any, zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(setup: Mapping[str, Any], message: Mapping[str, Any]) -> dict[str, Any]:
+        """The GPUs that the task was given, in place of a summary."""
+        outcome = Outcome(Status.MIGRATED, "").to_json()
+        return {**outcome, "summary": f"{len(ray.get_gpu_ids())} in {sorted(message)}"}
+
+    monkeypatch.setattr(ray_engine, "perform", tell)
+    node = cluster.add_node(**SMALL, num_gpus=1)
+    batch = prepared(zoo, tmp_path / "new")
+    try:
+        with RayEngine(batch, 1, nobody, address=cluster.address, num_gpus=1) as engine:
+            items = [i for i in found_in(batch, engine) if i.source == "yolact_r18.pth"]
+            ((item, made),) = engine.run(items)
+            ((_, proven),) = engine.prove([(item, made)])
+    finally:
+        cluster.remove_node(node)
+    assert made.summary == "0 in ['item']"
+    assert proven.summary == "1 in ['item', 'outcome']"
+
+
 def test_gpus_that_no_node_has_are_a_sentence(cluster: Any, tmp_path: Path) -> None:
     batch = prepared(tmp_path, tmp_path / "new")
     with (
