@@ -8,12 +8,7 @@ import pytest
 from small_zoos import MakeZoo
 
 from mm_ckpt_migrate.audit.model import Finding
-from mm_ckpt_migrate.ruleset.library import Library, load_rules
-
-
-@pytest.fixture(scope="session")
-def library() -> Library:
-    return load_rules()
+from mm_ckpt_migrate.ruleset.library import Library
 
 
 @pytest.fixture

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
 
 import pytest
 from small_zoos import MakeZoo, entry
-
-sys.path.append(str(Path(__file__).parents[1]))
 from support.zips import STATE_DICT, torch_zip
 
 from mm_ckpt_migrate.errors import ConfigError

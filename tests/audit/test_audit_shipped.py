@@ -92,6 +92,7 @@ def test_mmdetection(mmdet: Audit) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.mm
 def test_it_takes_seconds(library: Library) -> None:
     start = perf_counter()

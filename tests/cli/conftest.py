@@ -4,39 +4,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from golden_cases import CASES
+from support.streams import mapping, plain, stream, tensor
+from support.zips import torch_zip
 from typer.testing import CliRunner
 
-HERE = Path(__file__).parent
-# `support` lies beside the rooms' folders.
-sys.path += [str(HERE.parent), str(HERE.parent / "convert")]
+from mm_ckpt_migrate.cli.main import app
 
-from golden_cases import CASES, skip_without_stack  # noqa: E402
-from support.streams import mapping, plain, stream, tensor  # noqa: E402
-from support.zips import torch_zip  # noqa: E402
-
-from mm_ckpt_migrate.cli.main import app  # noqa: E402
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes more than a few seconds")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    skip_without_stack(items, HERE)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def schema_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One cache for the session, so that each model is built once."""
-    folder = tmp_path_factory.getbasetemp() / "schemas"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MM_CKPT_MIGRATE_CACHE", str(folder))
-        yield folder
+ROOT = Path(__file__).parents[2]
 
 
 class Result:
@@ -73,7 +53,7 @@ def process() -> Callable[..., Result]:
         env = os.environ | options.pop("env", {})
         done = subprocess.run(
             [sys.executable, "-m", "mm_ckpt_migrate", *map(os.fspath, arguments)],
-            capture_output=True, timeout=120, cwd=HERE.parents[1], env=env, check=False, **options,
+            capture_output=True, timeout=120, cwd=ROOT, env=env, check=False, **options,
         )  # fmt: skip
         out, err = (text.decode("utf-8", "surrogateescape") for text in (done.stdout, done.stderr))
         return Result(done.returncode, out, err)

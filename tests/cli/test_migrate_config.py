@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "configs"))
-
 from old_style import SOURCE
 
 from mm_ckpt_migrate.errors import ExitCode

@@ -12,13 +12,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (find_spec("build") and find_spec("hatchling") and find_spec("pip")),
-        reason="build, hatchling and pip are not installed",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not (find_spec("build") and find_spec("hatchling") and find_spec("pip")),
+    reason="build, hatchling and pip are not installed",
+)
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from mm_ckpt_migrate.ruleset.library import Library, load_rules
-
 Write = Callable[..., Path]
 
 
@@ -22,8 +20,3 @@ def write(tmp_path: Path) -> Write:
         return path
 
     return write_files
-
-
-@pytest.fixture(scope="session")
-def library() -> Library:
-    return load_rules()

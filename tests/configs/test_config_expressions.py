@@ -69,6 +69,8 @@ REFUSED = [
     ("1 if 2 else 3", "a conditional expression is not read"),
     ("1 < 2", "a comparison is not read"),
     ("1 and 2", "an 'and' or 'or' is not read"),
+    ("(i for i in [1])", "a generator in this place is not read"),
+    ("dict(a=(i for i in [1]))", "a generator in this place is not read"),
     ("{1, 2}", "a set is not read"),
     ("{i for i in [1]}", "a set is not read"),
     ("(a := 1)", "an assignment inside an expression is not read"),

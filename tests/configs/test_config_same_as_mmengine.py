@@ -39,7 +39,7 @@ def _run_by_mmengine(path: Path) -> dict[str, object] | None:
     return _as_list(config.to_dict())
 
 
-@pytest.mark.parametrize("package", ["mmseg", "mmdet"])
+@pytest.mark.parametrize("package", [pytest.param("mmseg", marks=pytest.mark.thorough), "mmdet"])
 def test_same_values_in_the_same_order(package: str) -> None:
     pytest.importorskip("mmengine")
     root = config_root(package)
@@ -63,6 +63,7 @@ def test_same_values_in_the_same_order(package: str) -> None:
     assert ALL or broken == []
 
 
+@pytest.mark.thorough
 def test_the_dump_that_a_checkpoint_holds() -> None:
     config_module = pytest.importorskip("mmengine.config")
     root = config_root("mmseg")

@@ -1,43 +1,24 @@
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from golden_cases import CASES, LOGGED, NAMES, Case, edited, few_by_default, run
 
-HERE = Path(__file__).parent
-# `support` lies beside the rooms' folders; the golden checkpoints' makers know the raw outputs.
-sys.path += [str(HERE.parent), str(HERE.parent / "make_golden")]
-
-from golden_cases import CASES, LOGGED, NAMES, Case, edited, run, skip_without_stack  # noqa: E402
-
-from mm_ckpt_migrate.convert import convert  # noqa: E402
-from mm_ckpt_migrate.errors import MigrateError  # noqa: E402
-from mm_ckpt_migrate.options import Options  # noqa: E402
-from mm_ckpt_migrate.report import ConvertReport  # noqa: E402
+from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.errors import MigrateError
+from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.report import ConvertReport
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    skip_without_stack(items, HERE)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def schema_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One cache for the session, so that each model is built once."""
-    folder = tmp_path_factory.getbasetemp() / "schemas"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MM_CKPT_MIGRATE_CACHE", str(folder))
-        yield folder
-
-
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=few_by_default(NAMES))
 def case(request: pytest.FixtureRequest) -> Case:
     return CASES[request.param]
 
 
-@pytest.fixture(params=LOGGED)
+@pytest.fixture(params=few_by_default(LOGGED))
 def logged(request: pytest.FixtureRequest) -> Case:
     """A case of mmengine: mmcv 1.x kept no message hub."""
     return CASES[request.param]

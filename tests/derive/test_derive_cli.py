@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golden_cases import CASES, NAMES, edited, run, sha256
+from golden_cases import CASES, NAMES, edited, few_by_default, run, sha256
 from support.releases import NO_OLD_RELEASE, old_python
 from typer.testing import CliRunner
 
@@ -51,7 +51,7 @@ def without_order(tmp_path: Path) -> Path:
 
 
 @pytest.mark.mm
-@pytest.mark.parametrize("name", RENAMED)
+@pytest.mark.parametrize("name", few_by_default(RENAMED))
 def test_a_genuine_checkpoint_gives_the_familys_own_plan(
     name: str, tmp_path: Path, families: dict[str, RuleSet]
 ) -> None:
@@ -69,7 +69,7 @@ def test_a_genuine_checkpoint_gives_the_familys_own_plan(
 
 
 @pytest.mark.mm
-@pytest.mark.parametrize("name", SAME_NAMES)
+@pytest.mark.parametrize("name", few_by_default(SAME_NAMES))
 def test_a_genuine_checkpoint_with_the_names_of_today_needs_no_rules(name: str) -> None:
     done = cli("derive", CASES[name].old, CASES[name].new_config)
     assert (done.code, "nothing to derive" in done.out) == (0, True)

@@ -58,7 +58,7 @@ def shape_of(schema: Schema, name: str) -> tuple[object, ...]:
     return schema[name].shape, schema[name].dtype
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(renamed_models())
 def test_a_renamed_model_is_assigned_completely(models: tuple[Schema, Schema]) -> None:
     old, new = models
@@ -69,7 +69,7 @@ def test_a_renamed_model_is_assigned_completely(models: tuple[Schema, Schema]) -
     assert all(shape_of(old, one) == shape_of(new, other) for one, other in found.table.items())
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(renamed_models())
 def test_the_rules_say_what_was_assigned(models: tuple[Schema, Schema]) -> None:
     old, new = models
@@ -81,7 +81,7 @@ def test_the_rules_say_what_was_assigned(models: tuple[Schema, Schema]) -> None:
         assert plan_of(derivation, old).targets == found.table
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(MODELS, MODELS)
 def test_shapes_are_never_bent(
     old: dict[str, tuple[int, ...]], new: dict[str, tuple[int, ...]]

@@ -7,20 +7,11 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-from evaluations import HERE, NAMES, environment, evaluate_all, old_file
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if find_spec("mmseg") is not None:
-        return
-    for item in items:
-        if HERE in item.path.parents and item.get_closest_marker("mm"):
-            item.add_marker(pytest.mark.skip(reason="the OpenMMLab stack is not installed"))
+from evaluations import NAMES, environment, evaluate_all, old_file
 
 
 @pytest.fixture(scope="session")
@@ -35,8 +26,6 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with NAME.pth and NAME.py of each model, for the current release."""
-    if find_spec("mmseg") is None:
-        pytest.skip("the OpenMMLab stack is not installed")
     folder = tmp_path_factory.mktemp("converted")
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda name: _convert(name, folder), NAMES))

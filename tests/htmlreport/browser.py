@@ -58,6 +58,12 @@ class Browser:
             line for line in done.stderr.splitlines() if "CONSOLE" in line
         )
 
+    def pages_printed(self, page: Path, blink: str = LIGHT) -> int:
+        """How many sheets of paper it takes."""
+        paper = self.folder / "paper.pdf"
+        self.run(page, f"--print-to-pdf={paper}", "--no-pdf-header-footer", blink=blink)
+        return len(re.findall(rb"/Type\s*/Page\b(?!s)", paper.read_bytes()))
+
     def ask(
         self, page: Path, script: str, *, width: int = 1280, blink: str = LIGHT, plain: bool = False
     ) -> Any:

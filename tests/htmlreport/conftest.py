@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from browser import Browser, found
 
 HERE = Path(__file__).parent
 MISSING = [
@@ -17,3 +18,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.path.is_relative_to(HERE):
                 item.add_marker(skip)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
+    program = found()
+    if program is None:
+        pytest.skip("no Chromium on the PATH, nor in MM_CKPT_MIGRATE_CHROMIUM")
+    return Browser(program, tmp_path_factory.mktemp("browser"))

@@ -8,16 +8,11 @@ from typing import Any
 
 import pytest
 from batch_examples import large, sources
-from browser import DARK, LIGHT, Browser, found, without_script
+from browser import DARK, LIGHT, Browser, without_script
 
 from mm_ckpt_migrate.htmlreport.batch import write_batch_page
 
-pytestmark = [
-    pytest.mark.thorough,
-    pytest.mark.skipif(
-        found() is None, reason="no Chromium on the PATH, nor in MM_CKPT_MIGRATE_CHROMIUM"
-    ),
-]
+pytestmark = pytest.mark.thorough
 DATA = large()
 # What every script below may use.
 TOOLS = """
@@ -38,13 +33,6 @@ const keys = (name) => rows().map((body) => body.rows[0].cells[column(name).cell
 const opened = () => rows().filter((body) => body.querySelector(".report").checkVisibility({
   contentVisibilityAuto: true, visibilityProperty: true })).length;
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
-    program = found()
-    assert program is not None
-    return Browser(program, tmp_path_factory.mktemp("browser"))
 
 
 @pytest.fixture(scope="module")
@@ -243,21 +231,15 @@ def test_dark_is_dark_and_every_status_can_be_read(browser: Browser, page: Path)
     assert min(contrasts) >= 4.5
 
 
-def pages_printed(browser: Browser, page: Path) -> int:
-    paper = browser.folder / "paper.pdf"
-    browser.run(page, f"--print-to-pdf={paper}", "--no-pdf-header-footer")
-    return len(re.findall(rb"/Type\s*/Page\b(?!s)", paper.read_bytes()))
-
-
 def test_paper_has_the_table_and_the_reports_that_are_open(
     browser: Browser, tmp_path: Path
 ) -> None:
     data: dict[str, Any] = large(120)
     page = tmp_path / "batch.html"
     write_batch_page(page, data)
-    folded = pages_printed(browser, page)
+    folded = browser.pages_printed(page)
     plain = tmp_path / "plain.html"
     plain.write_text(without_script(page), encoding="utf-8")
-    assert pages_printed(browser, plain) == folded < 15
+    assert browser.pages_printed(plain) == folded < 15
     plain.write_text(without_script(page).replace("<details>", "<details open>"), encoding="utf-8")
-    assert pages_printed(browser, plain) > folded + 10
+    assert browser.pages_printed(plain) > folded + 10

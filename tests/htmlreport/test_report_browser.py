@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,22 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browser import DARK, LIGHT, Browser, found, without_script
+from browser import DARK, LIGHT, Browser, without_script
 from report_examples import bad, good, hostile, odd, short
 
 from mm_ckpt_migrate.htmlreport.data import RenameLine, ReportData
 from mm_ckpt_migrate.htmlreport.write import write_report
-
-pytestmark = pytest.mark.skipif(
-    found() is None, reason="no Chromium on the PATH, nor in MM_CKPT_MIGRATE_CHROMIUM"
-)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
-    program = found()
-    assert program is not None
-    return Browser(program, tmp_path_factory.mktemp("browser"))
 
 
 @pytest.fixture(scope="module")
@@ -122,11 +110,9 @@ def test_without_scripts_all_of_it_is_there(browser: Browser, pages: dict[str, P
 
 
 def pages_printed(browser: Browser, page: Path, blink: str, *, plain: bool) -> int:
-    paper = browser.folder / "paper.pdf"
     if plain:
         page.write_text(without_script(page), encoding="utf-8")
-    browser.run(page, f"--print-to-pdf={paper}", "--no-pdf-header-footer", blink=blink)
-    return len(re.findall(rb"/Type\s*/Page\b(?!s)", paper.read_bytes()))
+    return browser.pages_printed(page, blink)
 
 
 @pytest.mark.parametrize(("blink", "plain"), [(LIGHT, False), (DARK, True)])

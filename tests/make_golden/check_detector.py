@@ -5,14 +5,13 @@
 The renaming here is a throw-away, enough for weights that are known to fit.
 """
 
-import argparse
-import json
 import re
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Final
 
 import mmcv_ext_stub
+import new_half
 import numpy as np
 import torch
 
@@ -64,28 +63,6 @@ def measure(case: Case, folder: Path, checkpoint: Path) -> dict[str, float]:
     return max_abs_diff(reference, found)
 
 
-def finish(case: Case, folder: Path) -> dict[str, Any]:
-    """Write new_config.py and complete case.json."""
-    build_config(case).dump(folder / "new_config.py")
-    path = folder / "case.json"
-    content: dict[str, Any] = json.loads(path.read_text())
-    content["new_stack"] = versions()
-    content["measured_max_abs_diff"] = measure(case, folder, folder / content["checkpoint"])
-    files = sorted(f for f in folder.iterdir() if f != path)
-    content["sizes"] = {file.name: file.stat().st_size for file in files}
-    path.write_text(json.dumps(content, indent=2) + "\n")
-    return content
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("case", choices=CASES)
-    parser.add_argument("out_dir", type=Path, help="the folder that train_mmcv1.py wrote to")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    content = finish(CASES[args.case], args.out_dir / args.case)
-    print(args.case, json.dumps(content["measured_max_abs_diff"]))  # noqa: T201
-
-
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    new_half.main(__doc__, CASES, versions, build_config, measure)

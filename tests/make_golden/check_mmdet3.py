@@ -5,12 +5,10 @@
 The renaming here is a throw-away, enough for weights that are known to fit.
 """
 
-import argparse
-import json
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
 
+import new_half
 import torch
 from check_new import DECODER_ROLES
 from mmdet3_cases import CASES, DetectorCase, build_config
@@ -50,27 +48,5 @@ def measure(case: DetectorCase, folder: Path, checkpoint: Path) -> dict[str, flo
     return max_abs_diff(reference, outputs_of(folder / "new_config.py", state_dict, image))
 
 
-def finish(case: DetectorCase, folder: Path) -> dict[str, Any]:
-    """Write new_config.py and complete case.json."""
-    build_config(case).dump(folder / "new_config.py")
-    path = folder / "case.json"
-    content: dict[str, Any] = json.loads(path.read_text())
-    content["new_stack"] = versions()
-    content["measured_max_abs_diff"] = measure(case, folder, folder / content["checkpoint"])
-    files = sorted(f for f in folder.iterdir() if f != path)
-    content["sizes"] = {file.name: file.stat().st_size for file in files}
-    path.write_text(json.dumps(content, indent=2) + "\n")
-    return content
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("case", choices=CASES)
-    parser.add_argument("out_dir", type=Path, help="the folder that train_mmdet3.py wrote to")
-    args = parser.parse_args()
-    content = finish(CASES[args.case], args.out_dir / args.case)
-    print(args.case, json.dumps(content["measured_max_abs_diff"]))  # noqa: T201
-
-
 if __name__ == "__main__":
-    main()
+    new_half.main(__doc__, CASES, versions, build_config, measure)

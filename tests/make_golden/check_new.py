@@ -5,13 +5,11 @@
 The renaming here is a throw-away: three replacements, enough for weights that are known to fit.
 """
 
-import argparse
-import json
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
 
 import mmcv_ext_stub
+import new_half
 import torch
 
 mmcv_ext_stub.install()
@@ -47,27 +45,5 @@ def measure(case: Case, folder: Path, checkpoint: Path) -> dict[str, float]:
     return record_outputs.max_abs_diff(outputs, reference)
 
 
-def finish(case: Case, folder: Path) -> dict[str, Any]:
-    """Write new_config.py and complete case.json."""
-    build_config(case).dump(folder / "new_config.py")
-    path = folder / "case.json"
-    content: dict[str, Any] = json.loads(path.read_text())
-    content["new_stack"] = record_outputs.versions()
-    content["measured_max_abs_diff"] = measure(case, folder, folder / content["checkpoint"])
-    files = sorted(f for f in folder.iterdir() if f != path)
-    content["sizes"] = {file.name: file.stat().st_size for file in files}
-    path.write_text(json.dumps(content, indent=2) + "\n")
-    return content
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("case", choices=CASES)
-    parser.add_argument("out_dir", type=Path, help="the folder that train_old.py wrote to")
-    args = parser.parse_args()
-    content = finish(CASES[args.case], args.out_dir / args.case)
-    print(args.case, json.dumps(content["measured_max_abs_diff"]))  # noqa: T201
-
-
 if __name__ == "__main__":
-    main()
+    new_half.main(__doc__, CASES, record_outputs.versions, build_config, measure)

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import new_half
 import numpy as np
 import torch
 import vit_case
@@ -58,24 +59,13 @@ def measure(folder: Path, checkpoint: Path) -> dict[str, dict[str, float]]:
     return found
 
 
-def finish(folder: Path) -> dict[str, Any]:
-    """Write new_config.py and complete case.json."""
-    path = folder / "case.json"
-    content: dict[str, Any] = json.loads(path.read_text())
-    content["new_stack"] = versions()
-    content.update(measure(folder, folder / content["checkpoint"]))
-    files = sorted(f for f in folder.iterdir() if f != path)
-    content["sizes"] = {file.name: file.stat().st_size for file in files}
-    path.write_text(json.dumps(content, indent=2) + "\n")
-    return content
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("out_dir", type=Path, help="the folder that train_vit.py wrote to")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    content = finish(args.out_dir / NAME)
+    folder = args.out_dir / NAME
+    content = new_half.finish(folder, versions(), lambda path: measure(folder, path))
     print(json.dumps({k: v for k, v in content.items() if k.endswith("diff")}))  # noqa: T201
 
 

@@ -6,9 +6,7 @@ What happens in `train` is the release's own tools/train.py, without its command
 the description of the machine that it keeps.
 """
 
-import argparse
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -39,10 +37,7 @@ from detector_outputs import (  # noqa: E402
     spread,
     versions,
 )
-
-SCRATCH = Path("/tmp/golden")
-QUERY_GAIN = 4
-"""Attention over the few positions of a small image hardly tells twelve queries apart."""
+from old_half import QUERY_GAIN, SCRATCH, Maker, wait_for  # noqa: E402
 
 
 def build_config(case: Case) -> Any:
@@ -59,6 +54,8 @@ def build_config(case: Case) -> Any:
 
 def train(case: Case) -> Path:
     """Train from a config file; the last checkpoint."""
+    if case.release == "2.10.0":
+        mmcv1_stubs.train_on_cpu()
     from mmdet.apis import set_random_seed, train_detector
     from mmdet.datasets import build_dataset
     from mmdet.models import build_detector
@@ -98,11 +95,7 @@ def publish(case: Case, trained: Path) -> Path:
     tool = Path(mmdet.__file__).parent / ".mim/tools/model_converters/publish_model.py"
     stem = trained.with_name(f"{case.config_name}_{time.strftime('%Y%m%d_%H%M%S')}")
     subprocess.run([sys.executable, tool, trained, f"{stem}.pth"], check=True)
-    for _ in range(100):  # the tool leaves its `mv` running when it exits
-        if found := list(stem.parent.glob(f"{stem.name}-????????.pth")):
-            return found[0]
-        time.sleep(0.1)
-    raise FileNotFoundError(f"{stem}-*.pth")
+    return wait_for(stem)
 
 
 def facts(case: Case, checkpoint: Path, measured: dict[str, Any]) -> dict[str, Any]:
@@ -140,31 +133,6 @@ def record(case: Case, checkpoint: Path, folder: Path) -> dict[str, Any]:
     }
 
 
-def make(case: Case, folder: Path) -> None:
-    """The old half of a golden folder."""
-    torch.set_num_threads(1)
-    if case.release == "2.10.0":
-        mmcv1_stubs.train_on_cpu()
-    SCRATCH.mkdir(exist_ok=True)
-    os.chdir(SCRATCH)
-    trained = train(case)
-    source = publish(case, trained) if case.container == "legacy" else trained
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    shutil.copyfile(f"{case.config_name}.py", folder / "old_config.py")
-    name = source.name if case.container == "legacy" else "old.pth"
-    checkpoint = Path(shutil.copyfile(source, folder / name))
-    content = facts(case, checkpoint, record(case, checkpoint, folder))
-    (folder / "case.json").write_text(json.dumps(content, indent=2) + "\n")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("case", choices=CASES)
-    parser.add_argument("out_dir", type=Path, help="the case's folder is made in here")
-    args = parser.parse_args()
-    make(CASES[args.case], args.out_dir.resolve() / args.case)
-
-
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    Maker(SCRATCH, train, publish, record, facts).main(__doc__, CASES)

@@ -5,9 +5,6 @@
 As `train_old.py`, with mmdet alone. The raw outputs are those that the product itself compares.
 """
 
-import argparse
-import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -24,8 +21,9 @@ if not hasattr(np, "bool"):
 import mmdet3_shapes  # noqa: E402
 import shapes_dataset  # noqa: E402
 from mmdet3_cases import CASES, DetectorCase, build_config, shipped_config  # noqa: E402
+from old_half import QUERY_GAIN, SCRATCH, Maker  # noqa: E402
 from record_outputs import load_state_dict, max_abs_diff, outputs_of  # noqa: E402
-from train_old import QUERY_GAIN, ROLES, SCRATCH, facts, publish  # noqa: E402
+from train_old import ROLES, facts, publish  # noqa: E402
 
 FOLDER = SCRATCH / "mmdet3"
 DATA_ROOT = Path("data/coco")
@@ -98,29 +96,6 @@ def described(case: DetectorCase, checkpoint: Path, measured: dict[str, Any]) ->
     }
 
 
-def make(case: DetectorCase, folder: Path) -> None:
-    """The old half of a golden folder."""
-    torch.set_num_threads(1)
-    FOLDER.mkdir(exist_ok=True, parents=True)
-    os.chdir(FOLDER)
-    trained = train(case)
-    source = publish(case, trained) if case.container == "legacy" else trained
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    shutil.copyfile(f"{case.config_name}.py", folder / "old_config.py")
-    name = source.name if case.container == "legacy" else "old.pth"
-    checkpoint = Path(shutil.copyfile(source, folder / name))
-    content = described(case, checkpoint, record(case, checkpoint, folder))
-    (folder / "case.json").write_text(json.dumps(content, indent=2) + "\n")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("case", choices=CASES)
-    parser.add_argument("out_dir", type=Path, help="the case's folder is made in here")
-    args = parser.parse_args()
-    make(CASES[args.case], args.out_dir.resolve() / args.case)
-
-
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    Maker(FOLDER, train, publish, record, described).main(__doc__, CASES)

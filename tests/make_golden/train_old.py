@@ -6,14 +6,11 @@ The Runner writes the absolute path of its folder into every checkpoint, so the 
 SCRATCH, a folder that says nothing about the machine.
 """
 
-import argparse
 import hashlib
-import json
 import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +23,9 @@ mmcv_ext_stub.install()
 import record_outputs  # noqa: E402
 import shapes_dataset  # noqa: E402
 from configs import CASES, CROP, Case, build_config  # noqa: E402
+from old_half import QUERY_GAIN, SCRATCH, Maker, wait_for  # noqa: E402
 
-SCRATCH = Path("/tmp/golden")
 DATA_ROOT = Path("data/ade/ADEChallengeData2016")
-# Attention over the few positions of a 64 x 64 image hardly tells twelve queries apart.
-QUERY_GAIN = 4
 ROLES = ("attentions.0.", "attentions.1.")
 
 
@@ -64,15 +59,6 @@ def publish(case: Case, trained: Path) -> Path:
     env = os.environ | {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
     subprocess.run([sys.executable, tool, trained, f"{stem}.pth"], env=env, check=True)
     return wait_for(stem)
-
-
-def wait_for(stem: Path) -> Path:
-    """The tool leaves its `mv` running when it exits."""
-    for _ in range(100):
-        if found := list(stem.parent.glob(f"{stem.name}-????????.pth")):
-            return found[0]
-        time.sleep(0.1)
-    raise FileNotFoundError(f"{stem}-*.pth")
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -135,29 +121,6 @@ def facts(case: Case, checkpoint: Path, measured: dict[str, Any]) -> dict[str, A
     }
 
 
-def make(case: Case, folder: Path) -> None:
-    """The old half of a golden folder."""
-    torch.set_num_threads(1)
-    SCRATCH.mkdir(exist_ok=True)
-    os.chdir(SCRATCH)
-    trained = train(case)
-    source = publish(case, trained) if case.container == "legacy" else trained
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    shutil.copyfile(f"{case.config_name}.py", folder / "old_config.py")
-    name = source.name if case.container == "legacy" else "old.pth"
-    checkpoint = Path(shutil.copyfile(source, folder / name))
-    content = facts(case, checkpoint, record(case, checkpoint, folder))
-    (folder / "case.json").write_text(json.dumps(content, indent=2) + "\n")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("case", choices=CASES)
-    parser.add_argument("out_dir", type=Path, help="the case's folder is made in here")
-    args = parser.parse_args()
-    make(CASES[args.case], args.out_dir.resolve() / args.case)
-
-
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    Maker(SCRATCH, train, publish, record, facts).main(__doc__, CASES)

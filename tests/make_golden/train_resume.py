@@ -24,10 +24,10 @@ import resume_run
 import shapes_dataset
 import torch
 from mmengine.config import Config
+from old_half import SCRATCH
 from record_outputs import versions
 from resume_cases import CASES, CROP, SAVED_AT, ResumeCase, build_config
 from resume_detectors import DETECTORS, DetectorResumeCase, build_detector_config
-from train_old import SCRATCH
 
 PICTURES = 5
 RUN = Path(resume_run.__file__)

@@ -27,8 +27,9 @@ import torch  # noqa: E402
 mmcv_ext_stub.install()
 
 import scenes  # noqa: E402
+from old_half import QUERY_GAIN, SCRATCH  # noqa: E402
 from record_outputs import versions  # noqa: E402
-from train_old import DATA_ROOT, QUERY_GAIN, SCRATCH  # noqa: E402
+from train_old import DATA_ROOT  # noqa: E402
 from train_scenes_cases import CASES, SceneCase, build_config  # noqa: E402
 
 MEASURE = TESTS.parent / "mm_ckpt_migrate/legacy/probe/evaluate.py"

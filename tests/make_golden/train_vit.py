@@ -19,8 +19,9 @@ import torch
 import vit_case
 from mmengine.config import Config
 from mmengine.runner import Runner
+from old_half import SCRATCH
 from record_outputs import versions
-from train_old import DATA_ROOT, SCRATCH, load
+from train_old import DATA_ROOT, load
 from vit_case import BIAS, CONFIG_NAME, CROP, NAME, SHIPPED, Schedule
 
 BIAS_SCALE = 0.5

@@ -1,33 +1,11 @@
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-HERE = Path(__file__).parent
-# `support` lies beside the rooms' folders.
-sys.path += [str(HERE.parent)]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if find_spec("mmseg") is not None:
-        return
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.skip(reason="the OpenMMLab stack is not installed"))
-
-
-@pytest.fixture(autouse=True, scope="session")
-def schema_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.getbasetemp() / "schemas"
-        patch.setenv("MM_CKPT_MIGRATE_CACHE", str(folder))
-        yield
 
 
 @pytest.fixture

@@ -1,18 +1,13 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
-from mm_ckpt_migrate.ruleset.library import load_rules
 from mm_ckpt_migrate.ruleset.load import load_ruleset
 from mm_ckpt_migrate.ruleset.model import RuleSet
 from mm_ckpt_migrate.schema import Schema, TensorSpec
-
-# `layouts` lies beside the rooms' folders.
-sys.path.append(str(Path(__file__).parents[1]))
 
 TOY = """\
 schema: 1
@@ -28,11 +23,6 @@ CONTROL = """
 control:
   - {from: "a.{i}.old.**", drop: true}
 """
-
-
-@pytest.fixture(scope="session")
-def families() -> dict[str, RuleSet]:
-    return {rules.family: rules for rules in load_rules().families}
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,6 @@ from recordings import CASES, HERE, Outcomes, Recorded, environment
 
 CHILD = HERE.parent / "make_golden" / "resume_run.py"
 PARALLEL = 2
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if find_spec("mmseg") is not None:
-        return
-    for item in items:
-        if HERE in item.path.parents and item.get_closest_marker("mm"):
-            item.add_marker(pytest.mark.skip(reason="the OpenMMLab stack is not installed"))
 
 
 def convert(case: Recorded, folder: Path) -> str:

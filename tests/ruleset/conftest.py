@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mm_ckpt_migrate.errors import ExitCode, RuleError
-from mm_ckpt_migrate.ruleset.library import Library, load_rules
 from mm_ckpt_migrate.ruleset.load import load_ruleset
 from mm_ckpt_migrate.ruleset.model import RuleSet
-
-# `layouts` lies beside the rooms' folders.
-sys.path.append(str(Path(__file__).parents[1]))
 
 MINIMAL = """\
 schema: 1
@@ -44,11 +39,6 @@ control:
 Refused = Callable[[bytes | str], RuleError]
 Loaded = Callable[[str], RuleSet]
 MARK = "# here"
-
-
-@pytest.fixture(scope="session")
-def library() -> Library:
-    return load_rules()
 
 
 @pytest.fixture

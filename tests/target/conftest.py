@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import copy
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-HERE = Path(__file__).parent
 
 SMALL_MODEL: dict[str, Any] = {
     "type": "EncoderDecoder",
@@ -32,18 +29,6 @@ SMALL_MODEL: dict[str, Any] = {
         "norm_cfg": {"type": "BN", "requires_grad": True},
     },
 }
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "mm: needs torch, mmengine, mmcv, mmdet and mmseg")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if find_spec("mmseg") is not None:
-        return
-    for item in items:
-        if HERE in item.path.parents and item.get_closest_marker("mm"):
-            item.add_marker(pytest.mark.skip(reason="the OpenMMLab stack is not installed"))
 
 
 @pytest.fixture(scope="session")

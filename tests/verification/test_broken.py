@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from migrated_files import Migrated
 
 from mm_ckpt_migrate.convert import convert
@@ -24,7 +23,8 @@ from mm_ckpt_migrate.target_config import open_target, read_target_config
 from mm_ckpt_migrate.verification import static
 from mm_ckpt_migrate.verification.files import open_files
 
-pytestmark = pytest.mark.thorough
+torch = pytest.importorskip("torch")
+pytestmark = [pytest.mark.thorough, pytest.mark.mm]
 
 Content = dict[str, Any]
 # A thousand of them are worth it before a release, not at each change.

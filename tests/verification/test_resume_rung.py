@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from migrated_files import Migrated
 
 from mm_ckpt_migrate.configs.read import read_config_text
@@ -21,6 +20,9 @@ from mm_ckpt_migrate.legacy.process import ReleaseProcess
 from mm_ckpt_migrate.report import Status
 from mm_ckpt_migrate.verify.outputs import Side, model_request
 from mm_ckpt_migrate.verify.resume import TOLERANCE, check_resume
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.mm
 
 
 def config_of(path: Path) -> Config:

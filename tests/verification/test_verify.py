@@ -15,6 +15,8 @@ from mm_ckpt_migrate.convert import convert
 from mm_ckpt_migrate.errors import ExitCode
 from mm_ckpt_migrate.options import Options
 
+pytestmark = pytest.mark.mm
+
 
 def verify(new: Path, migrated: Migrated, *options: str) -> tuple[int, dict[str, Any]]:
     record = migrated.case.folder / "reference.npz"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from fold_case import BIAS, FOLD, POSITIONS, VIT
 from golden_cases import run
 
@@ -24,7 +23,8 @@ from mm_ckpt_migrate.ruleset.library import load_rules
 from mm_ckpt_migrate.verification.files import open_files
 from mm_ckpt_migrate.verify.integrity import check_integrity
 
-pytestmark = pytest.mark.thorough
+torch = pytest.importorskip("torch")
+pytestmark = [pytest.mark.thorough, pytest.mark.mm]
 
 Content = dict[str, Any]
 
