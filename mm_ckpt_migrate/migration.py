@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mm_ckpt_migrate.archive.progress import Progress
+from mm_ckpt_migrate.archive.publish import Draft, check_destination
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.checkpoint.remarks import assurance, remarks
 from mm_ckpt_migrate.contents import only_weights
 from mm_ckpt_migrate.decide import Decision, decide, decide_reverse
 from mm_ckpt_migrate.decide_fold import without_folded
@@ -38,7 +40,7 @@ def plan_migration(
     with ExitStack() as stack:
         library = load_rules(options.rules)
         checkpoint, decision, _ = _decide(stack, source, family, cfg, library, options)
-        _save_plan(decision, options, source.path)
+        _save_plan(decision, options, source)
         integrity = skipped(Rung.INTEGRITY, "nothing was written")
         verdicts = (integrity, _planned_keys(checkpoint, decision), decision.roles)
         return decision.plan, _report(checkpoint, decision, None, verdicts, "")
@@ -64,13 +66,14 @@ def migrate(
         checkpoint, decision, target = _decide(stack, source, family, cfg, library, options, target)
         if decision.plan is None:
             return _report(checkpoint, decision, None, _nothing_written(decision), source.digest())
-        _save_plan(decision, options, source.path, new)
+        _save_plan(decision, options, source, new)
         if options.config_out is not None and not options.build:
             _check_config(cfg, _seen(checkpoint, library, options), library)
         verdicts, notices = write_checkpoint(
             checkpoint, decision, decision.plan, target,
             new=new, options=options, progress=progress,
         )  # fmt: skip
+        notices += assurance(checkpoint, source.digest())
         made = new if may_publish(verdicts) else None
         if made is not None and options.config_out is not None:
             seen = _seen(checkpoint, library, options)
@@ -164,21 +167,21 @@ def _nothing_written(decision: Decision) -> tuple[Verdict, ...]:
     return skipped(Rung.INTEGRITY, reason), skipped(Rung.KEYS, reason), decision.roles
 
 
-def _save_plan(decision: Decision, options: Options, *checkpoints: Path) -> None:
+def _save_plan(
+    decision: Decision, options: Options, source: Source, new: Path | None = None
+) -> None:
     if options.plan_file is None or options.reverse or decision.plan is None:
         return
-    if any(_same_file(options.plan_file, path) for path in checkpoints):
+    if any(_same_file(options.plan_file, path) for path in (source.path, new) if path):
         raise DestinationError(
             options.plan_file, "it is a checkpoint, which the plan must not replace",
             hint="Give --plan the name of a new file.",
         )  # fmt: skip
     text = json.dumps(decision.plan.to_json(), indent=1) + "\n"
-    try:
-        options.plan_file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DestinationError(
-            options.plan_file, f"the plan cannot be saved: {error.strerror}"
-        ) from error
+    check_destination(options.plan_file, source.status, force=True)
+    with Draft(options.plan_file, 0o644) as draft:
+        draft.write(0, text.encode())
+        draft.publish(force=True)
 
 
 def _same_file(first: Path, second: Path) -> bool:
@@ -213,6 +216,6 @@ def _report(
         plan_digest=table.digest if table else "",
         source_digest=digest,
         verdicts=(*verdicts, *unreached),
-        notices=(*decision.notices, *notices),
+        notices=(*decision.notices, *remarks(checkpoint), *notices),
         folded=folded,
     )

@@ -5,6 +5,7 @@ In a wheel they lie inside the package; in a checkout, at its top and under `tes
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
@@ -13,6 +14,6 @@ _PACKAGE = Path(__file__).parent
 def resource_folder(name: str, checkout: str) -> Path | None:
     """The folder `name` in the package, or `checkout` beside the package; None without either."""
     for folder in (_PACKAGE / name, _PACKAGE.parent / checkout):
-        if folder.is_dir():
+        if os.path.isdir(folder):  # False as well where the disk fails
             return folder
     return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.contents import Contents, additions, config_texts
 from mm_ckpt_migrate.decide import Decision
-from mm_ckpt_migrate.errors import CheckpointError, IntegrityError, LimitError
+from mm_ckpt_migrate.errors import CheckpointError, DestinationError, IntegrityError, LimitError
 from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.pickles.build import Plain
 from mm_ckpt_migrate.pickles.errors import PickleLimitError
@@ -60,7 +61,7 @@ def write_checkpoint(
         raise LimitError(checkpoint.source.path, str(error)) from error
     image = composition.compose(composition.head)
     check_space(new, image.size)
-    with Draft(new, checkpoint.source.status.st_mode & 0o777) as draft:
+    with Draft(new, checkpoint.source.status.st_mode & 0o777) as draft, _reading_back(new):
         draft.resize(image.size)
         left_out = _left_out(checkpoint, image)
         with Transfer(checkpoint.source, image, draft, progress, left_out) as transfer:
@@ -81,6 +82,17 @@ def write_checkpoint(
         if may_publish(verdicts):
             draft.publish(force=options.force)
     return verdicts, notices
+
+
+@contextmanager
+def _reading_back(new: Path) -> Iterator[None]:
+    """What cannot be read of the new file is the fault of its disk, and not the source's."""
+    try:
+        yield
+    except CheckpointError as error:
+        if error.path != new:
+            raise
+        raise DestinationError(new, error.reason, hint="Choose another disk.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +143,7 @@ def _lay_out(
     if kind is Format.SAFETENSORS:
         from mm_ckpt_migrate.export import export
 
-        return export(checkpoint, plan, stamp), ()
+        return export(checkpoint, plan, stamp, _prefix(decision, plan)), ()
     if checkpoint.tree is None or (kind is Format.LEGACY and checkpoint.format is not kind):
         raise CheckpointError(
             checkpoint.source.path,
@@ -141,8 +153,13 @@ def _lay_out(
     unwrap = decision.origin is not None and decision.origin.wrapped
     return rewrite(
         checkpoint, plan, decision.order, decision.modules, stamp, decision.contents,
-        target_format=kind, unwrap=unwrap,
+        target_format=kind, unwrap=unwrap, prefix=_prefix(decision, plan),
     )  # fmt: skip
+
+
+def _prefix(decision: Decision, plan: Plan) -> str:
+    """What stands before every key of the new file: in reverse, what stood there once."""
+    return plan.prefix if decision.origin is not None else ""
 
 
 def _left_out(checkpoint: Checkpoint, image: Image) -> list[Extent]:

@@ -6,9 +6,15 @@ whoever computes, and slows that one down. For a file of 900 MB this saves a thi
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import re
 import subprocess
 import sys
 from typing import Final
+
+# Eight digits may be a day, too.
+_IN_NAME: Final = re.compile(r"[-_](?!20\d\d[01]\d[0-3]\d)([0-9a-f]{8})\.(pth|pt|safetensors)$")
 
 # `-I -S`: nothing of the user's environment, and no site packages, which take longer to find.
 # Mapped rather than read, which saves a copy of the file; a map may fault where a disk fails, but
@@ -21,6 +27,13 @@ for offset in range(0, size, window):
         sha.update(block)
 print(sha.hexdigest())
 """
+_LINE: Final = hashlib.sha256().digest_size * 2 + 1
+
+
+def named_digest(name: str) -> str | None:
+    """The start of the SHA-256 that a file of this name was published with: `…-f833cdc7.pth`."""
+    found = _IN_NAME.search(name)
+    return found.group(1) if found else None
 
 
 class DigestProcess:
@@ -41,7 +54,8 @@ class DigestProcess:
             OSError: the file could not be read, or the process was killed.
         """
         output, _ = self._process.communicate()
-        if self._process.returncode:
+        # Python ends with 0, too, where it cannot write at all.
+        if self._process.returncode or len(output) != _LINE:
             raise OSError(f"computing its digest ended with {self._process.returncode}")
         return output.decode().strip()
 
@@ -50,4 +64,5 @@ class DigestProcess:
         self._process.kill()
         self._process.wait()
         if self._process.stdout is not None:
-            self._process.stdout.close()
+            with contextlib.suppress(OSError):
+                self._process.stdout.close()

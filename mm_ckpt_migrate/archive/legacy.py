@@ -18,7 +18,7 @@ from mm_ckpt_migrate.archive.storages import StorageRef, storage_refs
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.pickles.build import elements, find, from_plain
 from mm_ckpt_migrate.pickles.emit import emit
-from mm_ckpt_migrate.pickles.errors import PickleCutShortError, PickleError
+from mm_ckpt_migrate.pickles.errors import PickleCutShortError
 from mm_ckpt_migrate.pickles.nodes import List, Node, Scalar, Text, walk
 from mm_ckpt_migrate.pickles.parse import MAX_PICKLE_BYTES, Parsed, parse
 
@@ -72,12 +72,10 @@ def _parse_at(source: Source, start: int) -> Parsed:
         available = min(size, source.size - start)
         try:
             parsed = parse(source.read(start, available))
-        except PickleCutShortError as error:
+        except PickleCutShortError:
             if available < size:
                 raise
-            if size > MAX_PICKLE_BYTES:
-                raise PickleError(error.offset, "the pickle is too large") from None
-            size *= 4
+            size = min(4 * size, MAX_PICKLE_BYTES + 1)  # of so many bytes nothing is parsed
         else:
             return Parsed(parsed.root, start + parsed.end)
 

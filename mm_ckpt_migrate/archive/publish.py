@@ -1,11 +1,13 @@
 """Publish a file atomically: at any moment the destination is absent, the old file or the new one.
 
 The new file has no name while it is written (O_TMPFILE), so that a kill at any point leaves
-nothing behind; where the file system cannot do that, it has a random name in the same folder.
+nothing behind; where the file system cannot do that, and for a moment before it replaces another
+file, it has a random name in the same folder, which the next run sweeps away.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -13,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from mm_ckpt_migrate.archive.leftovers import draft_name, hold, open_draft, sweep
 from mm_ckpt_migrate.errors import DestinationError
 
 _NO_TMPFILE: Final = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.ENOSYS}
@@ -21,6 +24,8 @@ _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 def check_destination(path: Path, source: os.stat_result, *, force: bool) -> None:
     """Make sure, before anything is read, that the destination may be written.
+
+    What killed runs left in its folder is swept away.
 
     Raises:
         DestinationError: it exists (without `force`), is the source, a link or no file, or its
@@ -31,6 +36,7 @@ def check_destination(path: Path, source: os.stat_result, *, force: bool) -> Non
         raise DestinationError(path, "its folder does not exist", hint=f"mkdir -p {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise DestinationError(path, "its folder cannot be written to", hint="Choose another one.")
+    sweep(folder)
     try:
         status = path.lstat()
     except FileNotFoundError:
@@ -57,8 +63,11 @@ def check_destination(path: Path, source: os.stat_result, *, force: bool) -> Non
 
 
 def check_space(path: Path, size: int) -> None:
-    """Raises DestinationError where the file system has less than `size` bytes left."""
-    usage = os.statvfs(path.parent)
+    """Raises DestinationError where the file system has less than `size` bytes left, or fails."""
+    try:
+        usage = os.statvfs(path.parent)
+    except OSError as error:
+        raise as_destination_error(path, error) from error
     free = usage.f_bavail * usage.f_frsize
     if free < size:
         raise _full(path, f"{size:,} bytes are needed and {free:,} are free")
@@ -93,11 +102,8 @@ class Draft:
             except OSError as error:
                 if error.errno not in _NO_TMPFILE:
                     raise
-        self.temporary = self._random_name()
-        return os.open(self.temporary, flags | os.O_CREAT | os.O_EXCL, mode)
-
-    def _random_name(self) -> Path:
-        return self.path.parent / f".mm-ckpt-migrate-{os.urandom(8).hex()}.tmp"
+        self.temporary, fd = open_draft(self.path.parent, flags, mode)
+        return fd
 
     def __enter__(self) -> Draft:
         return self
@@ -108,9 +114,12 @@ class Draft:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self.fd)
+        # The file was synced or is not wanted; a name that stays is swept away by the next run.
+        with contextlib.suppress(OSError):
+            os.close(self.fd)
         if self.temporary is not None:
-            self.temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.temporary.unlink()
 
     def resize(self, size: int) -> None:
         """Raises DestinationError where the file system cannot hold a file of that size."""
@@ -153,7 +162,8 @@ class Draft:
             self._link(self.path)
             return
         if self.temporary is None:
-            self.temporary = self._random_name()
+            hold(self.fd)
+            self.temporary = draft_name(self.path.parent)
             self._link(self.temporary)
         self.temporary.rename(self.path)
         self.temporary = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from math import prod
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from mm_ckpt_migrate.schema import TensorSpec
 
 MAX_HEADER_BYTES: Final = 100_000_000
 MAX_TENSORS: Final = 200_000
+MAX_METADATA: Final = 16 << 20
 _METADATA: Final = "__metadata__"
 _RANK: Final = {dtype: rank for rank, dtype in enumerate(SAFETENSORS_CODES)}
 
@@ -49,8 +51,10 @@ def read_safetensors(source: Source) -> SafetensorsFile:
     metadata = header.pop(_METADATA, None)
     if metadata is not None and not _is_strings(metadata):
         raise _refuse(source, "its metadata is not a table of strings")
+    if sum(len(key) + len(value) for key, value in (metadata or {}).items()) > MAX_METADATA:
+        raise LimitError(source.path, f"its metadata is longer than {MAX_METADATA >> 20} MiB")
     if len(header) > MAX_TENSORS:
-        raise LimitError(source.path, f"it holds more than {MAX_TENSORS} tensors")
+        raise _too_many(source)
     entries = [_entry(source, name, value, 8 + size) for name, value in header.items()]
     _check_ranges(source, [extent for _, extent in entries], 8 + size)
     return SafetensorsFile(tuple(entries), metadata)
@@ -60,8 +64,17 @@ def _refuse(source: Source, reason: str) -> CheckpointError:
     return CheckpointError(source.path, reason, hint="Fetch or write the file again.")
 
 
+def _too_many(source: Source) -> LimitError:
+    return LimitError(source.path, f"it holds more than {MAX_TENSORS} tensors")
+
+
 def _parse_header(source: Source, raw: bytes) -> dict[str, Any]:
+    tables = count()
+
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        # One for each tensor, the metadata, and the header around them, which comes last.
+        if next(tables) > MAX_TENSORS + 1 or len(pairs) > MAX_TENSORS + 1:
+            raise _too_many(source)
         table = dict(pairs)
         if len(table) != len(pairs):
             raise ValueError("a key stands twice")

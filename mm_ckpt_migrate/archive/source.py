@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -29,8 +30,8 @@ class Source:
     def __init__(self, path: Path, fd: int | None = None) -> None:
         """`fd`: an open file to read instead, of which `path` is but the name; which stays open."""
         self.path = path
-        self.fd = _open_regular(path) if fd is None else os.dup(fd)
-        self.status = os.fstat(self.fd)
+        self.fd = _open(path, fd)
+        self.status = self._checked()
         self.size = self.status.st_size
         self._hashing: DigestProcess | None = None
         self._digest: str | None = None
@@ -46,7 +47,26 @@ class Source:
     ) -> None:
         if self._hashing:
             self._hashing.close()
-        os.close(self.fd)
+        with contextlib.suppress(OSError):  # it was only read
+            os.close(self.fd)
+
+    def _checked(self) -> os.stat_result:
+        try:
+            status = self._stat()
+            if not stat.S_ISREG(status.st_mode):
+                raise CheckpointError(
+                    self.path, "this is not a regular file", hint="Give a checkpoint file."
+                )
+        except CheckpointError:
+            os.close(self.fd)
+            raise
+        return status
+
+    def _stat(self) -> os.stat_result:
+        try:
+            return os.fstat(self.fd)
+        except OSError as error:
+            raise CheckpointError(self.path, f"the disk failed: {error.strerror}") from error
 
     def read(self, offset: int, size: int) -> bytes:
         """Exactly `size` bytes.
@@ -59,7 +79,8 @@ class Source:
     def start_digest(self) -> None:
         """Begin to compute the SHA-256 of a large file beside other work."""
         if self._hashing is None and self.size >= _WORTH_A_PROCESS and sys.executable:
-            self._hashing = DigestProcess(self.fd)
+            with contextlib.suppress(OSError):  # without it the digest takes longer, later
+                self._hashing = DigestProcess(self.fd)
 
     def digest(self) -> str:
         """The SHA-256 of the whole file, in hex; also makes sure that it did not change.
@@ -74,10 +95,9 @@ class Source:
 
     def _compute_digest(self) -> str:
         if self._hashing is not None:
-            try:
+            # It may have been killed; where the file is at fault, that shows here as well.
+            with contextlib.suppress(OSError):
                 return self._hashing.result()
-            except OSError as error:
-                raise CheckpointError(self.path, str(error)) from error
         sha = hashlib.sha256()
         for block in read_blocks(self.fd, 0, self.size, self.path):
             sha.update(block)
@@ -85,7 +105,7 @@ class Source:
 
     def check_unchanged(self) -> None:
         """Raises CheckpointError where the open file was written to or cut since it was opened."""
-        now = os.fstat(self.fd)
+        now = self._stat()
         before = self.status
         if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise CheckpointError(
@@ -132,17 +152,15 @@ def read_blocks(fd: int, offset: int, size: int, path: Path) -> Iterator[memoryv
         size -= count
 
 
-def _open_regular(path: Path) -> int:
+def _open(path: Path, fd: int | None) -> int:
     # O_NONBLOCK keeps a FIFO from hanging the open; it means nothing to a regular file.
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+        if fd is not None:
+            return os.dup(fd)
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
         raise CheckpointError(
             path, "there is no such file", hint="Check the path of the old checkpoint."
         ) from None
     except OSError as error:
         raise CheckpointError(path, f"cannot be opened: {error.strerror}") from error
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise CheckpointError(path, "this is not a regular file", hint="Give a checkpoint file.")
-    return fd

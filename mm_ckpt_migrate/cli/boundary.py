@@ -41,6 +41,9 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
             # Whoever read our output has gone; Python must not complain about it at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = ExitCode.OK
+        except OSError as error:  # most likely, of whatever takes our output
+            _say(f"Error: {error}")
+            code = ExitCode.INTERNAL
         raise typer.Exit(int(code))
 
     return run

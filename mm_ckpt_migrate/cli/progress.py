@@ -15,8 +15,7 @@ _WORTH_A_BAR: Final = 256 << 20
 @contextmanager
 def copying(source: Path) -> Iterator[Callable[[int], None]]:
     """Give the function that is told the bytes copied."""
-    size = os.path.getsize(source) if os.path.isfile(source) else 0
-    if size < _WORTH_A_BAR or not sys.stderr.isatty():
+    if _size(source) < _WORTH_A_BAR or not sys.stderr.isatty():
         yield lambda _: None
         return
     from rich.console import Console
@@ -26,5 +25,13 @@ def copying(source: Path) -> Iterator[Callable[[int], None]]:
     columns = (BarColumn(), DownloadColumn(), SpeedColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress("copying", *columns, console=console, transient=True) as progress:
-        task = progress.add_task("copying", total=size)
+        task = progress.add_task("copying", total=_size(source))
         yield lambda done: progress.advance(task, done)
+
+
+def _size(path: Path) -> int:
+    """0 where it is no file that can be read; which is for others to say."""
+    try:
+        return os.path.getsize(path) if os.path.isfile(path) else 0
+    except OSError:
+        return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,16 +43,26 @@ def load_library(folder: Path, more: Sequence[Path] = ()) -> tuple[RuleSet, ...]
     """All families of a folder and of more files, by number and name.
 
     Raises:
-        RuleError: a file is malformed, two files claim one name or number, or `next` leads nowhere.
+        RuleError: a file cannot be read or is malformed, two files claim one name or number, or
+            `next` leads nowhere.
     """
-    paths = sorted(path for path in folder.glob("*.yaml") if path.name != LOOKALIKES)
-    library = sorted(map(load_ruleset, [*paths, *more]), key=lambda r: (r.number or 1000, r.family))
+    library = sorted(
+        map(load_ruleset, [*_rule_files(folder), *more]), key=lambda r: (r.number or 1000, r.family)
+    )
     names = [name for rules in library for name in command_names(rules)]
     for name in names:
         if names.count(name) > 1:
             raise RuleError(folder, None, f"two rule files claim the family {name!r}")
     by_name = {rules.family: rules for rules in library}
     return tuple(_chained(rules, by_name, ()) for rules in library)
+
+
+def _rule_files(folder: Path) -> list[Path]:
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise RuleError(folder, None, f"cannot be read: {error.strerror}") from error
+    return [folder / name for name in names if name.endswith(".yaml") and name != LOOKALIKES]
 
 
 def _chained(rules: RuleSet, library: Mapping[str, RuleSet], before: tuple[str, ...]) -> RuleSet:

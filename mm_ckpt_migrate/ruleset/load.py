@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -14,7 +16,7 @@ from mm_ckpt_migrate.ruleset.fields import SEGMENT, WORD, Fields
 from mm_ckpt_migrate.ruleset.model import Lookalike, Marks, ModuleOrder, Role, Rule, RuleSet
 from mm_ckpt_migrate.ruleset.pattern import Pattern, PatternError, compile_pattern
 from mm_ckpt_migrate.ruleset.relocations import load_fold, load_needs, load_relocations
-from mm_ckpt_migrate.ruleset.yamltext import YamlText
+from mm_ckpt_migrate.ruleset.yamltext import MAX_BYTES, YamlText
 
 SCHEMA: Final = 1
 MAX_RULES: Final = 2_000
@@ -71,8 +73,13 @@ def load_lookalikes(path: Path) -> tuple[Lookalike, ...]:
 
 
 def _read(path: Path) -> bytes:
+    """As much of it as a rule file may have, and a byte more."""
     try:
-        return path.read_bytes()
+        # Not blocking, so that a FIFO is refused rather than waited for.
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise RuleError(path, None, "cannot be read: it is not a regular file")
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise RuleError(path, None, f"cannot be read: {error.strerror}") from error
 

@@ -64,7 +64,7 @@ def test_k1_killed_while_replacing_keeps_the_old_file(call: str, count: int, fol
     assert run_struck(call, count, "SIGKILL", *arguments).returncode == SIGKILL
     assert (folder / "new.pth").read_bytes() == b"before"
     left = set(os.listdir(folder)) - {"old.pth", "new.pth"}
-    # Between link and rename the new file has a name of its own, which nothing can take back.
+    # Between link and rename the new file has a name of its own, for the next run to sweep away.
     assert len(left) == (call == "rename")
     assert all(name.startswith(".mm-ckpt-migrate-") for name in left)
 

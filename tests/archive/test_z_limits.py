@@ -1,0 +1,75 @@
+"""What is larger than any genuine file is refused before it takes memory, and told from damage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.files import write
+from support.legacy import build_legacy
+from support.streams import mapping, stream, text
+from support.zips import torch_zip
+
+from mm_ckpt_migrate.archive import legacy, safetensors, zipread
+from mm_ckpt_migrate.archive.legacy import read_legacy
+from mm_ckpt_migrate.archive.safetensors import read_safetensors, unsupported
+from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.archive.torchzip import read_zip
+from mm_ckpt_migrate.errors import LimitError
+from mm_ckpt_migrate.pickles import parse
+from mm_ckpt_migrate.pickles.errors import PickleLimitError
+from mm_ckpt_migrate.schema import TensorSpec
+
+
+def test_a_zip_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = torch_zip()
+    size = data.index(b"PK\6\6") - data.index(b"PK\1\2")
+    with Source(write(tmp_path, data)) as source:
+        monkeypatch.setattr(zipread, "MAX_DIRECTORY_BYTES", size)
+        assert read_zip(source).extents
+        monkeypatch.setattr(zipread, "MAX_DIRECTORY_BYTES", size - 1)
+        with pytest.raises(LimitError, match="zip directory is larger"):
+            read_zip(source)
+
+
+def header(metadata: dict[str, str]) -> bytes:
+    raw = json.dumps({"__metadata__": metadata}).encode()
+    return len(raw).to_bytes(8, "little") + raw
+
+
+def test_metadata_of_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(safetensors, "MAX_METADATA", 1 << 20)
+    half = "x" * (1 << 19)
+    with Source(write(tmp_path, header({"a": half[1:], "b": half[1:]}))) as source:
+        assert read_safetensors(source).metadata == {"a": half[1:], "b": half[1:]}
+    with (
+        Source(write(tmp_path, header({"a": half[1:], "b": half}))) as source,
+        pytest.raises(LimitError, match="metadata is longer than 1 MiB"),
+    ):
+        read_safetensors(source)
+
+
+def test_a_type_that_safetensors_has_no_code_for() -> None:
+    assert unsupported(TensorSpec("a", (), "complex128"))
+    assert not unsupported(TensorSpec("a", (), "bfloat16"))
+
+
+class Watched(Source):
+    largest = 0
+
+    def read(self, offset: int, size: int) -> bytes:
+        self.largest = max(self.largest, size)
+        return super().read(offset, size)
+
+
+def test_a_pickle_of_the_legacy_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its length is written nowhere: no more is read than a pickle may have."""
+    limit = 2 << 20
+    monkeypatch.setattr(legacy, "MAX_PICKLE_BYTES", limit)
+    monkeypatch.setattr(parse, "MAX_PICKLE_BYTES", limit)
+    data = build_legacy(stream(mapping({"cfg": text("#" * (9 << 20))})), storages={})
+    with Watched(write(tmp_path, data)) as source:
+        with pytest.raises(PickleLimitError, match="larger than 2 MiB"):
+            read_legacy(source)
+        assert source.largest == limit + 1
