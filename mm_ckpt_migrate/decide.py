@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,16 +14,19 @@ from mm_ckpt_migrate.decide_contents import decide_contents
 from mm_ckpt_migrate.decide_fold import check_place, decide_fold
 from mm_ckpt_migrate.errors import (
     CheckpointError,
+    FamilyError,
     PlanError,
     TargetMismatchError,
     UnknownFamilyError,
 )
+from mm_ckpt_migrate.keys import PARALLEL
 from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.plan import (
     Plan,
     compare_layouts,
     fit_modules,
     invert,
+    keep_all,
     make_plan,
     migrated_schema,
     plan_from_json,
@@ -89,11 +92,10 @@ def decide(
             raise
         return nothing
     fold = decide_fold(checkpoint, choice, options)
-    if choice.layout is Layout.NEW:
-        return _nothing_to_do(checkpoint, choice)
-    plan = make_plan(checkpoint.schema, choice.rules)
+    plan = _plan(checkpoint, choice)
     plan = with_fold(plan, fold) if fold else plan
-    if checkpoint.stamp is not None and not plan.renamed and not fold:
+    done = checkpoint.stamp is not None and not plan.renamed and not fold
+    if not plan.prefix and (done or choice.layout is Layout.NEW):
         return _nothing_to_do(checkpoint, choice)
     model = target.schema() if target else None
     order, modules = (reorder(names, choice.rules.last.order) for names in _orders(plan))
@@ -111,9 +113,18 @@ def decide(
     )  # fmt: skip
 
 
+def _plan(checkpoint: Checkpoint, choice: Choice) -> Plan:
+    """The family's plan, behind the prefix that is taken off; or that alone, where it is all."""
+    make, rules = make_plan, choice.rules
+    if choice.layout is Layout.NEW:
+        make, rules = keep_all, choice.rules.last
+    return replace(make(checkpoint.schema, rules), prefix=checkpoint.prefix)
+
+
 def _nothing_to_rename(checkpoint: Checkpoint, library: Library) -> Decision | None:
     """Where the current release loads it as it is."""
     # Not at the top: the table of layouts takes a while to load, and few files need it.
+    from mm_ckpt_migrate.diagnosis.advice import prefixed
     from mm_ckpt_migrate.diagnosis.judge import diagnose
     from mm_ckpt_migrate.diagnosis.model import Finding
     from mm_ckpt_migrate.layouts.table import load_table
@@ -121,9 +132,13 @@ def _nothing_to_rename(checkpoint: Checkpoint, library: Library) -> Decision | N
     diagnosis = diagnose(checkpoint.schema, library, load_table(), [checkpoint.source.path.name])
     if diagnosis.finding is not Finding.CURRENT:
         return None
+    notices = [diagnosis.advice.rstrip(".")]
+    if checkpoint.prefix:
+        notices.append(prefixed(checkpoint.prefix, None).rstrip("."))
+    if checkpoint.prefix not in ("", PARALLEL):
+        raise FamilyError(f"{checkpoint.source.path}: {notices[0]}", hint=f"{notices[1]}.")
     verdict = skipped(Rung.ROLES, "there was nothing to rename")
-    notice = diagnosis.advice.rstrip(".")
-    return Decision("no family", None, (), (), None, None, verdict, Contents(), (notice,))
+    return Decision("no family", None, (), (), None, None, verdict, Contents(), tuple(notices))
 
 
 def _check_foreign(checkpoint: Checkpoint, options: Options) -> None:
@@ -185,8 +200,10 @@ def _roles(choice: Choice, plan: Plan) -> Verdict:
 
 def _notices(choice: Choice, plan: Plan) -> tuple[str, ...]:
     notices: tuple[str, ...] = ()
+    if plan.prefix:
+        notices = (f"{plan.prefix!r} stood before every key, and is taken off",)
     if choice.objection:
-        notices = ("UNPROVEN: the family was forced; the file may load and compute garbage",)
+        notices += ("UNPROVEN: the family was forced; the file may load and compute garbage",)
     if plan.fold:
         notices += (f"{plan.fold.source} is folded into {plan.fold.into}: {plan.fold.why}",)
     return notices
@@ -208,6 +225,7 @@ def decide_reverse(checkpoint: Checkpoint, options: Options) -> Decision:
             hint="The file was changed since; only the file that the plan made can be reversed.",
         )
     notices = [f"{name} was dropped by the migration and stays lost" for name in origin.dropped]
+    notices += [f"{plan.prefix!r} is put before every key again"] if plan.prefix else []
     sections = training_sections(checkpoint)
     notices += [f"{name} is left out: its state belongs to the new order" for name in sections]
     configs = {tuple(path.split(".")): text for path, text in origin.configs.items()}

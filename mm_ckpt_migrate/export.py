@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from mm_ckpt_migrate.archive.dtypes import ITEM_SIZES
 from mm_ckpt_migrate.archive.image import Composition, Extent, Image
@@ -28,11 +29,15 @@ from mm_ckpt_migrate.pickles.build import Plain
 from mm_ckpt_migrate.plan import Plan
 from mm_ckpt_migrate.schema import TensorSpec
 
-MAX_GATHERED_BYTES = 1 << 30
+MAX_GATHERED_BYTES: Final = 1 << 30
+# Beyond this, no more is laid out anew than the whole file holds: a view may repeat its elements.
+_MAX_REPEATED_BYTES: Final = 64 << 20
 
 
-def export(checkpoint: Checkpoint, plan: Plan, stamp: Mapping[str, Plain] | None) -> Composition:
-    """The safetensors file of a migrated state dict.
+def export(
+    checkpoint: Checkpoint, plan: Plan, stamp: Mapping[str, Plain] | None, prefix: str = ""
+) -> Composition:
+    """The safetensors file of a migrated state dict, with `prefix` before every key.
 
     Raises:
         CheckpointError: a tensor has a type that the format lacks, or a storage is damaged.
@@ -41,11 +46,13 @@ def export(checkpoint: Checkpoint, plan: Plan, stamp: Mapping[str, Plain] | None
     first: dict[tuple[object, ...], str] = {}
     tied: dict[str, str] = {}
     entries: list[tuple[TensorSpec, Extent | bytes]] = []
+    _check_gathered(checkpoint, plan)
     extents, folded = _checked_extents(checkpoint), folded_storages(checkpoint, plan)
     for name, tensor in checkpoint.tensors.items():
         target = plan.targets.get(name)
         if target is None:
             continue
+        target = prefix + target
         owner = first.setdefault(tensor.place, target)
         if owner != target and 0 not in tensor.spec.shape:
             tied[target] = owner
@@ -74,6 +81,21 @@ def _checked_extents(checkpoint: Checkpoint) -> dict[str, Extent]:
     views = [e for key, e in checkpoint.extents.items() if key in partial]
     checked = {e.key: e for e in measure_extents(checkpoint.source, views)}
     return {**checkpoint.extents, **checked}
+
+
+def _check_gathered(checkpoint: Checkpoint, plan: Plan) -> None:
+    """Raises CheckpointError where little views would be laid out as much."""
+    views = {
+        tensor.place: tensor.nbytes
+        for name, tensor in checkpoint.tensors.items()
+        if not tensor.contiguous and plan.targets.get(name) is not None
+    }
+    if sum(views.values()) > max(_MAX_REPEATED_BYTES, checkpoint.source.size):
+        raise CheckpointError(
+            checkpoint.source.path,
+            f"its views would take {sum(views.values()):,} bytes as tensors of their own",
+            hint="Leave --format out.",
+        )  # fmt: skip
 
 
 def _fills(tensor: Tensor, extent: Extent) -> bool:

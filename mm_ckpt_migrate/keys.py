@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 MAX_KEY_BYTES: Final = 1024
 STAMP_KEY: Final = "mm_ckpt_migrate"
 TIED_KEY: Final = "tied"
+# Put before every key by DataParallel and its kin, and by torch.compile; or by one around the
+# other. mmengine takes the first off itself, wherever it loads a checkpoint (`revise_keys`).
+PARALLEL: Final = "module."
+_COMPILED: Final = "_orig_mod."
+PREFIXES: Final = (PARALLEL + _COMPILED, _COMPILED + PARALLEL, PARALLEL, _COMPILED)
 
 
 def key_fault(key: str) -> str | None:
@@ -22,6 +27,12 @@ def key_fault(key: str) -> str | None:
     if size > MAX_KEY_BYTES:
         return f"is longer than {MAX_KEY_BYTES} bytes"
     return None if key.isprintable() else "holds control characters"
+
+
+def prefix_of(names: Sequence[str]) -> str:
+    """What wrappers of the model put before every one of its keys, each wrapper's once; or ""."""
+    found = (p for p in PREFIXES if all(name.startswith(p) and name != p for name in names))
+    return next(found, "") if names else ""
 
 
 def safe_text(text: str, limit: int = 200) -> str:

@@ -16,6 +16,7 @@ from mm_ckpt_migrate.archive.storages import storage_ref, storage_refs
 from mm_ckpt_migrate.archive.torchzip import TorchZip, compose_zip
 from mm_ckpt_migrate.archive.transfer import measure_extents
 from mm_ckpt_migrate.checkpoint.model import Checkpoint, Tree
+from mm_ckpt_migrate.checkpoint.wrappers import module_entry, put_prefix
 from mm_ckpt_migrate.contents import AVERAGED, Contents, edit_contents
 from mm_ckpt_migrate.errors import PlanError
 from mm_ckpt_migrate.fold import folded_storages
@@ -25,7 +26,6 @@ from mm_ckpt_migrate.pickles.build import (
     attributes,
     find,
     from_plain,
-    is_mapping,
     mapping_of,
     named_pairs,
     pairs,
@@ -49,6 +49,7 @@ def rewrite(
     *,
     target_format: Format,
     unwrap: bool = False,
+    prefix: str = "",
 ) -> tuple[Composition, tuple[str, ...]]:
     """Edit the nodes in place and lay the file out; gives it with notices for the user.
 
@@ -59,6 +60,7 @@ def rewrite(
         contents: what becomes of everything beside the weights.
         target_format: zip, or legacy where the source is legacy.
         unwrap: make the state dict the root again.
+        prefix: to be put before every key.
 
     Raises:
         PlanError: `ema_state_dict` holds a key that the plan does not know.
@@ -71,6 +73,8 @@ def rewrite(
     if tree.ema is not None:
         _rename(tree.ema, averaged_table(plan), ["steps", *(f"module.{name}" for name in order)])
         _rename_modules(tree.ema, plan, modules, "module.")
+    if prefix:
+        put_prefix(tree.state_dict, prefix)
     edited = edit_contents(checkpoint, contents)
     root = tree.state_dict if unwrap else _root(tree, stamp)
     new = {**edited.storages, **folded_storages(checkpoint, plan)}
@@ -95,6 +99,7 @@ def _rename_modules(mapping: Mutable, plan: Plan, order: Sequence[str], prefix: 
     if not isinstance(metadata, Mutable):
         return
     present = {k.value: (k, v) for k, v in pairs(metadata) if isinstance(k, Text)}
+    versions = [entry for _, entry in present.values()]
     # Paths outside the prefix, such as the averaged model's own, are none of the plan's.
     planned = {_join(prefix, move.source) for move in plan.modules if move.source is not None}
     entries = {path: entry for path, entry in present.items() if path not in planned}
@@ -104,22 +109,13 @@ def _rename_modules(mapping: Mutable, plan: Plan, order: Sequence[str], prefix: 
         target = _join(prefix, move.target)
         found = present.get(_join(prefix, move.source)) if move.source is not None else None
         if found is not None and move.changed_from is not None:
-            entries[target] = (text_of(target), _module_entry(move.version, present))
+            entries[target] = (text_of(target), module_entry(move.version, versions))
         elif found is not None:
             entries[target] = (found[0] if found[0].value == target else text_of(target), found[1])
         elif move.source is None:
-            entries[target] = (text_of(target), _module_entry(move.version, present))
+            entries[target] = (text_of(target), module_entry(move.version, versions))
     rank = {_join(prefix, name): number for number, name in enumerate(order)}
     set_pairs(metadata, (entries[n] for n in sorted(entries, key=lambda n: rank.get(n, -1))))
-
-
-def _module_entry(version: int | None, present: Mapping[str, tuple[Node, Node]]) -> Node:
-    """An entry brought back or new; its key is the one all share, as in torch."""
-    shared = (key for _, entry in present.values() if is_mapping(entry) for key, _ in pairs(entry))
-    key = next((key for key in shared if text_value(key) == "version"), text_of("version"))
-    entry = mapping_of({})
-    set_pairs(entry, [(key, from_plain(version))])
-    return entry
 
 
 def _join(prefix: str, path: str) -> str:

@@ -12,7 +12,7 @@ from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.tensors import Tensor, ties
 from mm_ckpt_migrate.errors import CheckpointError
-from mm_ckpt_migrate.keys import STAMP_KEY, TIED_KEY, key_fault, safe_text
+from mm_ckpt_migrate.keys import STAMP_KEY, TIED_KEY, key_fault, prefix_of, safe_text
 from mm_ckpt_migrate.pickles.build import Plain
 from mm_ckpt_migrate.schema import Schema
 
@@ -33,6 +33,8 @@ def open_safetensors(source: Source) -> Checkpoint:
         if isinstance(owner, str) and owner in tensors and alias not in tensors:
             tied = tensors[owner]
             tensors[alias] = replace(tied, spec=replace(tied.spec, name=alias))
+    prefix = prefix_of(list(tensors))
+    tensors = {name.removeprefix(prefix): _renamed(t, prefix) for name, t in tensors.items()}
     for name in tensors:
         if fault := key_fault(name):
             raise CheckpointError(source.path, f"the key {safe_text(name)!r} {fault}")
@@ -40,8 +42,12 @@ def open_safetensors(source: Source) -> Checkpoint:
         source, Format.SAFETENSORS, file,
         Schema(tuple(t.spec for t in tensors.values()), None, ties(tensors)), tensors, {},
         {extent.key: extent for _, extent in file.entries},
-        metadata.get("cfg"), {}, _json_table(metadata, STAMP_KEY) or None, (), None,
+        metadata.get("cfg"), {}, _json_table(metadata, STAMP_KEY) or None, (), None, prefix,
     )  # fmt: skip
+
+
+def _renamed(tensor: Tensor, prefix: str) -> Tensor:
+    return replace(tensor, spec=replace(tensor.spec, name=tensor.spec.name.removeprefix(prefix)))
 
 
 def _row_major(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -56,6 +56,8 @@ class Checkpoint:
         stamp: this tool's stamp, or None.
         sections: names of the root's entries; empty where the root is the state dict.
         tree: the nodes; None for safetensors.
+        prefix: what stood before every key in the file (`checkpoint.wrappers`), and is taken off
+            in everything above.
     """
 
     source: Source
@@ -70,3 +72,4 @@ class Checkpoint:
     stamp: Mapping[str, Plain] | None
     sections: tuple[str, ...]
     tree: Tree | None
+    prefix: str = ""

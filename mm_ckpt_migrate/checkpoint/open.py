@@ -14,7 +14,8 @@ from mm_ckpt_migrate.archive.storages import StorageRef, storage_refs
 from mm_ckpt_migrate.checkpoint.ema_buffers import take_ema_buffers
 from mm_ckpt_migrate.checkpoint.model import Checkpoint, Container, Tree
 from mm_ckpt_migrate.checkpoint.policy import foreign_globals
-from mm_ckpt_migrate.checkpoint.tensors import Tensor, read_tensors, ties
+from mm_ckpt_migrate.checkpoint.tensors import Tensor, check_views, read_tensors, ties
+from mm_ckpt_migrate.checkpoint.wrappers import take_prefix
 from mm_ckpt_migrate.errors import CheckpointError, LimitError
 from mm_ckpt_migrate.keys import STAMP_KEY, safe_text
 from mm_ckpt_migrate.pickles.build import (
@@ -88,9 +89,11 @@ def _open_pickled(
             check_keys_once(node)
     extents = {extent.key: extent for extent in found}
     _check_storages(source, storage_refs(nodes), extents)
+    prefix = take_prefix(state_dict)
     ema = find(root, "ema_state_dict") if path == ("state_dict",) else None
     ema = take_ema_buffers(state_dict) if ema is None else ema
     tensors = read_tensors(state_dict)
+    check_views(nodes)
     if len(tensors) > MAX_TENSORS:
         raise LimitError(source.path, f"it holds more than {MAX_TENSORS} tensors")
     meta = find(root, "meta") if path else None
@@ -106,6 +109,7 @@ def _open_pickled(
         text_at(meta, "cfg") or text_at(meta, "config"), _versions(meta),
         stamp if isinstance(stamp, dict) else None,
         tuple(k.value for k, _ in pairs(root) if isinstance(k, Text)) if path else (), tree,
+        prefix,
     )  # fmt: skip
 
 

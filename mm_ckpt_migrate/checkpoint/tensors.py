@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Final
@@ -21,6 +21,8 @@ _REBUILD: Final = {
 }
 _PARAMETER: Final = "torch._utils._rebuild_parameter"
 _MAX_DIMENSIONS: Final = 64
+# Which argument says whether the tensor needs a gradient; the oldest form has no such.
+_GRADIENT: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,26 @@ def read_tensor(name: str, node: Node) -> Tensor:
         raise _odd(name, "is changed after it is made")
     if len(args) > _REBUILD[path]:
         raise _odd(name, "is a conjugated or negated view, whose bytes are not its values")
+    return _view(name, path, args)
+
+
+def check_views(nodes: Iterable[Node]) -> None:
+    """Look at the tensors beside the state dict too, which are carried as they are.
+
+    Raises:
+        PickleError: torch could not make one of them from its storage.
+    """
+    for node in nodes:
+        if not isinstance(node, Call) or (path := _path(node)) not in _REBUILD:
+            continue
+        args = node.args.items if isinstance(node.args, Tuple) else []
+        if not _REBUILD[path] <= len(args) <= _REBUILD[path] + 1:
+            raise _odd("", f"is made from {len(args)} things")
+        if not path.endswith("_v3") or _path_of(args[6]).removeprefix("torch.") in ITEM_SIZES:
+            _view("", path, args)
+
+
+def _view(name: str, path: str, args: Sequence[Node]) -> Tensor:
     storage, offset_node = args[0], args[1]
     if not isinstance(storage, Persistent):
         raise _odd(name, "has no storage")
@@ -90,6 +112,8 @@ def read_tensor(name: str, node: Node) -> Tensor:
     if path.endswith("_v3"):
         dtype = _dtype_name(name, args[6])
         numel = ref.nbytes // ITEM_SIZES[dtype]
+    if len(args) > _GRADIENT and not _is_bool(args[_GRADIENT]):
+        raise _odd(name, "does not say whether it needs a gradient")
     offset = _natural(name, offset_node)
     shape, stride = _naturals(name, args[2]), _naturals(name, args[3])
     _check_bounds(name, shape, stride, offset, numel)
@@ -124,7 +148,15 @@ def _check_bounds(
 
 
 def _path(node: Node) -> str:
-    return node.callee.path if isinstance(node, Call) and isinstance(node.callee, Global) else ""
+    return _path_of(node.callee) if isinstance(node, Call) else ""
+
+
+def _path_of(node: Node) -> str:
+    return node.path if isinstance(node, Global) else ""
+
+
+def _is_bool(node: Node) -> bool:
+    return isinstance(node, Scalar) and type(node.value) is bool
 
 
 def _dtype_name(name: str, node: Node) -> str:
@@ -147,4 +179,5 @@ def _naturals(name: str, node: Node) -> tuple[int, ...]:
 
 
 def _odd(name: str, reason: str) -> PickleError:
-    return PickleError(0, f"the tensor {name[:200]!r} {reason}")
+    which = f"the tensor {name[:200]!r}" if name else "a tensor beside the state dict's"
+    return PickleError(0, f"{which} {reason}")

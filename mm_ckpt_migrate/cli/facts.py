@@ -18,6 +18,7 @@ def facts_of(found: Survey) -> dict[str, str]:
         "tensors": f"{found.tensors} ({dtypes}), {found.elements:,} elements, {found.size:,} bytes",
         "tied": f"{found.ties} groups of names share a tensor" if found.ties else "",
         "inside": ", ".join(_contents(found)),
+        "prefix": f"{found.prefix} before every key" if found.prefix else "",
         "written by": ", ".join(f"{name} {version}" for name, version in found.versions.items()),
         "family": _family(found),
         "download": download_line(found.download),

@@ -42,16 +42,16 @@ def load_yaml(text: str, budget: Budget) -> Config:
             event: Any = self.peek_event()  # type: ignore[no-untyped-call]
             if event.anchor:
                 raise UnreadableError("YAML anchors and aliases are not read")
+            # PyYAML fails with errors of Python's own where a value does not fit its tag.
+            if getattr(event, "tag", None) is not None:
+                raise UnreadableError("YAML tags are not read")
             budget.spend(_YAML_NODE_STEPS)
             return super().compose_node(parent, index)
 
-    loader = Loader(text)
     try:
-        value = loader.get_single_data()
+        value = Loader(text).get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UnreadableError(f"not plain YAML: {error}") from error
-    finally:
-        loader.dispose()
     return _checked(value, budget)
 
 

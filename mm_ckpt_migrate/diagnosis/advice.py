@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from mm_ckpt_migrate.diagnosis.candidates import Candidate
 from mm_ckpt_migrate.diagnosis.model import Finding, Goal
 from mm_ckpt_migrate.errors import PlanError
+from mm_ckpt_migrate.keys import PARALLEL
 from mm_ckpt_migrate.layouts.identify import Identity
 from mm_ckpt_migrate.ruleset.model import RuleSet
 
@@ -31,6 +33,17 @@ def released(release: str) -> str:
 def stem(config: str) -> str:
     """A config's name as the command line takes it."""
     return PurePosixPath(config).stem
+
+
+def prefixed(prefix: str, family: str | None) -> str:
+    """What to do with a prefix before every key, where the names behind it need no renaming."""
+    before = f"the {prefix!r} before every key"
+    if family is not None:
+        return f"`convert {family} CFG OLD NEW` takes off {before}."
+    if prefix == PARALLEL:
+        return f"mmengine takes off {before} itself."
+    told = f"revise_keys=[({'^' + re.escape(prefix)!r}, '')]"
+    return f"mmengine's load_checkpoint takes off {before} if it is given {told}."
 
 
 def shipped(goal: Goal, keys: int) -> str:

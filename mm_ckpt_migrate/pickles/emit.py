@@ -93,7 +93,8 @@ class _Emitter:
             self.out += node.opcode
         elif isinstance(node, List):
             self.out += op.EMPTY_LIST
-        elif isinstance(node, Dict):
+        else:
+            assert isinstance(node, Dict)
             self.out += op.EMPTY_DICT
 
     def _tuple(self, node: Tuple) -> None:

@@ -5,7 +5,7 @@ unambiguous (one best rule per key) and alive (every rule that is not optional f
 against a target model is checked by `compare_layouts`. Its inverse is the table read backwards.
 """
 
-from mm_ckpt_migrate.plan.make import make_plan
+from mm_ckpt_migrate.plan.make import keep_all, make_plan
 from mm_ckpt_migrate.plan.model import ModuleMove, Move, Plan, plan_from_json
 from mm_ckpt_migrate.plan.use import (
     averaged_table,
@@ -20,5 +20,6 @@ from mm_ckpt_migrate.plan.use import (
 
 __all__ = [
     "ModuleMove", "Move", "Plan", "averaged_table", "compare_layouts", "compose", "fit_modules",
-    "invert", "make_plan", "migrated_schema", "plan_from_json", "with_fold", "without_dropped",
+    "invert", "keep_all", "make_plan", "migrated_schema", "plan_from_json", "with_fold",
+    "without_dropped",
 ]  # fmt: skip

@@ -28,6 +28,15 @@ def make_plan(schema: Schema, rules: RuleSet) -> Plan:
     return compose(plan, make_plan(migrated_schema(plan, schema), rules.following))
 
 
+def keep_all(schema: Schema, rules: RuleSet) -> Plan:
+    """The plan of a state dict whose names are the new ones already."""
+    return Plan(
+        rules.family, rules.released_from, rules.released_to, rules.digest, (),
+        tuple(Move(name, name) for name in schema.names),
+        tuple(ModuleMove(path, path, v) for path, v in (schema.modules or {}).items()),
+    )  # fmt: skip
+
+
 def _plan_generation(schema: Schema, rules: RuleSet) -> Plan:
     texts = tuple(map(str, rules.rules))
     moves = tuple(_move(name, rules) for name in schema.names)

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from mm_ckpt_migrate.errors import PlanError
-from mm_ckpt_migrate.keys import safe_text
+from mm_ckpt_migrate.keys import PREFIXES, safe_text
 from mm_ckpt_migrate.operations import Fold, fold_from_json
 
 PLAN_FORMAT: Final = 1
@@ -63,6 +63,8 @@ class Plan:
         rules: texts of the rules that fired.
         modules: what becomes of each entry of `_metadata`.
         fold: of the keys that are dropped, the one that another tensor does for; or None.
+        prefix: what stood before every key in the source, and is taken off first; in an inverse,
+            what is put there in the end.
     """
 
     family: str
@@ -73,6 +75,7 @@ class Plan:
     moves: tuple[Move, ...]
     modules: tuple[ModuleMove, ...]
     fold: Fold | None = None
+    prefix: str = ""
 
     @cached_property
     def table(self) -> dict[str, str | None]:
@@ -100,6 +103,7 @@ class Plan:
             "keys": [[m.source, m.target, m.rule] for m in self.moves],
             "modules": [move.to_json() for move in self.modules],
             **({"fold": self.fold.to_json()} if self.fold else {}),
+            **({"prefix": self.prefix} if self.prefix else {}),
         }
 
     @cached_property
@@ -124,9 +128,12 @@ def plan_from_json(data: Any) -> Plan:
             tuple(Move(str(s), _text(t), r) for s, t, r in data["keys"]),
             tuple(ModuleMove(_text(s), _text(t), *v) for s, t, *v in data["modules"]),
             fold_from_json(data["fold"]) if "fold" in data else None,
+            str(data.get("prefix", "")),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise PlanError(f"this is no plan of this tool: {error!r}") from None
+    if plan.prefix not in ("", *PREFIXES):
+        raise PlanError("this is no plan of this tool: no wrapper puts such a prefix before keys")
     known = (None, *range(len(plan.rules)))
     if any(move.rule not in known for move in plan.moves):
         raise PlanError("this is no plan of this tool: it names a rule that it does not have")

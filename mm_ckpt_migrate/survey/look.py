@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from math import prod
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from mm_ckpt_migrate.archive.digest import named_digest
 from mm_ckpt_migrate.archive.sniff import sniff
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.policy import foreign_globals
 from mm_ckpt_migrate.checkpoint.weights_only import refused_globals
+from mm_ckpt_migrate.diagnosis.advice import prefixed
 from mm_ckpt_migrate.diagnosis.download import Download, find_download
 from mm_ckpt_migrate.diagnosis.judge import diagnose
-from mm_ckpt_migrate.diagnosis.model import Diagnosis
+from mm_ckpt_migrate.diagnosis.model import Diagnosis, Finding
 from mm_ckpt_migrate.layouts.table import load_table
 from mm_ckpt_migrate.pickles.nodes import walk
 from mm_ckpt_migrate.ruleset.library import Library
@@ -28,7 +29,6 @@ from mm_ckpt_migrate.survey.read import (
     root_sections,
 )
 
-_HASH_IN_NAME: Final = re.compile(r"[-_]([0-9a-f]{8})\.(pth|pt|safetensors)")
 _NOTHING: Final = "There is no state dict that could be migrated."
 
 
@@ -58,7 +58,7 @@ def survey(path: Path, library: Library, *, check_crc: bool = True) -> Survey:
             has_optimizer="optimizer" in sections,
             has_ema="ema_state_dict" in sections,
             frozen_groups=may_hold_frozen_groups(root, checkpoint),
-            **_judgement(_diagnose(checkpoint, library, path, download)),
+            **_judgement(checkpoint, _diagnose(checkpoint, library, path, download)),
             download=download,
             weights_only=not refused,
             refused_globals=refused,
@@ -81,14 +81,18 @@ def _content(checkpoint: Checkpoint | None) -> dict[str, Any]:
         "has_metadata": bool(checkpoint and checkpoint.schema.modules),
         "versions": checkpoint.versions if checkpoint else {},
         "stamp": _stamp(checkpoint),
+        "prefix": checkpoint.prefix if checkpoint else "",
     }
 
 
-def _judgement(found: Diagnosis | None) -> dict[str, Any]:
+def _judgement(checkpoint: Checkpoint | None, found: Diagnosis | None) -> dict[str, Any]:
+    advice = found.advice if found else _NOTHING
+    if checkpoint and checkpoint.prefix and found and found.finding is Finding.CURRENT:
+        advice += f" {prefixed(checkpoint.prefix, found.family)}"
     return {
         "family": found.family if found else None,
         "layout": found.layout if found else None,
-        "advice": found.advice if found else _NOTHING,
+        "advice": advice,
         "diagnosis": found,
     }
 
@@ -105,8 +109,8 @@ def _diagnose(
 
 
 def _name_hash(path: Path, digest: str) -> bool | None:
-    found = _HASH_IN_NAME.search(path.name)
-    return digest.startswith(found.group(1)) if found else None
+    named = named_digest(path.name)
+    return digest.startswith(named) if named else None
 
 
 def _stamp(checkpoint: Checkpoint | None) -> dict[str, str] | None:

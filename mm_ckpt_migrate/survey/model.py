@@ -22,6 +22,7 @@ class Survey:
         dtypes: entries by element type.
         frozen_groups: whether the optimizer may hold groups of frozen parameters, which mmengine
             makes no more since 0.10.4, so that resuming needs them gone.
+        prefix: what wrappers of the model put before every key; empty where they put nothing there.
         family: as recognised, or the lookalike's name, or None.
         layout: `old`, `new` or `mixed`, or None.
         advice: what to do with it, in a sentence.
@@ -52,6 +53,7 @@ class Survey:
     frozen_groups: bool
     versions: Mapping[str, str]
     stamp: Mapping[str, str] | None
+    prefix: str
     family: str | None
     layout: str | None
     advice: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -73,7 +73,8 @@ def open_files(stack: ExitStack, new: Path, old: Path | None, library: Library) 
     rules = _rules(output, origin, library)
     plan = origin.plan if origin is not None else None
     if plan is None and source is not None:
-        plan = make_plan(source.schema, choose_family(source, AUTO, library, force=False).rules)
+        rules_of_source = choose_family(source, AUTO, library, force=False).rules
+        plan = replace(make_plan(source.schema, rules_of_source), prefix=source.prefix)
     config, fault = _old_config(source, origin)
     return Files(
         output, output.source.digest(), source, source.source.digest() if source else None,

@@ -72,6 +72,8 @@ def _by_content(checkpoint: Checkpoint) -> Label:
 
 def keys(files: Files, target: Target) -> Verdict:
     """torch's own strict load; raises MissingSoftwareError and ConfigError."""
+    if files.output.prefix:
+        return failed(Rung.KEYS, f"{files.output.prefix!r} stands before every key")
     verdict = check_keys(files.output.schema, target.schema())
     if verdict.status is not Status.PASS or files.output.schema.ties:
         return verdict

@@ -51,6 +51,8 @@ def check_integrity(
     comparer = _Comparer(source, output, checksum, folded)
     wrong = [line for table in tables for line in _differences(comparer, *table)]
     size = sum(extent.size for extent in output.extents.values()) - sum(map(len, folded.values()))
+    if {source.prefix, output.prefix} != {plan.prefix, ""}:
+        wrong.append(f"a prefix before every key: {output.prefix!r} for {source.prefix!r}")
     if wrong:
         return failed(Rung.INTEGRITY, f"{len(wrong)} differences from the source", wrong)
     count = sum(len(tensors) for _, tensors, _ in tables)

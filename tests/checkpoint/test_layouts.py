@@ -60,6 +60,7 @@ def test_found(case: str) -> None:
     assert path_of(body) == path
 
 
+PAIR = plain(1) + plain(2) + b"\x86"
 NONE: dict[str, tuple[bytes, str]] = {
     "p25_whole_module": (
         call("mmseg.models.EncoderDecoder", opcode=b"\x81") + mapping({"a": tensor()}) + b"b",
@@ -93,6 +94,18 @@ NONE: dict[str, tuple[bytes, str]] = {
     "p10_key_twice": (
         mapping({"state_dict": b"}" + items([(text("a"), tensor()), (text("a"), tensor())])}),
         "'a' stands in one dict twice",
+    ),
+    "p10_key_twice_in_another_guise": (
+        b"}" + items([(text("state_dict"), WEIGHTS),
+                      (call("builtins.str", text("state_dict")), OTHER)]), "may be equal"
+    ),
+    "p10_tuple_twice": (
+        mapping({"state_dict": WEIGHTS,
+                 "meta": b"}" + items([(PAIR, b"N"), (PAIR, b"N")])}),
+        "twice",
+    ),
+    "dict_as_key": (
+        mapping({"state_dict": WEIGHTS, "meta": b"}" + items([(b"}", b"N")])}), "as a key"
     ),
     "p12_number_as_key": (
         mapping({"state_dict": b"}" + items([(plain(1), tensor())])}), "not a string"

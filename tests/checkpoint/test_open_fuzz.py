@@ -77,7 +77,7 @@ def check(found: Checkpoint | str) -> None:
         assert name.isprintable()
 
 
-@settings(max_examples=800, deadline=None, derandomize=True)
+@settings(max_examples=250, deadline=None, derandomize=True)
 @given(damage)
 @example([(STREAM.index(b"version"), 7, b"VERSION")])
 def test_damaged_object(edits: list[tuple[int, int, bytes]]) -> None:

@@ -51,6 +51,10 @@ CASES: dict[str, bytes] = {
     "p05_build_on_a_parameters_tensor": call(
         "torch._utils._rebuild_parameter", tensor() + b"}b", b"\x88", ORDERED_DICT
     ),
+    "needs_a_gradient_of_a_number": call(
+        "torch._utils._rebuild_tensor_v2", Storage().bytes(), plain(0), numbers((2,)),
+        numbers((1,)), plain(1), ORDERED_DICT,
+    ),
     "p15_bytearray": call("__builtin__.bytearray", plain(3 * 10**9)),
     "p15_float_tensor": call("torch.FloatTensor", plain(5 * 10**8)),
     "p15_new_tensor": call("torch.Tensor", plain(5 * 10**8), opcode=b"\x81"),
@@ -157,6 +161,21 @@ def test_p16_storage_that_is_spoken_of_outside_the_state_dict() -> None:
     body = mapping({"meta": mapping({"x": tensor(Storage("7"))}),
                     "state_dict": mapping({"w": tensor()})})  # fmt: skip
     with pytest.raises(CheckpointError, match="storage 7 is missing"):
+        opened_stream(body)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        tensor(shape=(3,)), tensor(offset=1), tensor(stride=(2,)), tensor(shape=(True,)),
+        call("torch._utils._rebuild_tensor_v2", Storage().bytes(), plain(0), numbers((2,))),
+        call("torch._utils._rebuild_tensor_v2", b"N", b"N", b"N", b"N", b"N", b"N"),
+    ],
+    ids=["shape", "offset", "stride", "bool", "too_few", "nothing"],
+)  # fmt: skip
+def test_p17_tensors_beside_the_state_dict(value: bytes) -> None:
+    body = mapping({"optimizer": mapping({"x": value}), "state_dict": mapping({"w": tensor()})})
+    with pytest.raises(CheckpointError, match="a tensor beside the state dict's"):
         opened_stream(body)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +65,18 @@ NAMES = list(CASES)
 FEW = ["mask2former_r18", "maskformer_swin"]
 # And of what is special: a plan of two generations, and one that renames nothing.
 VARIED = [*FEW, "detr_g1_r18", "vit_upernet"]
+
 ZIP = [case.name for case in CASES.values() if case.container == "zip"]
 LOGGED = [case.name for case in CASES.values() if "message_hub" in case.sections]
 LEGACY = [case.name for case in CASES.values() if case.container == "legacy"]
+
+
+def few_by_default(names: Iterable[str], *more: object, few: Collection[str] = VARIED) -> list[Any]:
+    """Parameters: a few names by default, the others among the thorough tests; then `more`."""
+    return [
+        pytest.param(name, *more, marks=() if name in few else pytest.mark.thorough)
+        for name in names
+    ]
 
 
 def run(
@@ -121,12 +129,3 @@ def _bits(tensor: Any) -> Any:
     import torch
 
     return tensor.contiguous().reshape(-1).view(torch.uint8)
-
-
-def skip_without_stack(items: list[pytest.Item], folder: Path) -> None:
-    """Skip the tests below a folder that need the OpenMMLab stack, where it is missing."""
-    if find_spec("mmseg") is not None:
-        return
-    for item in items:
-        if folder in item.path.parents and item.get_closest_marker("mm"):
-            item.add_marker(pytest.mark.skip(reason="the OpenMMLab stack is not installed"))

@@ -49,6 +49,7 @@ def differences(case: Case, state_dict: Any) -> dict[str, float]:
     return record_outputs.max_abs_diff(outputs, reference)
 
 
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_converts_with_the_model_built(case: Case, converted: Convert) -> None:
     report, path = converted(case)
     assert report.exit_code == ExitCode.OK
@@ -78,6 +79,7 @@ def test_without_the_cache_torch_itself_loads_the_file(converted: Convert, tmp_p
     assert sha256(tmp_path / "True") == sha256(tmp_path / "False")
 
 
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_raw_outputs_are_those_of_the_old_release(
     case: Case, converted: Convert, record_property: Callable[[str, object], None]
 ) -> None:
@@ -90,6 +92,7 @@ def content(tensor: Any) -> tuple[Any, ...]:
     return str(tensor.dtype), tuple(tensor.shape), tensor.numpy().tobytes()
 
 
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_every_weight_is_the_old_ones_to_the_last_bit(case: Case, converted: Convert) -> None:
     old, new = load(case.old)["state_dict"], load(converted(case)[1])["state_dict"]
     assert Counter(map(content, old.values())) == Counter(map(content, new.values()))

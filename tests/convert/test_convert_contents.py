@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golden_cases import CASES, LOGGED, Case, load, same_bytes, statuses
+from golden_cases import CASES, LOGGED, Case, few_by_default, load, same_bytes, statuses
 from support.equal import same
 from support.training import new_name, new_order
 
@@ -48,7 +48,7 @@ def test_meta_and_message_hub_arrive_unchanged(logged: Case, converted: Convert)
     assert same(old["meta"], new["meta"])
 
 
-@pytest.mark.parametrize("name", TRANSFORMERS)
+@pytest.mark.parametrize("name", few_by_default(TRANSFORMERS))
 def test_the_configs_inside_are_those_of_the_new_release(name: str, converted: Convert) -> None:
     first, second = config_texts(load(converted(CASES[name])[1]))
     assert first == second

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golden_cases import CASES, LEGACY, NAMES, ZIP, Case, load, run, same_bytes
+from golden_cases import CASES, LEGACY, NAMES, ZIP, Case, few_by_default, load, run, same_bytes
 
 from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.sniff import sniff
@@ -61,7 +61,7 @@ def history() -> list[Any]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", few_by_default(NAMES))
 def test_a_zip_file_loads_in_every_mode(name: str, mode: str, converted: Convert) -> None:
     """From a zip file or a legacy one: the storages lie where each mode looks for them."""
     import torch
@@ -105,7 +105,7 @@ def test_legacy_stays_legacy(name: str, converted: Convert) -> None:
     assert len(load(path)["state_dict"]) == len(load(CASES[name].old)["state_dict"])
 
 
-@pytest.mark.parametrize("name", ZIP)
+@pytest.mark.parametrize("name", few_by_default(ZIP))
 def test_zip_stays_zip_and_cannot_become_legacy(
     name: str, converted: Convert, tmp_path: Path
 ) -> None:

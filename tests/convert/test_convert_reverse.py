@@ -7,7 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golden_cases import CASES, FEW, NAMES, VARIED, Case, load, run, same_bytes, sha256
+from golden_cases import (
+    CASES,
+    FEW,
+    NAMES,
+    VARIED,
+    Case,
+    few_by_default,
+    load,
+    run,
+    same_bytes,
+    sha256,
+)
 from support.equal import same
 
 from mm_ckpt_migrate.convert import convert
@@ -55,7 +66,7 @@ def weights_only(tmp_path: Path) -> Make:
 @pytest.mark.parametrize(
     ("name", "zipped", "build"),
     [
-        *((name, True, True) for name in NAMES),
+        *few_by_default(NAMES, True, True),
         *((name, True, False) for name in FEW),
         *((name, False, False) for name in FEW),
     ],
@@ -133,7 +144,7 @@ def test_the_configs_come_back_also_where_numbers_became_plain(
 
 
 @pytest.mark.parametrize(
-    ("name", "build"), [*((name, False) for name in NAMES), *((name, True) for name in VARIED)]
+    ("name", "build"), [*few_by_default(NAMES, False), *((name, True) for name in VARIED)]
 )
 def test_without_the_training_state_the_rest_is_bit_for_bit(
     name: str, build: bool, tmp_path: Path

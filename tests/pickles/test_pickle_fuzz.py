@@ -79,7 +79,7 @@ def damaged(raw: bytes, damage: list[tuple[str, float, bytes]]) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=1000, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.sampled_from(SEEDS), st.lists(edits, min_size=1, max_size=3))
 def test_random_damage(raw: bytes, damage: list[tuple[str, float, bytes]]) -> None:
     before = set(sys.modules)

@@ -39,7 +39,8 @@ def _run(evaluator: Evaluator, loops: Loops, add: Callable[[], None]) -> None:
     }
     hidden = {name: evaluator.names[name] for name in targets & evaluator.names.keys()}
     _loop(evaluator, loops, add)
-    for name in targets:
+    # Not taken out and put in again: a config's names keep their order.
+    for name in targets - hidden.keys():
         evaluator.names.pop(name, None)
     evaluator.names.update(hidden)
 

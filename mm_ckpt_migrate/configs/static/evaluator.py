@@ -23,6 +23,7 @@ _DESCRIPTIONS: Final[dict[type[ast.AST], str]] = {
     ast.Compare: "a comparison",
     ast.For: "a for loop",
     ast.FunctionDef: "a function definition",
+    ast.GeneratorExp: "a generator in this place",
     ast.If: "an if",
     ast.IfExp: "a conditional expression",
     ast.Import: "an import",

@@ -39,12 +39,19 @@ def _call(evaluator: Evaluator, node: ast.Call) -> ConfigValue:
         owner = evaluator.value(function.value)
     elif not isinstance(function, ast.Name) or function.id in evaluator.names:
         raise UnreadableError("a call of something else than a known function is not read")
-    args = [evaluator.value(arg) for arg in node.args]
+    args = [_argument(evaluator, arg) for arg in node.args]
     kwargs = _keywords(evaluator, node)
     evaluator.line = node.lineno
     if isinstance(function, ast.Attribute):
         return call_method(owner, function.attr, args, kwargs, evaluator.budget)
     return call_function(function.id, args, kwargs, evaluator.budget)
+
+
+def _argument(evaluator: Evaluator, node: ast.expr) -> ConfigValue:
+    """A generator is read where a function uses it up at once: kept, it gives its values once."""
+    if isinstance(node, ast.GeneratorExp):
+        return list_comprehension(evaluator, node)
+    return evaluator.value(node)
 
 
 def _keywords(evaluator: Evaluator, node: ast.Call) -> Config:
@@ -67,7 +74,6 @@ HANDLERS: Final[Handlers] = {
     ast.Attribute: attribute,
     ast.Subscript: subscript,
     ast.ListComp: list_comprehension,
-    ast.GeneratorExp: list_comprehension,
     ast.DictComp: dict_comprehension,
     ast.BinOp: _binary,
     ast.UnaryOp: _unary,

@@ -44,8 +44,11 @@ def _execute(evaluator: Evaluator, statement: ast.stmt) -> None:
         for target in statement.targets:
             store(evaluator, target, value)
     elif isinstance(statement, ast.AnnAssign):
+        # Python evaluates what stands left of the dot or bracket also where nothing is assigned.
         if statement.value is not None:
             store(evaluator, statement.target, evaluator.value(statement.value))
+        elif not isinstance(statement.target, ast.Name):
+            raise UnreadableError("an annotation of something else than a name is not read")
     elif isinstance(statement, ast.AugAssign):
         _augment(evaluator, statement)
     elif isinstance(statement, ast.Expr):

@@ -1,0 +1,62 @@
+"""What in a file is carried as it is, and should be known all the same."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from mm_ckpt_migrate.archive.digest import named_digest
+from mm_ckpt_migrate.archive.format import Format
+from mm_ckpt_migrate.archive.storages import storage_refs
+from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.keys import safe_text
+from mm_ckpt_migrate.pickles.nodes import walk
+
+
+def remarks(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """A sentence for each; none for genuine files."""
+    said = [
+        f"{safe_text(one)!r} and {safe_text(other)!r} look alike, and stay two"
+        for one, other in _lookalikes(checkpoint.schema.names)
+    ]
+    # Of the weights alone: what else a training leaves may be half of all the nodes.
+    nodes = walk(checkpoint.tree.state_dict) if checkpoint.tree else ()
+    if nowhere := [r for r in storage_refs(nodes).values() if r.location == "meta"]:
+        said.append(
+            f"storages that were saved from the device meta: {len(nowhere)}; "
+            "torch.load gives their tensors no data without a map_location"
+        )
+    extents = checkpoint.extents.values()
+    if checkpoint.format is Format.ZIP and extents and all(e.crc is None for e in extents):
+        said.append("its checksums were not looked at (--no-crc): damage to it cannot be told")
+    return tuple(said)
+
+
+def assurance(checkpoint: Checkpoint, digest: str) -> tuple[str, ...]:
+    """What a format without a checksum leaves open, and whether the file's name answers it.
+
+    Args:
+        digest: the file's SHA-256.
+    """
+    named = named_digest(checkpoint.source.path.name)
+    if named is not None and not digest.startswith(named):
+        return (
+            f"its SHA-256 is not {named}…, as its name says: it is damaged, or was written anew",
+        )
+    if checkpoint.format is Format.ZIP or named is not None:
+        return ()
+    return (
+        f"a {checkpoint.format.value} file holds no checksum, so that damage to its tensors cannot "
+        "be told: compare its SHA-256 with that of the file that was published",
+    )
+
+
+def _lookalikes(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Names that differ by case, Unicode's ways to write a letter, or spaces alone."""
+    first: dict[str, str] = {}
+    found = []
+    for name in names:
+        other = first.setdefault(unicodedata.normalize("NFKC", name).casefold().strip(), name)
+        if other != name:
+            found.append((other, name))
+    return found
