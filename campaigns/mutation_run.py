@@ -1,0 +1,216 @@
+"""Run tests on a copy of the checkout that has a fault in it.
+
+The test runner and torch are imported once; each run is a fork, which imports the package anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import coverage
+import pytest
+from mutants import Mutant
+
+KILLED: Final = "killed: a test failed"
+BROKEN: Final = "killed: the package could not be imported"
+STUCK: Final = "killed: the tests took too long"
+SURVIVED: Final = "survived"
+FOUND: Final = (KILLED, BROKEN, STUCK)
+# Tests that reach a fault are run up to this many seconds of their usual time.
+_BUDGET: Final = 90.0
+_COPIED: Final = ("mm_ckpt_migrate", "rules", "tests", "pyproject.toml")
+_OPTIONS: Final = ("-o", "addopts=", "-q", "-p", "no:cacheprovider", "-p", "no:xdist")
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What the tests do where nothing is wrong.
+
+    Attributes:
+        seconds: how long each test takes, setup included; tests that failed are left out.
+        reached: by module, by line: the tests that ran it.
+    """
+
+    seconds: dict[str, float]
+    reached: dict[str, dict[int, list[str]]]
+
+    def tests_for(self, mutant: Mutant) -> list[str]:
+        """The tests to run, the quickest first."""
+        lines = self.reached.get(str(mutant.module), {})
+        # What is run by an import alone concerns whoever uses the module.
+        tests = lines.get(mutant.line) or [test for tests in lines.values() for test in tests]
+        chosen: list[str] = []
+        spent = 0.0
+        for test in sorted(set(tests) & set(self.seconds), key=lambda test: self.seconds[test]):
+            spent += self.seconds[test]
+            if chosen and spent > _BUDGET:
+                break
+            chosen.append(test)
+        return chosen
+
+
+class _Watch:
+    """A plugin of pytest: when each test runs, and whether it passes."""
+
+    def __init__(self, measured: coverage.Coverage) -> None:
+        self.measured = measured
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.failed: set[str] = set()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self.measured.switch_context(item.nodeid)
+        result = yield
+        self.measured.switch_context("")
+        return result
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.seconds[report.nodeid] += report.duration
+        if not report.passed:
+            self.failed.add(report.nodeid)
+
+
+class _Choose:
+    """A plugin of pytest: these tests alone, in this order."""
+
+    def __init__(self, tests: Sequence[str]) -> None:
+        self.order = {test: number for number, test in enumerate(tests)}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = sorted(
+            (item for item in items if item.nodeid in self.order),
+            key=lambda item: self.order[item.nodeid],
+        )
+
+
+class Workshop:
+    """Copies of the checkout, one for each run that goes on at a time."""
+
+    def __init__(self, root: Path, folder: Path, tests: Sequence[str], jobs: int) -> None:
+        self._root = root
+        self._tests = tests
+        self._copies = [folder / str(number) for number in range(jobs)]
+        for copy in self._copies:
+            copy.mkdir()
+            for name in _COPIED:
+                if (root / name).is_dir():
+                    ignored = shutil.ignore_patterns("__pycache__")
+                    shutil.copytree(root / name, copy / name, ignore=ignored)
+                else:
+                    shutil.copy(root / name, copy / name)
+        with contextlib.suppress(ImportError):
+            import torch  # noqa: F401 - so that no run has to
+
+    def baseline(self) -> Baseline:
+        """Run every test once."""
+        copy = self._copies[0]
+        written = copy / "baseline.json"
+        pid = _fork(copy, lambda: _measure(copy, self._tests, written))
+        os.waitpid(pid, 0)
+        facts: dict[str, Any] = json.loads(written.read_text(encoding="utf-8"))
+        reached = {
+            module: {int(line): tests for line, tests in lines.items()}
+            for module, lines in facts["reached"].items()
+        }
+        return Baseline(facts["seconds"], reached)
+
+    def results(
+        self, mutants: Sequence[Mutant], baseline: Baseline
+    ) -> Iterator[tuple[Mutant, str]]:
+        """What became of each, as they end."""
+        waiting, free = list(mutants)[::-1], list(self._copies)
+        running: dict[int, tuple[Mutant, Path, float]] = {}
+        while waiting or running:
+            while waiting and free:
+                mutant, copy = waiting.pop(), free.pop()
+                pid, until = self._start(mutant, copy, baseline)
+                running[pid] = mutant, copy, until
+            time.sleep(0.02)
+            for pid, (mutant, copy, until) in list(running.items()):
+                outcome = _ended(pid, until)
+                if outcome:
+                    del running[pid]
+                    free.append(copy)
+                    shutil.copy(self._root / mutant.module, copy / mutant.module)
+                    yield mutant, outcome
+
+    def _start(self, mutant: Mutant, copy: Path, baseline: Baseline) -> tuple[int, float]:
+        tests = baseline.tests_for(mutant)
+        (copy / mutant.module).write_bytes(mutant.source)
+        seconds = 120 + 10 * sum(baseline.seconds[test] for test in tests)
+        return _fork(copy, lambda: _try(copy, tests)), time.monotonic() + seconds
+
+
+def _ended(pid: int, until: float) -> str | None:
+    done, status = os.waitpid(pid, os.WNOHANG)
+    if not done:
+        if time.monotonic() < until:
+            return None
+        os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        return STUCK
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)  # what the tests left running
+    code = os.waitstatus_to_exitcode(status)
+    if code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        return SURVIVED
+    return KILLED if code == pytest.ExitCode.TESTS_FAILED or code < 0 else BROKEN
+
+
+def _fork(copy: Path, work: Callable[[], int]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 70
+    try:
+        os.setpgid(0, 0)
+        os.chdir(copy)
+        os.environ |= {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+        sys.dont_write_bytecode = True
+        sys.path.insert(0, str(copy))
+        silent = os.open(copy / "output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(silent, 1)
+        os.dup2(silent, 2)
+        code = work()
+    finally:
+        os._exit(code)
+
+
+def _try(copy: Path, tests: Sequence[str]) -> int:
+    if not tests:
+        return int(pytest.ExitCode.NO_TESTS_COLLECTED)
+    files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
+    options = [*_OPTIONS, "-x", f"--basetemp={copy / 'temporary'}", f"--rootdir={copy}"]
+    return int(pytest.main([*options, *files], plugins=[_Choose(tests)]))
+
+
+def _measure(copy: Path, tests: Sequence[str], written: Path) -> int:
+    measured = coverage.Coverage(
+        data_file=None, config_file=False, include=[f"{copy}/mm_ckpt_migrate/*"]
+    )
+    measured.start()
+    watch = _Watch(measured)
+    options = [*_OPTIONS, f"--basetemp={copy / 'temporary'}", f"--rootdir={copy}"]
+    code = int(pytest.main([*options, "-m", "not thorough", *tests], plugins=[watch]))
+    measured.stop()
+    data, reached = measured.get_data(), {}
+    for name in data.measured_files():
+        lines = data.contexts_by_lineno(name)
+        reached[str(Path(name).relative_to(copy))] = {
+            line: [test for test in contexts if test] for line, contexts in lines.items()
+        }
+    seconds = {test: took for test, took in watch.seconds.items() if test not in watch.failed}
+    written.write_text(json.dumps({"seconds": seconds, "reached": reached}), encoding="utf-8")
+    return code
