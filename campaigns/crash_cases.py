@@ -175,9 +175,9 @@ def warm(case: Case, folder: Path) -> Place:
     def program() -> NoReturn:
         leave = os._exit
 
-        def tell(code: int) -> NoReturn:
+        def tell(status: int) -> NoReturn:
             os.write(2, "\n".join(sys.modules).encode())
-            leave(code)
+            leave(status)
 
         os._exit = tell
         place.program()
@@ -191,7 +191,7 @@ def warm(case: Case, folder: Path) -> Place:
 def _prepare(case: Case) -> None:
     """In the child: what the command line has no option for."""
     if case.named:
-        os.open = _without_tmpfile
+        os.open = _without_tmpfile  # type: ignore[assignment]
     if case.beside:
         from mm_ckpt_migrate.archive import source
 

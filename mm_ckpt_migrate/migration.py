@@ -73,7 +73,7 @@ def migrate(
             checkpoint, decision, decision.plan, target,
             new=new, options=options, progress=progress,
         )  # fmt: skip
-        notices += assurance(checkpoint, source.digest())
+        notices += assurance(checkpoint, options.expected_digest)
         made = new if may_publish(verdicts) else None
         if made is not None and options.config_out is not None:
             seen = _seen(checkpoint, library, options)

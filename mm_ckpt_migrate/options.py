@@ -32,6 +32,7 @@ class Options:
         plan_file: where to save the plan; in reverse, where to read it.
         format: container of the new file; None keeps the source's.
         check_crc: refuse a zip file without CRCs.
+        expected_digest: SHA-256 that the source must have, or the start of it.
         keep_opaque: carry objects of classes that no genuine checkpoint needs.
         allow_imports: packages beside OpenMMLab's that the config may import.
         purpose: what the new file is for; None carries what is there.
@@ -50,6 +51,7 @@ class Options:
     plan_file: Path | None = None
     format: Format | None = None
     check_crc: bool = True
+    expected_digest: str | None = None
     keep_opaque: bool = False
     allow_imports: tuple[str, ...] = ()
     purpose: Purpose | None = None

@@ -17,6 +17,7 @@ from mm_ckpt_migrate.archive.transfer import Copies, Transfer
 from mm_ckpt_migrate.carried import carried_streams, label_by_place
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.checkpoint.remarks import check_digest
 from mm_ckpt_migrate.contents import Contents, additions, config_texts
 from mm_ckpt_migrate.decide import Decision
 from mm_ckpt_migrate.errors import CheckpointError, DestinationError, IntegrityError, LimitError
@@ -74,6 +75,7 @@ def write_checkpoint(
                 transfer.flushed()
                 # The digest in the stamp may have been complete before the last storage was read.
                 checkpoint.source.check_unchanged()
+                check_digest(checkpoint, options.expected_digest)
                 verdicts = (
                     _integrity(checkpoint, output, plan, copies, before, decision.contents),
                     _keys(output, decision, target, draft),

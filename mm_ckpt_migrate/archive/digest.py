@@ -63,6 +63,6 @@ class DigestProcess:
         """Kill the process; harmless when it has ended."""
         self._process.kill()
         self._process.wait()
-        if self._process.stdout is not None:
-            with contextlib.suppress(OSError):
-                self._process.stdout.close()
+        assert self._process.stdout is not None
+        with contextlib.suppress(OSError):
+            self._process.stdout.close()

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from mm_ckpt_migrate.pickles.nodes import Call, Global, Node, Text, Tuple, children
+from mm_ckpt_migrate.pickles.nodes import Call, Global, Node, Scalar, Text, Tuple, children
 
 _HARMLESS: Final = re.compile(
     r"""(
@@ -40,6 +40,10 @@ _HARMLESS: Final = re.compile(
     )""",
     re.VERBOSE,
 )
+_SIZED: Final = re.compile(
+    r"torch\.(Tensor|nn\.parameter\.(Parameter|Buffer))|torch(\.storage)?\.\w+Storage|numpy\.ndarray"
+)
+_FILLED: Final = re.compile(r"(__builtin__|builtins)\.(bytes|bytearray)")
 _GETATTR: Final = re.compile(r"(__builtin__|builtins)\.getattr")
 _HISTORY_BUFFER: Final = "mmengine.logging.history_buffer.HistoryBuffer"
 _STATISTICS: Final = {"min", "max", "mean", "current"}
@@ -52,13 +56,23 @@ def foreign_globals(nodes: Iterable[Node]) -> list[str]:
     getattr_is_harmless = all(map(_is_statistic, calls)) and (
         not any(map(_is_getattr, nodes)) or not any(map(_hands_on_getattr, nodes))
     )
-    found: dict[str, None] = {}
+    found = dict.fromkeys(filter(None, map(_allocates, nodes)))
     for node in nodes:
         if not isinstance(node, Global) or _HARMLESS.fullmatch(node.path):
             continue
         if not (getattr_is_harmless and _is_getattr(node)):
             found[node.path] = None
     return list(found)
+
+
+def _allocates(node: Node) -> str | None:
+    """A call that makes as much memory as it is told; genuine files only name what it calls."""
+    if not isinstance(node, Call) or not isinstance(node.callee, Global):
+        return None
+    path, args = node.callee.path, node.args.items if isinstance(node.args, Tuple) else ()
+    sized = _SIZED.fullmatch(path) and args
+    filled = _FILLED.fullmatch(path) and any(isinstance(a, Scalar) for a in args)
+    return f"{path} called with a size" if sized or filled else None
 
 
 def _is_getattr(node: Node) -> bool:

@@ -9,6 +9,7 @@ from mm_ckpt_migrate.archive.digest import named_digest
 from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.storages import storage_refs
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.keys import safe_text
 from mm_ckpt_migrate.pickles.nodes import walk
 
@@ -32,23 +33,45 @@ def remarks(checkpoint: Checkpoint) -> tuple[str, ...]:
     return tuple(said)
 
 
-def assurance(checkpoint: Checkpoint, digest: str) -> tuple[str, ...]:
-    """What a format without a checksum leaves open, and whether the file's name answers it.
+def assurance(checkpoint: Checkpoint, expected: str | None) -> tuple[str, ...]:
+    """What a format without a checksum leaves open.
 
     Args:
-        digest: the file's SHA-256.
+        expected: the start of the file's SHA-256, if that is known from elsewhere.
     """
-    named = named_digest(checkpoint.source.path.name)
-    if named is not None and not digest.startswith(named):
-        return (
-            f"its SHA-256 is not {named}…, as its name says: it is damaged, or was written anew",
-        )
-    if checkpoint.format is Format.ZIP or named is not None:
+    if checkpoint.format is Format.ZIP or expected or named_digest(checkpoint.source.path.name):
         return ()
     return (
         f"a {checkpoint.format.value} file holds no checksum, so that damage to its tensors cannot "
-        "be told: compare its SHA-256 with that of the file that was published",
+        "be told: give the SHA-256 that it was published with (--expect-sha256)",
     )
+
+
+def check_digest(checkpoint: Checkpoint, expected: str | None) -> None:
+    """Hold a file against the SHA-256 that it must have: the one given, or its name's.
+
+    Args:
+        expected: the start of it, in hex.
+
+    Raises:
+        CheckpointError: it has another one.
+    """
+    source = checkpoint.source
+    named = named_digest(source.path.name)
+    if expected is not None and not source.digest().startswith(expected.lower()):
+        raise CheckpointError(
+            source.path, f"its SHA-256 is {source.digest()}, not {expected}",
+            hint="Fetch the file again: it is damaged, or another one.",
+        )  # fmt: skip
+    if checkpoint.format is Format.ZIP or expected is not None or named is None:
+        return
+    if not source.digest().startswith(named):
+        raise CheckpointError(
+            source.path,
+            f"its SHA-256 begins with {source.digest()[:8]}, not {named} as its name says, and the "
+            "format has no checksum that could tell why",
+            hint="Fetch it again; if it was written anew, --expect-sha256 says what it should be.",
+        )  # fmt: skip
 
 
 def _lookalikes(names: Iterable[str]) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -78,6 +79,14 @@ def convert(
         typer.Option("--config-out", metavar="FILE", help="Write the target config there."),
     ] = None,
     no_crc: args.NoCrcOption = False,
+    expect_sha256: Annotated[
+        str | None,
+        typer.Option(
+            "--expect-sha256",
+            metavar="HEX",
+            help="Refuse OLD where its SHA-256 does not begin with this (8 digits at least).",
+        ),
+    ] = None,
     keep_opaque: args.KeepOpaqueOption = False,
     allow_import: args.AllowImportOption = None,
     rules: args.RulesOption = None,
@@ -99,10 +108,12 @@ def convert(
         raise typer.BadParameter("--fold changes a tensor, in a file made with --for inference")
     if config_out is not None and (reverse or cfg == "-"):
         raise typer.BadParameter("--config-out writes the target config, and there is none")
+    if expect_sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{8,64}", expect_sha256):
+        raise typer.BadParameter("--expect-sha256 takes 8 to 64 hexadecimal digits")
     options = Options(
         build=not no_build, force=force, force_family=force_family, reverse=reverse,
         plan_file=plan_file, format=Format(output_format.value) if output_format else None,
-        check_crc=not no_crc, keep_opaque=keep_opaque,
+        check_crc=not no_crc, expected_digest=expect_sha256, keep_opaque=keep_opaque,
         allow_imports=tuple(allow_import or ()), cache=not no_cache, rules=tuple(rules or ()),
         purpose=Purpose(purpose.value) if purpose else None,
         raw_weights=weights is Weights.RAW, fold=fold, keep_as_is=keep_as_is,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -55,6 +56,30 @@ def test_i5_folder_cannot_be_written_to(old: Path) -> None:
     folder = old.parent / "locked"
     folder.mkdir(mode=0o500)
     assert "cannot be written" in refusal(folder / "new.pth", old)
+
+
+def test_i5_the_same_for_root(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a disk that is mounted read-only, say."""
+    asked: list[tuple[Path, int]] = []
+
+    def refuse(path: Path, mode: int) -> bool:
+        asked.append((path, mode))
+        return False
+
+    monkeypatch.setattr(os, "access", refuse)
+    assert "cannot be written" in refusal(old.parent / "new.pth", old)
+    assert asked == [(old.parent, os.W_OK | os.X_OK)]
+
+
+def test_i2_a_file_system_that_cannot_tell_its_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "statvfs", fail)
+    with pytest.raises(DestinationError, match="Input/output error"):
+        check_space(tmp_path / "new.pth", 1)
 
 
 def test_existing_file_needs_force(old: Path) -> None:

@@ -211,6 +211,36 @@ def test_a_folder_that_cannot_hold_a_draft(tmp_path: Path) -> None:
         Draft(tmp_path / "none" / "new.pth", 0o644)
 
 
+@pytest.mark.parametrize("missing", ["O_TMPFILE", "/proc"])
+def test_i13_a_system_without_unnamed_files(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if missing == "O_TMPFILE":
+        monkeypatch.delattr(os, "O_TMPFILE")
+    else:
+        monkeypatch.setattr(Path, "is_dir", lambda _: False)
+    with Draft(tmp_path / "new.pth", 0o644) as draft:
+        (name,) = names(tmp_path)
+        assert name.startswith(".mm-ckpt-migrate-")
+        draft.write(0, DATA)
+        draft.publish(force=False)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"new.pth": DATA}
+
+
+def test_i2_a_draft_that_the_disk_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no second attempt with a name."""
+    asked: list[object] = []
+
+    def fail(path: Path, *_: int) -> int:
+        asked.append(path)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "open", fail)
+    with pytest.raises(DestinationError, match="disk is full"):
+        Draft(tmp_path / "new.pth", 0o644)
+    assert asked == [tmp_path]
+
+
 def test_k2_file_and_folder_are_synced_in_this_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

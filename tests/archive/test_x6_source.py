@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -80,6 +81,21 @@ def test_i2_a_failing_disk_is_an_error_of_the_source(
             source.read(0, 4)
         with pytest.raises(CheckpointError, match="failed to read"):
             source.digest()
+
+
+def test_i2_a_disk_that_cannot_tell_a_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    path = write(tmp_path, b"data")
+    with Source(path) as source:
+        before = len(os.listdir("/proc/self/fd"))
+        monkeypatch.setattr(os, "fstat", fail)
+        with pytest.raises(CheckpointError, match="the disk failed: Input/output error"):
+            source.check_unchanged()
+        with pytest.raises(CheckpointError, match="the disk failed: Input/output error"):
+            Source(path)
+        assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_every_descriptor_is_given_back(tmp_path: Path) -> None:

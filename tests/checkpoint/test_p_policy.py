@@ -155,3 +155,26 @@ def test_p02_found_wherever_it_lies(place: str) -> None:
     tree = opened_stream(mapping(PLACES[place])).tree
     assert tree is not None
     assert tree.foreign == ("os.system",)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        call("torch.Tensor", plain(5 * 10**8), opcode=b"\x81"),
+        call("torch.Tensor", call("torch.Size", plain([10**6, 10**6]))),
+        call("torch.FloatStorage", plain(10**12)),
+        call("torch.storage.UntypedStorage", plain(10**12)),
+        call("numpy.ndarray", plain([10**9])),
+        call("__builtin__.bytearray", plain(3 * 10**9)),
+        call("builtins.bytes", plain(3 * 10**9)),
+    ],
+)
+def test_p15_what_makes_memory_is_foreign_wherever_it_lies(value: bytes) -> None:
+    (said,) = foreign(value)
+    assert said.endswith("called with a size")
+
+
+@pytest.mark.parametrize("kind", [b"", b"few", bytearray(b"few"), bytearray()])
+def test_p15_genuine_bytes_are_none_of_it(kind: Any) -> None:
+    raw = pickle.dumps(kind, protocol=2)
+    assert foreign(raw[2:-1]) == ()

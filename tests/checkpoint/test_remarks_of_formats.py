@@ -13,35 +13,50 @@ from support.zips import torch_zip
 from mm_ckpt_migrate.archive.digest import named_digest
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
-from mm_ckpt_migrate.checkpoint.remarks import assurance
+from mm_ckpt_migrate.checkpoint.remarks import assurance, check_digest
+from mm_ckpt_migrate.errors import CheckpointError
 
 LEGACY = build_legacy()
 SHA = hashlib.sha256(LEGACY).hexdigest()
 
 
-def said(folder: Path, data: bytes, name: str) -> tuple[str, ...]:
+def said(folder: Path, data: bytes, name: str, expected: str | None = None) -> tuple[str, ...]:
     with Source(write(folder, data, name)) as source:
-        return assurance(open_checkpoint(source), source.digest())
+        checkpoint = open_checkpoint(source)
+        check_digest(checkpoint, expected)
+        return assurance(checkpoint, expected)
 
 
 def test_l7_nothing_can_be_known(tmp_path: Path) -> None:
     (remark,) = said(tmp_path, LEGACY, "old.pth")
     assert remark.startswith("a legacy file holds no checksum")
-    assert "SHA-256" in remark
+    assert "--expect-sha256" in remark
 
 
-def test_l7_the_name_answers_it(tmp_path: Path) -> None:
-    assert said(tmp_path, LEGACY, f"a-{SHA[:8]}.pth") == ()
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [(f"a-{SHA[:8]}.pth", None), ("old.pth", SHA), ("old.pth", SHA[:8].upper()),
+     ("a-01234567.pth", SHA[:8])],
+)  # fmt: skip
+def test_l7_a_digest_answers_it(name: str, expected: str | None, tmp_path: Path) -> None:
+    assert said(tmp_path, LEGACY, name, expected) == ()
 
 
-@pytest.mark.parametrize("data", [LEGACY, torch_zip()], ids=["legacy", "zip"])
-def test_the_name_contradicts_the_file(data: bytes, tmp_path: Path) -> None:
-    (remark,) = said(tmp_path, data, "a-01234567.pth")
-    assert remark.startswith("its SHA-256 is not 01234567…, as its name says")
+@pytest.mark.parametrize(
+    ("data", "name", "expected"),
+    [(LEGACY, "a-01234567.pth", None), (LEGACY, f"a-{SHA[:8]}.pth", "01234567"),
+     (torch_zip(), "old.pth", "01234567"), (LEGACY, "old.pth", SHA[1:])],
+)  # fmt: skip
+def test_l7_another_digest_is_refused(
+    data: bytes, name: str, expected: str | None, tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match="its SHA-256"):
+        said(tmp_path, data, name, expected)
 
 
 def test_a_zip_file_needs_no_remark(tmp_path: Path) -> None:
     assert said(tmp_path, torch_zip(), "old.pth") == ()
+    assert said(tmp_path, torch_zip(), "a-01234567.pth") == ()  # it has checksums of its own
 
 
 @pytest.mark.parametrize(

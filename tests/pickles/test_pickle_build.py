@@ -145,3 +145,18 @@ def test_every_node_is_met_once_in_the_order_of_the_stream() -> None:
 def test_pairs_of_several_batches() -> None:
     value = {f"k{i}": i for i in range(2001)}
     assert [(text_value(k), to_plain(v)) for k, v in pairs(parsed(value))] == list(value.items())
+
+
+def test_a_tuple_as_a_key_is_looked_into() -> None:
+    """Equal ones are one key, of whatever they are made."""
+    check_keys_once(parsed({(1, "a"): 1, (1, "b"): 2, (1, ("a",)): 3, (): 4}))
+    pair = b"K\x01" + text("a") + b"\x86"
+    root = parse_whole(stream(b"}(" + (pair + b"N") * 2 + b"u"))
+    assert isinstance(root, Mutable)
+    with pytest.raises(PickleError, match="twice"):
+        check_keys_once(root)
+
+
+def test_one_tuple_under_two_keys_is_looked_into_once() -> None:
+    shared = (1, 2)
+    check_keys_once(parsed({(shared, 1): 1, (shared, 2): 2}))
