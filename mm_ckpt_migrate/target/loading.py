@@ -17,17 +17,27 @@ from mm_ckpt_migrate.target.layout import dtype_name
 from mm_ckpt_migrate.target.reading import read_state_dict
 
 
-def load(model: Any, dtypes: Mapping[str, str], path: str, kind: str) -> dict[str, Any]:
+def load(
+    model: Any, dtypes: Mapping[str, str], path: str, kind: str, *, values: bool
+) -> dict[str, Any]:
     """Load a file into a model, which is used up by it.
 
     Args:
         dtypes: the model's state dict, name to dtype, from before anything was loaded.
         kind: `torch` or `safetensors`.
+        values: look at all values as well, which reads the whole file.
 
     Returns:
-        `ok`, `missing`, `unexpected`, `errors`, and `refused`: what `weights_only` would not load.
+        `ok`, `missing`, `unexpected`, `errors`, and `refused`: what `weights_only` would not load;
+        `odd`: values that no training should leave.
     """
-    answer: dict[str, Any] = {"missing": [], "unexpected": [], "errors": [], "refused": None}
+    answer: dict[str, Any] = {
+        "missing": [],
+        "unexpected": [],
+        "errors": [],
+        "refused": None,
+        "odd": [],
+    }
     try:
         state = read_state_dict(path, kind)
     except pickle.UnpicklingError as error:
@@ -38,8 +48,23 @@ def load(model: Any, dtypes: Mapping[str, str], path: str, kind: str) -> dict[st
         answer["missing"] = [name for name in dtypes if name not in state]
         answer["unexpected"] = [str(name) for name in state if name not in dtypes]
         answer["errors"] = _strict_errors(model, state) + _dtype_errors(dtypes, state)
-    answer["ok"] = not any(answer.values())
+        answer["odd"] = odd_values(state) if values else []
+    answer["ok"] = not any(value for name, value in answer.items() if name != "odd")
     return answer
+
+
+def odd_values(state: Mapping[str, Any]) -> list[str]:
+    """Tensors with values that are not finite, and variances below zero, a sentence each."""
+    found = []
+    for name, value in state.items():
+        if not _is_tensor(value) or not value.is_floating_point() or value.is_sparse:
+            continue
+        numbers = value.float() if value.element_size() == 1 else value  # float8 compares nothing
+        if count := int((~torch.isfinite(numbers)).sum()):
+            found.append(f"{name}: {count:,} of {value.numel():,} values are NaN or infinite")
+        if name.endswith("running_var") and bool((numbers < 0).any()):
+            found.append(f"{name}: a variance is below zero")
+    return found
 
 
 def _strict_errors(model: Any, state: Any) -> list[str]:

@@ -74,7 +74,9 @@ class _Session:
         model, self._model = self._model, None
         with contextlib.suppress(OSError):  # loading will say what is wrong with the file
             sandbox.limit_memory(self._memory + 2 * os.stat(request["path"]).st_size)
-        answer = loading.load(model, self._dtypes, request["path"], request["format"])
+        answer = loading.load(
+            model, self._dtypes, request["path"], request["format"], values=request["values"]
+        )
         return {**answer, "torch": stack.installed().versions.get("torch", "unknown")}
 
     def forward(self, request: Mapping[str, Any]) -> dict[str, Any]:

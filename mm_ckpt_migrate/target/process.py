@@ -37,6 +37,7 @@ class LoadOutcome:
         errors: torch's own complaints, line by line, and dtypes that differ.
         refused: why `weights_only` would not load the file at all; None where it did.
         torch: the version that judged.
+        odd: values that no training should leave, where they were looked at.
     """
 
     ok: bool
@@ -45,6 +46,7 @@ class LoadOutcome:
     errors: tuple[str, ...]
     refused: str | None
     torch: str
+    odd: tuple[str, ...] = ()
 
 
 class TargetProcess:
@@ -120,11 +122,14 @@ class TargetProcess:
         """
         return wire.decode(self.payload(), cached=False)
 
-    def load(self, file: Path | str | int, kind: Format = "torch") -> LoadOutcome:
+    def load(
+        self, file: Path | str | int, kind: Format = "torch", *, values: bool = False
+    ) -> LoadOutcome:
         """Load a file into the built model.
 
         Args:
             file: a path, or the number of a descriptor that this process holds open.
+            values: look at all values as well.
 
         Raises:
             MissingSoftwareError, ConfigError: as `schema` does; a file that does not load raises
@@ -133,7 +138,7 @@ class TargetProcess:
         self.payload()
         path = f"/proc/{os.getpid()}/fd/{file}" if isinstance(file, int) else os.path.abspath(file)
         try:
-            self._child.send({"do": "load", "path": path, "format": kind})
+            self._child.send({"do": "load", "path": path, "format": kind, "values": values})
             answer = self._child.receive(self._load_seconds)
         except ChildGone as error:
             raise self._impossible(error) from error
@@ -144,6 +149,7 @@ class TargetProcess:
             errors=tuple(answer["errors"]),
             refused=answer["refused"],
             torch=str(answer["torch"]),
+            odd=tuple(answer["odd"]),
         )
 
     def forward(

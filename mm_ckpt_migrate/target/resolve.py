@@ -97,7 +97,9 @@ class Target:
             self._model = self._built()
         return self._model
 
-    def load(self, file: Path | str | int, kind: Format = "torch") -> LoadOutcome:
+    def load(
+        self, file: Path | str | int, kind: Format = "torch", *, values: bool = False
+    ) -> LoadOutcome:
         """Load a file into the model, in a child that builds it anew where it was cached.
 
         Raises:
@@ -106,7 +108,7 @@ class Target:
         process = self.start()
         if self._model is not None and self._model.cached:
             self._model = self._built()  # a stale entry must not outlive the discovery
-        return process.load(file, kind)
+        return process.load(file, kind, values=values)
 
     def forward(
         self, file: Path | str, kind: Format, record: Path, names: Mapping[str, str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.ruleset.library import load_rules
@@ -15,6 +15,8 @@ from mm_ckpt_migrate.verification.files import Files, open_files, palette
 from mm_ckpt_migrate.verification.options import VerifyOptions
 from mm_ckpt_migrate.verification.release import open_releases
 from mm_ckpt_migrate.verification.result import Verification
+
+_SHOWN: Final = 20
 
 
 def _no_progress(name: str, event: Mapping[str, Any]) -> None:
@@ -50,7 +52,8 @@ def verify(
         target = stack.enter_context(open_target(config, build))
         releases = open_releases(stack, files, config, options)
         model = target.schema()
-        verdicts = [static.integrity(files, model), static.keys(files, target), static.roles(files)]
+        keys, odd = static.keys(files, target)
+        verdicts = [static.integrity(files, model), keys, static.roles(files)]
         outputs, measured_outputs = measured.forward(files, releases, options)
         resumed, measured_losses = measured.resume(files, releases, config)
         score, measured_score = measured.metric(files, releases, options, progress)
@@ -59,7 +62,8 @@ def verify(
             files.rules.family, files.digest, files.source_digest, files.plan,
             palette(files.output), releases.new.process.versions(), releases.old_versions,
             (*verdicts, outputs, resumed, score),
-            measured_outputs, measured_losses, measured_score, _notices(files), options.required,
+            measured_outputs, measured_losses, measured_score,
+            (*_notices(files), *odd[:_SHOWN]), options.required,
         )  # fmt: skip
         if report is not None:
             report(found)

@@ -70,14 +70,19 @@ def _by_content(checkpoint: Checkpoint) -> Label:
     return label
 
 
-def keys(files: Files, target: Target) -> Verdict:
-    """torch's own strict load; raises MissingSoftwareError and ConfigError."""
+def keys(files: Files, target: Target) -> tuple[Verdict, tuple[str, ...]]:
+    """torch's own strict load, and the values in the file that no training should leave.
+
+    Raises:
+        MissingSoftwareError, ConfigError: the model cannot be built.
+    """
     if files.output.prefix:
-        return failed(Rung.KEYS, f"{files.output.prefix!r} stands before every key")
+        return failed(Rung.KEYS, f"{files.output.prefix!r} stands before every key"), ()
     verdict = check_keys(files.output.schema, target.schema())
     if verdict.status is not Status.PASS or files.output.schema.ties:
-        return verdict
-    return check_load(target.load(files.output.source.path, files.kind), verdict)
+        return verdict, ()
+    loaded = target.load(files.output.source.path, files.kind, values=True)
+    return check_load(loaded, verdict), loaded.odd
 
 
 def roles(files: Files) -> Verdict:

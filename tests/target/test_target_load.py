@@ -260,3 +260,22 @@ def test_a_truncated_safetensors_file_fails(
     write_safetensors(tmp_path / "file.safetensors", state)
     os.truncate(tmp_path / "file.safetensors", 20_000)
     assert not process.load(tmp_path / "file.safetensors", "safetensors").ok
+
+
+def test_m19_values_that_no_training_should_leave_are_told(
+    state: Any, process: TargetProcess, tmp_path: Path
+) -> None:
+    """Of the file, whoever made it; it loads all the same."""
+    import torch
+
+    variance, weight = next(n for n in state if n.endswith("running_var")), next(iter(state))
+    state[weight].view(-1)[:2] = torch.tensor([float("nan"), float("-inf")])
+    state[variance][0] = -1.0
+    torch.save(state, tmp_path / "odd.pth")
+    outcome = process.load(tmp_path / "odd.pth", values=True)
+    assert outcome.ok
+    total = state[weight].numel()
+    assert set(outcome.odd) == {
+        f"{weight}: 2 of {total:,} values are NaN or infinite",
+        f"{variance}: a variance is below zero",
+    }
