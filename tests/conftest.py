@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from mm_ckpt_migrate.ruleset.library import Library, load_rules
 from mm_ckpt_migrate.ruleset.model import RuleSet
@@ -18,6 +19,9 @@ def pytest_configure() -> None:
     """A shell starts what runs in its background deaf to Ctrl-C, and children inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # How long an example takes says something of the machine.
+    settings.register_profile("patient", deadline=None)
+    settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

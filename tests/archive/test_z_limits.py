@@ -16,7 +16,8 @@ from mm_ckpt_migrate.archive.legacy import read_legacy
 from mm_ckpt_migrate.archive.safetensors import read_safetensors, unsupported
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.archive.torchzip import read_zip
-from mm_ckpt_migrate.errors import LimitError
+from mm_ckpt_migrate.archive.zipformat import end_records
+from mm_ckpt_migrate.errors import CheckpointError, LimitError
 from mm_ckpt_migrate.pickles import parse
 from mm_ckpt_migrate.pickles.errors import PickleLimitError
 from mm_ckpt_migrate.schema import TensorSpec
@@ -48,6 +49,40 @@ def test_metadata_of_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         pytest.raises(LimitError, match="metadata is longer than 1 MiB"),
     ):
         read_safetensors(source)
+
+
+def test_tables_of_a_safetensors_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However they are nested, it ends before they are all made."""
+    monkeypatch.setattr(safetensors, "MAX_TENSORS", 3)
+    raw = json.dumps({"a": [{}] * 6}).encode()
+    with (
+        Source(write(tmp_path, len(raw).to_bytes(8, "little") + raw)) as source,
+        pytest.raises(LimitError, match="more than 3 tensors"),
+    ):
+        read_safetensors(source)
+
+
+def test_a_safetensors_header_that_is_no_object(tmp_path: Path) -> None:
+    with (
+        Source(write(tmp_path, (2).to_bytes(8, "little") + b"[]")) as source,
+        pytest.raises(CheckpointError, match="not a JSON object"),
+    ):
+        read_safetensors(source)
+
+
+def test_a_zip_directory_with_more_than_its_entries(tmp_path: Path) -> None:
+    data = torch_zip()
+    start = data.index(b"PK\1\2")
+    size = data.index(b"PK\6\6") - start
+    count = data.count(b"PK\1\2")
+    assert data.endswith(end_records(count, size, start))
+    fewer = data.removesuffix(end_records(count, size, start))
+    fewer += end_records(count - 1, size, start)
+    with (
+        Source(write(tmp_path, fewer)) as source,
+        pytest.raises(CheckpointError, match="belong to no entry"),
+    ):
+        read_zip(source)
 
 
 def test_a_type_that_safetensors_has_no_code_for() -> None:
