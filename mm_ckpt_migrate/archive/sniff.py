@@ -46,7 +46,7 @@ def sniff(source: Source) -> Format:
 def _foreign(source: Source, head: bytes) -> CheckpointError:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     for magic, name, hint in _FOREIGN:
-        if text.startswith(magic) or head.startswith(magic):
+        if text.startswith(magic):
             return CheckpointError(source.path, f"this is {name}, not a checkpoint", hint=hint)
     if head[257:262] == b"ustar":
         return CheckpointError(

@@ -160,3 +160,9 @@ def test_a_tuple_as_a_key_is_looked_into() -> None:
 def test_one_tuple_under_two_keys_is_looked_into_once() -> None:
     shared = (1, 2)
     check_keys_once(parsed({(shared, 1): 1, (shared, 2): 2}))
+
+
+@pytest.mark.parametrize("start", [b"\x00\x02", b"\x81\x02", b"\x80\x01", b"\x80\x03", b"\x80\x04"])
+def test_a_stream_that_starts_in_another_way(start: bytes) -> None:
+    with pytest.raises(PickleError, match="protocol"):
+        parse_whole(start + b"N.")

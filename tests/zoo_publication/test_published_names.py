@@ -138,3 +138,15 @@ def test_two_successors_or_two_files_of_one_name_are_refused() -> None:
         "a.pth": "x.pth",
         "b.pth": "x.pth",
     }
+
+
+@pytest.mark.parametrize("suffix", [".py", ".json", ".yaml", ".yml", ""])
+def test_the_suffix_of_a_config_is_no_part_of_its_name(suffix: str) -> None:
+    made = published_name("a.pth", f"configs/x-3.2GF{suffix}", DIGEST)
+    assert made == f"x-3.2GF-{DIGEST[:8]}.pth"
+
+
+@pytest.mark.parametrize(("line", "where"), [(None, "a.yml: odd"), (7, "a.yml:7: odd")])
+def test_an_error_says_where(line: int | None, where: str) -> None:
+    error = ZooError("a.yml", "odd", line=line, hint="Mend it.")
+    assert (error.message, error.hint, error.line) == (where, "Mend it.", line)
