@@ -115,15 +115,6 @@ def test_averaged_weights_with_a_name_of_their_own(refused: Callable[..., Migrat
     assert "says nothing about the key 'module.stem.weight'" in error.message
 
 
-def test_a_prefix_of_parallel_training_is_not_guessed_at(
-    refused: Callable[..., MigrateError],
-) -> None:
-    def change(content: Any) -> None:
-        content["state_dict"] = {f"module.{k}": v for k, v in content["state_dict"].items()}
-
-    assert refused(M2F, change).exit_code == ExitCode.FAMILY_REFUSED
-
-
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [

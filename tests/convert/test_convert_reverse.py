@@ -155,7 +155,7 @@ def test_without_the_training_state_the_rest_is_bit_for_bit(
     run(case, new, build=build, keep_as_is=True)
     carried = [name for name in case.training_state if name in load(new)]
     report = convert("auto", "-", new, back, Options(reverse=True))
-    said = [notice.split()[0] for notice in report.notices]
+    said = [n.split()[0] for n in report.notices if "holds no checksum" not in n]
     assert sorted(said) == sorted(case.training_state)
     gone = [n.split()[0] for n in report.notices if "its state belongs to the new order" in n]
     assert gone == carried
