@@ -1,12 +1,12 @@
 """Time `batch` on a zoo of full-size files against `cp` and against the one-page script.
 
-    python benchmarks/batch.py [--files 30] [--folder DIR] [--script] [--build]
+    python benchmarks/batch.py [--files 30] [--folder DIR] [--jobs N] [--script] [--build]
     python benchmarks/batch.py --small 10000 [--folder DIR]
 
-The files have the layouts of the models that old releases shipped, and random weights: 400 MB
-each on average. The folder needs three times the zoo. `--build` has each target model built, or
-taken from the cache; `--script` times the one-page script, which builds all of them. `--small`
-times the plan of many small files instead.
+The files have the layouts of the models that old releases shipped, and random weights: 300 MB
+each on average. The folder needs three times the zoo. `--build` has each target model built, as the
+cache is empty; `--script` times the one-page script, which builds all of them, and a batch of the
+same files, those of segmentors. `--small` times the plan of many small files instead.
 """
 
 import argparse
@@ -123,6 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=30)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--build", action="store_true")
     parser.add_argument("--script", action="store_true")
     parser.add_argument("--small", type=int, default=0)
@@ -133,9 +134,10 @@ def main() -> None:
             line = batch(Path(name) / "zoo", Path(name) / "new", "--dry-run", "--no-build")
             print(f"plan of {args.small} small files: {measure(line).seconds:.2f} seconds")
         return
-    options = () if args.build else ("--no-build",)
+    options = ["--jobs", str(args.jobs), *([] if args.build else ["--no-build"])]
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         folder = Path(name)
+        os.environ["MM_CKPT_MIGRATE_CACHE"] = str(folder / "cache")
         zoo, new, tiny = folder / "zoo", folder / "new", folder / "tiny"
         # In a process of its own: what is started from here begins with the memory of this one.
         with ProcessPoolExecutor(1, get_context("spawn")) as maker:
@@ -157,6 +159,10 @@ def main() -> None:
             print(f"| {title} | {run.seconds:.2f} | {run.peak:.0f} |", flush=True)
             shutil.rmtree(folder / "copy", ignore_errors=True)
         if args.script:
+            shutil.rmtree(new)
+            shutil.rmtree(folder / "cache", ignore_errors=True)
+            run = measure(batch(zoo / SEGMENTORS, new, *options))
+            print(f"| batch, segmentors | {run.seconds:.2f} | {run.peak:.0f} |", flush=True)
             print(f"| one-page script, segmentors | {one_page_script(made, folder / 's'):.2f} | |")
 
 
