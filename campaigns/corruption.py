@@ -16,16 +16,14 @@ import os
 import random
 import sys
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from corruption_cases import Damage, bit_flips, blocks, truncations, zeroed
 from corruption_others import difference
 from meaning_nodes import Description, RefusedError, read
 from seeds import Seed, seeds
-from tally import Tally
+from tally import Tally, tally_of
 
 _TITLE = "Damaged files"
 _AT_ONCE = 4000
@@ -148,11 +146,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--save", type=Path)
     wanted = parser.parse_args()
-    tally = Tally(_TITLE)
-    with ProcessPoolExecutor(wanted.jobs, get_context("spawn")) as pool:
-        for found in pool.map(run, tasks(wanted.cases, wanted.seed, of=wanted.jobs + 1)):
-            tally.update(found)
-    return tally.finish(wanted.save)
+    given = tasks(wanted.cases, wanted.seed, of=wanted.jobs + 1)
+    return tally_of(_TITLE, run, given, wanted.jobs).finish(wanted.save)
 
 
 if __name__ == "__main__":

@@ -18,17 +18,15 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import seeds  # noqa: F401 - puts the tests on the path
 from mappings_wrong import Wrong, apply, transposed, wrong_mappings
 from support.legacy import build_legacy
 from support.zips import build_zip, members_of
-from tally import Tally
+from tally import Tally, tally_of
 
 from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.source import Source
@@ -198,11 +196,7 @@ def main() -> int:
     folders = sorted(path for path in GOLDEN.iterdir() if (path / "case.json").is_file())
     each = -(-wanted.cases // len(folders))
     tasks = [Task(folder, each, wanted.seed, wanted.forwards) for folder in folders]
-    tally = Tally(_TITLE)
-    with ProcessPoolExecutor(wanted.jobs, get_context("spawn")) as pool:
-        for found in pool.map(run, tasks):
-            tally.update(found)
-    return tally.finish(wanted.save)
+    return tally_of(_TITLE, run, tasks, wanted.jobs).finish(wanted.save)
 
 
 if __name__ == "__main__":

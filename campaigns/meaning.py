@@ -15,17 +15,15 @@ import random
 import sys
 import tempfile
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from meaning_child import MODES, Answer, Torch
 from meaning_mutate import Stream, mutated
 from meaning_nodes import RefusedError, digest, read
 from seeds import Parts, as_zip, parts, pieces
-from tally import Tally
+from tally import Tally, tally_of
 
 from mm_ckpt_migrate.archive.storages import storage_refs
 from mm_ckpt_migrate.checkpoint.weights_only import refused_globals
@@ -134,14 +132,11 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--save", type=Path)
     wanted = parser.parse_args()
-    made, tally = streams(), Tally(_TITLE)
+    made = streams()
     every = range(wanted.cases) if wanted.case is None else range(wanted.case, wanted.case + 1)
     starts = range(every.start, every.stop, _AT_ONCE)
     tasks = [Task(made, wanted.seed, every[s - every.start :][:_AT_ONCE]) for s in starts]
-    with ProcessPoolExecutor(wanted.jobs, get_context("spawn")) as pool:
-        for found in pool.map(run, tasks):
-            tally.update(found)
-    return tally.finish(wanted.save)
+    return tally_of(_TITLE, run, tasks, wanted.jobs).finish(wanted.save)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+_Task = TypeVar("_Task")
 
 _SHOWN: Final = 20
 
@@ -44,3 +49,12 @@ class Tally:
             facts = {"title": self.title, "counts": self.counts, "wrong": self.wrong}
             save.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         return int(bool(self.wrong))
+
+
+def tally_of(title: str, run: Callable[[_Task], Tally], tasks: Iterable[_Task], jobs: int) -> Tally:
+    """The sum over tasks, each run in one of so many processes."""
+    tally = Tally(title)
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        for found in pool.map(run, tasks):
+            tally.update(found)
+    return tally

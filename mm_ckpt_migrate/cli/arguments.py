@@ -74,3 +74,13 @@ RulesOption = Annotated[
 NoCacheOption = Annotated[
     bool, typer.Option("--no-cache", help="Build the target model even where its schema is known.")
 ]
+DataRootOption = Annotated[
+    Path | None, typer.Option("--data-root", metavar="DIR", help="Where the data set lies.")
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="Where models compute: cpu, cuda, cuda:1, ...")
+]
+LegacyPythonOption = Annotated[
+    Path | None,
+    typer.Option("--legacy-python", metavar="PATH", help="A Python with an old release."),
+]

@@ -102,14 +102,9 @@ def batch(
     evaluate: Annotated[
         bool, typer.Option("--eval", help="The same, and evaluate it on its config's test set.")
     ] = False,
-    data_root: Annotated[
-        Path | None, typer.Option("--data-root", metavar="DIR", help="Where the data set lies.")
-    ] = None,
-    device: Annotated[str, typer.Option("--device", help="For --verify: cpu, cuda, ...")] = "cpu",
-    legacy_python: Annotated[
-        Path | None,
-        typer.Option("--legacy-python", metavar="PATH", help="For --verify: as there."),
-    ] = None,
+    data_root: args.DataRootOption = None,
+    device: args.DeviceOption = "cpu",
+    legacy_python: args.LegacyPythonOption = None,
     engine: Annotated[
         Where, typer.Option("--engine", help="Work here, or as tasks on a Ray cluster.")
     ] = Where.LOCAL,

@@ -34,10 +34,7 @@ def verify(
     legacy: Annotated[
         str, typer.Option("--legacy", help="The old release: auto, none, or one of `legacy list`.")
     ] = "auto",
-    legacy_python: Annotated[
-        Path | None,
-        typer.Option("--legacy-python", metavar="PATH", help="A Python with an old release."),
-    ] = None,
+    legacy_python: args.LegacyPythonOption = None,
     reference: Annotated[
         Path | None,
         typer.Option("--reference", metavar=_FILE, help="Outputs of the old release, recorded."),
@@ -49,10 +46,8 @@ def verify(
     evaluate: Annotated[
         bool, typer.Option("--eval", help="Evaluate on the config's own test set.")
     ] = False,
-    data_root: Annotated[
-        Path | None, typer.Option("--data-root", metavar="DIR", help="Where the data set lies.")
-    ] = None,
-    device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ...")] = "cpu",
+    data_root: args.DataRootOption = None,
+    device: args.DeviceOption = "cpu",
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that load.")] = 2,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="The first N images only.")
