@@ -123,7 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=30)
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--jobs", type=int, help="as for batch")
     parser.add_argument("--build", action="store_true")
     parser.add_argument("--script", action="store_true")
     parser.add_argument("--small", type=int, default=0)
@@ -134,7 +134,8 @@ def main() -> None:
             line = batch(Path(name) / "zoo", Path(name) / "new", "--dry-run", "--no-build")
             print(f"plan of {args.small} small files: {measure(line).seconds:.2f} seconds")
         return
-    options = ["--jobs", str(args.jobs), *([] if args.build else ["--no-build"])]
+    options = ["--jobs", str(args.jobs)] if args.jobs else []
+    options += [] if args.build else ["--no-build"]
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         folder = Path(name)
         os.environ["MM_CKPT_MIGRATE_CACHE"] = str(folder / "cache")
@@ -153,16 +154,20 @@ def main() -> None:
             "batch --dry-run": batch(zoo, new, "--dry-run", *options),
             "batch": batch(zoo, new, *options),
             "batch, again": batch(zoo, new, *options),
+            "batch, schemas cached": batch(zoo, folder / "other", *options),
         }
         for title, command in rows.items():
             run = measure(command)
             print(f"| {title} | {run.seconds:.2f} | {run.peak:.0f} |", flush=True)
             shutil.rmtree(folder / "copy", ignore_errors=True)
+            shutil.rmtree(folder / "other", ignore_errors=True)
         if args.script:
-            shutil.rmtree(new)
-            shutil.rmtree(folder / "cache", ignore_errors=True)
-            run = measure(batch(zoo / SEGMENTORS, new, *options))
-            print(f"| batch, segmentors | {run.seconds:.2f} | {run.peak:.0f} |", flush=True)
+            for title in ("batch, segmentors", "batch, segmentors, schemas cached"):
+                shutil.rmtree(new)
+                if title == "batch, segmentors":
+                    shutil.rmtree(folder / "cache", ignore_errors=True)
+                run = measure(batch(zoo / SEGMENTORS, new, *options))
+                print(f"| {title} | {run.seconds:.2f} | {run.peak:.0f} |", flush=True)
             print(f"| one-page script, segmentors | {one_page_script(made, folder / 's'):.2f} | |")
 
 
