@@ -9,6 +9,8 @@ from typing import Any
 
 from meaning_nodes import OPAQUE, Description
 
+from mm_ckpt_migrate.keys import safe_text
+
 _PLAIN = ("str", "int", "float", "bool", "NoneType")
 
 
@@ -60,14 +62,16 @@ class _Comparer:
         return None
 
     def _meta(self, loaded: Any, config: Any, versions: Any) -> str | None:
-        """Versions are made safe to print, so that plain ones alone can be compared."""
+        """Versions are compared as they are printed: with what a terminal would act on escaped."""
         if config is not None and config not in (loaded["meta"].get(k) for k in ("cfg", "config")):
             return f"the config is not {config!r}"
-        for name, version in versions:
-            held = loaded["meta"].get(f"{name}_version")
-            if version.isalnum() and held != version:
-                return f"{name} is {held!r}, not {version!r}"
-        return None
+        meta = loaded.get("meta") if versions else None
+        held = {
+            safe_text(key.removesuffix("_version")): safe_text(value)
+            for key, value in (meta or {}).items()
+            if type(key) is str and key.endswith("_version") and isinstance(value, str)
+        }
+        return None if held == dict(versions) else f"its versions are {held}, not {versions}"
 
     def _items(self, said: Any, value: Any, kind: type[Any], where: str) -> str | None:
         if type(value) is not kind or len(value) != len(said):

@@ -69,16 +69,17 @@ def migrate(
         _save_plan(decision, options, source, new)
         if options.config_out is not None and not options.build:
             _check_config(cfg, _seen(checkpoint, library, options), library)
-        verdicts, notices = write_checkpoint(
+        written = write_checkpoint(
             checkpoint, decision, decision.plan, target,
             new=new, options=options, progress=progress,
         )  # fmt: skip
-        notices += assurance(checkpoint, options.expected_digest)
-        made = new if may_publish(verdicts) else None
+        notices = (*written.notices, *assurance(checkpoint, options.expected_digest))
+        made = new if may_publish(written.verdicts) else None
         if made is not None and options.config_out is not None:
             seen = _seen(checkpoint, library, options)
             notices += _write_config(cfg, seen, options.config_out, library, force=options.force)
-        return _report(checkpoint, decision, made, verdicts, source.digest(), notices)
+        report = _report(checkpoint, decision, made, written.verdicts, source.digest(), notices)
+        return replace(report, result_digest=written.digest)
 
 
 def _decide(

@@ -33,6 +33,7 @@ class Options:
         format: container of the new file; None keeps the source's.
         check_crc: refuse a zip file without CRCs.
         expected_digest: SHA-256 that the source must have, or the start of it.
+        digest_result: compute the new file's SHA-256 as well, while the disk writes it.
         keep_opaque: carry objects of classes that no genuine checkpoint needs.
         allow_imports: packages beside OpenMMLab's that the config may import.
         purpose: what the new file is for; None carries what is there.
@@ -52,6 +53,7 @@ class Options:
     format: Format | None = None
     check_crc: bool = True
     expected_digest: str | None = None
+    digest_result: bool = False
     keep_opaque: bool = False
     allow_imports: tuple[str, ...] = ()
     purpose: Purpose | None = None

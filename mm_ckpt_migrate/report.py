@@ -93,7 +93,8 @@ class ConvertReport:
         moved, kept, dropped, folded: how many keys the plan renames, leaves, drops, and folds into
             others.
         plan_digest: SHA-256 of the plan; empty where there was nothing to do.
-        source_digest: SHA-256 of the source; empty where it was not computed.
+        source_digest, result_digest: SHA-256 of the source and of the new file; empty where it was
+            not computed.
         notices: what the user should know, one sentence each.
     """
 
@@ -108,6 +109,7 @@ class ConvertReport:
     verdicts: tuple[Verdict, ...]
     notices: tuple[str, ...]
     folded: int = 0
+    result_digest: str = ""
 
     @property
     def exit_code(self) -> ExitCode:

@@ -36,6 +36,15 @@ if TYPE_CHECKING:
     from mm_ckpt_migrate.target.resolve import Target
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What is known of a new file; `digest`: its SHA-256, where that was asked for."""
+
+    verdicts: tuple[Verdict, ...]
+    notices: tuple[str, ...]
+    digest: str
+
+
 def write_checkpoint(
     checkpoint: Checkpoint,
     decision: Decision,
@@ -45,8 +54,8 @@ def write_checkpoint(
     new: Path,
     options: Options,
     progress: Progress,
-) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
-    """Write the new file, and publish it where integrity and keys hold; gives notices, too.
+) -> Written:
+    """Write the new file, and publish it where integrity and keys hold.
 
     The checkpoint's nodes are edited in place; only its layout is of use afterwards.
 
@@ -72,7 +81,7 @@ def write_checkpoint(
                 output = open_checkpoint(written)
                 _put_digest(checkpoint.source, composition, draft)
                 copies = transfer.compared()
-                transfer.flushed()
+                digest = _flushed(transfer, draft, options)
                 # The digest in the stamp may have been complete before the last storage was read.
                 checkpoint.source.check_unchanged()
                 check_digest(checkpoint, options.expected_digest)
@@ -83,7 +92,18 @@ def write_checkpoint(
                 )
         if may_publish(verdicts):
             draft.publish(force=options.force)
-    return verdicts, notices
+    return Written(verdicts, notices, digest)
+
+
+def _flushed(transfer: Transfer, draft: Draft, options: Options) -> str:
+    """Wait for the disk; beside that, compute the digest where it is wanted."""
+    if not options.digest_result:
+        transfer.flushed()
+        return ""
+    with Source(draft.path, draft.fd) as written:
+        written.start_digest()
+        transfer.flushed()
+        return written.digest()
 
 
 @contextmanager

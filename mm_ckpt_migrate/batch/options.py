@@ -41,7 +41,9 @@ class BatchOptions:
 
     def for_convert(self) -> Options:
         purpose = Purpose.INFERENCE if self.publish else self.purpose
-        return Options(build=self.build, purpose=purpose, allow_imports=self.allow_imports)
+        return Options(
+            build=self.build, purpose=purpose, allow_imports=self.allow_imports, digest_result=True
+        )
 
     def digest(self, rules: str) -> str:
         """Of everything that decides on the results and their proof, but for the sources.

@@ -107,8 +107,9 @@ def _migrated(report: ConvertReport) -> Outcome:
     return Outcome(
         Status.MIGRATED,
         f"{report.family}: {report.moved} names changed, {_proven(verdicts)}",
-        digest=report.source_digest, exit_code=int(report.exit_code), verdicts=verdicts,
-        notices=report.notices, facts={**facts, "dropped": report.dropped},
+        digest=report.source_digest, result=report.result_digest,
+        exit_code=int(report.exit_code), verdicts=verdicts, notices=report.notices,
+        facts={**facts, "dropped": report.dropped},
     )  # fmt: skip
 
 
@@ -118,14 +119,10 @@ def _proven(verdicts: Iterable[Verdict]) -> str:
 
 
 def _placed(item: Item, outcome: Outcome, made: Path, batch: Batch) -> Outcome:
-    result = outcome.result
-    if not result:
-        with Source(made) as file:
-            result = file.digest()
-    destination = item.destination or _published(item, result)
+    destination = item.destination or _published(item, outcome.result)
     final = batch.results / destination
-    place(made, result, final, replaces=item.replaces)
-    return replace(outcome, destination=destination, result=result, written=signature(final.stat()))
+    place(made, outcome.result, final, replaces=item.replaces)
+    return replace(outcome, destination=destination, written=signature(final.stat()))
 
 
 def _published(item: Item, digest: str) -> str:

@@ -113,10 +113,10 @@ def _migrate(old: Path, new: Path, found: Derivation, model: TargetModel) -> Non
             found.family, plan, model.schema.names, tuple(model.schema.modules or ()), model, None,
             skipped(Rung.ROLES, "a trial"), contents, (),
         )  # fmt: skip
-        verdicts, _ = write_checkpoint(
+        written = write_checkpoint(
             checkpoint, decision, plan, None, new=new, options=options, progress=no_progress
         )
-    assert may_publish(verdicts), verdicts
+    assert may_publish(written.verdicts), written.verdicts
 
 
 def _equal(old: Side, new: Side, ways: Sequence[Mapping[str, str]]) -> list[bool]:

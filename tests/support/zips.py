@@ -86,7 +86,7 @@ def _local(member: Member, offset: int, alignment: int) -> bytes:
     } | member.local  # fmt: skip
     fill = header.pop("fill", b"Z")
     tag = header.pop("tag", b"FB")
-    extra = struct.pack("<2sH", tag, padding) + fill * padding
+    extra: bytes = struct.pack("<2sH", tag, padding) + fill * padding
     return struct.pack(LOCAL, *header.values()) + name + extra
 
 
