@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 CAMPAIGNS = Path(__file__).parents[2] / "campaigns"
 
 # The destination itself is written, as by a program that thinks of no crash.

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from test_crash import IN_PLACE, run
 
+pytestmark = pytest.mark.thorough
+
 # Like much code, it takes for granted that all was written.
 ONE_WRITE = """
 import os

@@ -24,6 +24,9 @@ from mm_ckpt_migrate.verification.files import open_files
 from mm_ckpt_migrate.verify import integrity
 
 
+pytestmark = pytest.mark.thorough
+
+
 @pytest.fixture(scope="module", params=["mask2former_swin", "maskformer_r18"])
 def task(request: pytest.FixtureRequest) -> mappings.Task:
     return mappings.Task(mappings.GOLDEN / request.param, 60)
