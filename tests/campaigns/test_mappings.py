@@ -23,7 +23,6 @@ from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.verification.files import open_files
 from mm_ckpt_migrate.verify import integrity
 
-
 pytestmark = pytest.mark.thorough
 
 
