@@ -40,7 +40,7 @@ class FakeProcess:
     def schema(self) -> TargetModel:
         return wire.decode(self.payload(), cached=False)
 
-    def load(self, file: object, kind: str) -> LoadOutcome:
+    def load(self, file: object, kind: str, *, values: bool) -> LoadOutcome:
         return FINE
 
     def close(self) -> None:
