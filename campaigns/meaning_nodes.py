@@ -118,9 +118,16 @@ class _Describer:
         if any(change.opcode in (op.APPEND, op.APPENDS) for change in node.changes):
             return (OPAQUE, "a dict to which something is appended")
         entries = tuple((self.node(key), self.node(value)) for key, value in pairs(node))
-        built = [change.operands[0] for change in node.changes if change.opcode == op.BUILD]
         kind = "dict" if isinstance(node, Dict) else "OrderedDict"
-        return (kind, number, entries, tuple(map(self.node, built)))
+        return (kind, number, entries, self._attributes(node))
+
+    def _attributes(self, node: Mutable) -> Description:
+        """What BUILD adds to an object's own dict, from dicts that do not become that one."""
+        held: dict[Description, Description] = {}
+        for change in node.changes:
+            if change.opcode == op.BUILD:
+                held.update((self.node(k), self.node(v)) for k, v in pairs(change.operands[0]))
+        return tuple(held.items())
 
     def _tensor(self, node: Call) -> Description | None:
         """What is no dense tensor in a storage of this file is carried, and not looked into."""

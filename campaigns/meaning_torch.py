@@ -91,14 +91,16 @@ class _Comparer:
         if kind == "list":
             return self._items(said[2], value, list, where)
         made = dict if kind == "dict" else OrderedDict
-        flat = [part for entry in said[2] for part in entry]
         if type(value) is not made:
             return f"{where} is {value!r:.80}, not a {kind}"
-        held = [part for entry in value.items() for part in entry]
-        found = self._items(flat, held, list, f"{where}.items()")
-        if found is None and kind == "OrderedDict" and said[3]:
-            found = self.same(said[3][0], vars(value), f"vars({where})")
+        found = self._pairs(said[2], value, f"{where}.items()")
+        if found is None and said[3]:
+            found = self._pairs(said[3], vars(value), f"vars({where})")
         return found
+
+    def _pairs(self, said: Any, mapping: Any, where: str) -> str | None:
+        held = [part for entry in mapping.items() for part in entry]
+        return self._items([part for entry in said for part in entry], held, list, where)
 
     def _tensor(self, said: Description, value: Any, where: str) -> str | None:
         import torch
