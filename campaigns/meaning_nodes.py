@@ -125,7 +125,8 @@ class _Describer:
         """What BUILD adds to an object's own dict, from dicts that do not become that one."""
         held: dict[Description, Description] = {}
         for change in node.changes:
-            if change.opcode == op.BUILD:
+            # Another state than a dict is refused by whoever unpickles it.
+            if change.opcode == op.BUILD and is_mapping(change.operands[0]):
                 held.update((self.node(k), self.node(v)) for k, v in pairs(change.operands[0]))
         return tuple(held.items())
 

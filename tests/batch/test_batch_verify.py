@@ -11,7 +11,7 @@ from zoos import batch, entries, golden_path
 
 from mm_ckpt_migrate.errors import ExitCode
 
-pytestmark = pytest.mark.mm
+pytestmark = [pytest.mark.mm, pytest.mark.thorough]
 
 
 @pytest.fixture
@@ -74,7 +74,6 @@ METAFILE = """Models:
 """
 
 
-@pytest.mark.thorough
 def test_the_metric_is_held_against_the_zoos(tmp_path: Path) -> None:
     sys.path.append(str(Path(__file__).parents[1] / "evaluate"))
     import scenes

@@ -21,6 +21,8 @@ from typing import Any
 import pytest
 from recordings import CASES, HERE, Outcomes, Recorded
 
+pytestmark = pytest.mark.thorough
+
 LOSS_TOLERANCE, GRADIENT_TOLERANCE = 2e-5, 1e-3
 FLOAT_TOLERANCE = 1e-12  # of learning rates, which are computed in the same order in Python
 EXACT = ("iter", "logged_iter", "adam_steps", "ema_steps")
