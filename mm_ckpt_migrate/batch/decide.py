@@ -60,9 +60,8 @@ class Decider:
                 return item
         except MigrateError as error:
             if isinstance(error.__cause__, OSError):
-                # The disk's fault, not the file's: without a signature, so that the next batch
-                # looks at it again.
-                refused = replace(refused, signature=replace(refused.signature, changed=0))
+                # The disk's fault, not the file's.
+                refused = replace(refused, signature=refused.signature.unsettled())
             reason = error.message.removeprefix(f"{self.folder / found.source}: ")
             return replace(refused, reason=reason, exit_code=int(error.exit_code))
 

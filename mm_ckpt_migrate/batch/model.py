@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -33,6 +33,10 @@ class Signature:
     size: int
     modified: int
     changed: int
+
+    def unsettled(self) -> Signature:
+        """One that no file has, so that the next batch looks at this one again."""
+        return replace(self, changed=0)
 
 
 @dataclass(frozen=True, slots=True)

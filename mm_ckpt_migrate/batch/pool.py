@@ -107,9 +107,8 @@ class Pool:
         parts = (tuple(listed[at : at + size]) for at in range(0, len(listed), size))
         for task, answer in self._results([_Task(found=part) for part in parts]):
             if isinstance(answer, str):
-                # Without a signature, so that the next batch looks at it again.
                 (one,) = task.found
-                yield refuse(replace(one, signature=replace(one.signature, changed=0)), answer)
+                yield refuse(replace(one, signature=one.signature.unsettled()), answer)
             else:
                 yield from map(item_from_json, answer)
 

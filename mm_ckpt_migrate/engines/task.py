@@ -96,8 +96,8 @@ def decide(found: Found, setup: Setup) -> Item:
 
 
 def unseen(found: Found, reason: str, exit_code: int) -> Item:
-    """A refusal for what may be over soon: no signature, so that the next batch looks again."""
-    signature = replace(found.signature, changed=0)
+    """A refusal for what may be over soon."""
+    signature = found.signature.unsettled()
     return Item(found.source, "", Action.REFUSE, reason, signature, exit_code=exit_code)
 
 
