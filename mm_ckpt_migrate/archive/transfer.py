@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event
 from types import TracebackType
 from typing import Final, TypeAlias, TypeVar
@@ -28,6 +30,7 @@ _KERNEL_CHUNK: Final = 64 << 20
 _RUN_BYTES: Final = 8 << 20
 _RUN_GAP: Final = 4 << 10
 _FLUSH_SECONDS: Final = 0.15
+_BEHIND: Final = 2 << 30
 
 _T = TypeVar("_T")
 # First byte in the new file, and the storage that is copied there.
@@ -79,9 +82,9 @@ class Copies:
 class Transfer:
     """Copies the storages of an image in the background, and reads back what arrived.
 
-    First everything is copied, while a second thread has the disk write what it would otherwise
-    write at the end; then it is read back, while the disk still writes. To read back right behind
-    the copy would take the processor from the digest of the source, which takes the longest.
+    One thread copies, the second has the disk write what it would otherwise write at the end. The
+    third reads back, some gigabytes behind the copy: closer, it would take the processor from the
+    digest of the source, which takes the longest; farther, the memory would not hold it any more.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class Transfer:
         self._extents = [(offset, extent) for offset, extent in image.extents() if extent.size]
         self._stopping = Event()
         self._copied = Event()
+        self._arrived: SimpleQueue[list[Placed] | None] = SimpleQueue()
         self._pool = ThreadPoolExecutor(3, thread_name_prefix="transfer")
 
     def __enter__(self) -> Transfer:
@@ -152,6 +156,7 @@ class Transfer:
             raise as_destination_error(self._draft.path, error) from error
 
     def _copy_all(self) -> None:
+        ahead: deque[list[Placed]] = deque()
         try:
             for run in _runs(self._extents):
                 if self._stopping.is_set():
@@ -159,17 +164,23 @@ class Transfer:
                 (offset, first), (_, last) = run[0], run[-1]
                 size = last.offset + last.size - first.offset
                 _copy(self._source, first.offset, self._draft, offset, size)
+                ahead.append(run)
+                while offset - ahead[0][0][0] > _BEHIND:
+                    self._arrived.put(ahead.popleft())
                 self._progress(sum(extent.size for _, extent in run))
         finally:
             self._copied.set()
+            for run in ahead:
+                self._arrived.put(run)
+            self._arrived.put(None)
 
     def _compare_all(self) -> list[int]:
         """CRC of each storage in the new file; those that are left out are checked as well."""
-        self._copied.wait()
         crcs: list[int] = []
-        for offset, extent in self._extents:
-            if not self._stopping.is_set():
-                crcs.append(_arrived(self._source, extent, self._draft, offset))
+        while (run := self._arrived.get()) is not None:
+            for offset, extent in run:
+                if not self._stopping.is_set():
+                    crcs.append(_arrived(self._source, extent, self._draft, offset))
         for extent in self._left_out:
             if not self._stopping.is_set():
                 _source_crc(self._source, extent)

@@ -20,7 +20,7 @@ from mm_ckpt_migrate.archive.image import Extent, Image, Piece
 from mm_ckpt_migrate.archive.publish import Draft
 from mm_ckpt_migrate.archive.source import CHUNK, Source
 from mm_ckpt_migrate.archive.torchzip import read_zip
-from mm_ckpt_migrate.archive.transfer import Transfer, copy_whole
+from mm_ckpt_migrate.archive.transfer import Transfer, copy_whole, measure
 from mm_ckpt_migrate.errors import CheckpointError, DestinationError, IntegrityError
 
 DATA = os.urandom(2 * CHUNK + 11)
@@ -184,3 +184,31 @@ def test_k3_nothing_more_is_copied_once_it_is_not_wanted(
             transfer.copied()
     assert len(calls) == 1
     assert len(flushes) == 1
+
+
+def test_it_is_read_back_while_it_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large file the first part leaves the memory before the last is copied."""
+    real_copy, real_measure, read_back = os.copy_file_range, measure, threading.Event()
+    waited: list[bool] = []
+
+    def slow(first: int, second: int, size: int, start: int, offset: int) -> int:
+        if offset > behind:
+            waited.append(read_back.wait(60))
+        return real_copy(first, second, size, start, offset)
+
+    def told(fd: int, offset: int, size: int, path: Path) -> int:
+        read_back.set()
+        return real_measure(fd, offset, size, path)
+
+    monkeypatch.setattr(os, "copy_file_range", slow)
+    monkeypatch.setattr(transfer_module, "measure", told)
+    with Source(write(tmp_path, WHOLE)) as source, Draft(tmp_path / "new", 0o644) as draft:
+        image, placed = laid_out(read_zip(source).extents, 5000)
+        _, behind, *_ = placed
+        monkeypatch.setattr(transfer_module, "_BEHIND", behind - min(placed) - 1)
+        with Transfer(source, image, draft, lambda _: None) as transfer:
+            assert len(transfer.compared().output) == len(placed)
+    assert waited
+    assert all(waited)
