@@ -51,7 +51,8 @@ def measure(command: Sequence[str], new: Path) -> Run:
     return Run(seconds, usage.ru_maxrss / 1024)
 
 
-def commands(old: Path, new: Path, config: str) -> dict[str, Sequence[str]]:
+def commands(old: Path, migrated: Path, new: Path, config: str) -> dict[str, Sequence[str]]:
+    """`migrated` is made from `old` by now."""
     convert = (*TOOL, "convert", "2")
     return {
         "--help": (*TOOL, "--help"),
@@ -62,6 +63,10 @@ def commands(old: Path, new: Path, config: str) -> dict[str, Sequence[str]]:
         "convert --no-build": (*convert, "-", str(old), str(new), "--no-build"),
         "convert, cached schema": (*convert, config, str(old), str(new)),
         "convert, cold build": (*convert, config, str(old), str(new), "--no-cache"),
+        "verify --source, without an old release": (
+            *TOOL, "verify", str(migrated), "--source", str(old), "--cfg", config,
+            "--legacy", "none",
+        ),
         "one-page script": (
             sys.executable, str(HERE / "one_page_script.py"), "2", config, str(old), str(new),
         ),
@@ -105,7 +110,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-        old, new = Path(folder) / "old.pth", Path(folder) / "new.pth"
+        old, migrated, new = (Path(folder) / f"{name}.pth" for name in ("old", "migrated", "new"))
         make = [sys.executable, str(HERE / "make_checkpoint.py"), str(old)]
         subprocess.run([*make, "--training"] if args.training else make, check=True)
         from mm_ckpt_migrate.archive.digest import PROGRAM
@@ -113,7 +118,13 @@ def main() -> None:
 
         os.environ["DIGEST_PROGRAM"] = PROGRAM
 
-        table = commands(old, new, str(find_config(TRAINING_CONFIG if args.training else CONFIG)))
+        config = str(find_config(TRAINING_CONFIG if args.training else CONFIG))
+        table = commands(old, migrated, new, config)
+        subprocess.run(
+            [*TOOL, "convert", "2", config, str(old), str(migrated)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         for name, command in table.items():
             print(f"warm-up: {name}", file=sys.stderr)
             measure(command, new)
