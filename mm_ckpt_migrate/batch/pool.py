@@ -23,7 +23,7 @@ from mm_ckpt_migrate.batch.model import (
 )
 from mm_ckpt_migrate.batch.options import Batch
 from mm_ckpt_migrate.batch.process import WorkerProcess
-from mm_ckpt_migrate.batch.prove import Proving, prove
+from mm_ckpt_migrate.batch.prove import prove
 from mm_ckpt_migrate.errors import ExitCode, MigrateError
 
 # A file that costs a worker its life is tried once more, and then set aside.
@@ -128,9 +128,10 @@ class Pool:
 
     def prove(self, done: Iterable[tuple[Item, Outcome]]) -> Iterator[tuple[Item, Outcome]]:
         """Have new files verified, one after the other: each takes the whole machine."""
+        batch, how = self._batch, self._batch.proving
+        assert how is not None
         for item, outcome in done:
             self._started(item, 0)
-            batch, how = self._batch, self._batch.proving or Proving()
             yield item, prove(item, outcome, batch.sources, batch.results, how)
 
     def _results(self, tasks: Iterable[_Task]) -> Iterator[tuple[_Task, Any]]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from mm_ckpt_migrate.archive.leftovers import sweep
 from mm_ckpt_migrate.archive.publish import as_destination_error
 from mm_ckpt_migrate.batch.before import Before
 from mm_ckpt_migrate.batch.decide import refuse, without_collisions
@@ -170,7 +171,7 @@ def _prepared(batch: Batch) -> Iterator[Sequence[int]]:
         try:
             shutil.rmtree(batch.scratch, ignore_errors=True)
             batch.scratch.mkdir()
-            _sweep(batch)
+            _sweep(batch.results)
         except OSError as error:
             raise as_destination_error(batch.scratch, error) from error
         try:
@@ -179,11 +180,11 @@ def _prepared(batch: Batch) -> Iterator[Sequence[int]]:
             shutil.rmtree(batch.scratch, ignore_errors=True)
 
 
-def _sweep(batch: Batch) -> None:
-    """Drafts of reports and of the zoo's pages; not where another shard may be at work."""
-    for pattern in () if batch.shard else ("", f"{ZOO}/**/"):
-        for left in batch.results.glob(f"{pattern}.mm-ckpt-migrate-*.tmp"):
-            left.unlink()
+def _sweep(results: Path) -> None:
+    """Drafts of reports and of the zoo's pages that killed runs left."""
+    sweep(results)
+    for folder, _, _ in os.walk(results / ZOO):
+        sweep(Path(folder))
 
 
 def _of_shard(batch: Batch, found: Iterable[Found]) -> list[Found]:

@@ -23,7 +23,7 @@ from mm_ckpt_migrate.batch.model import (
 )
 from mm_ckpt_migrate.batch.options import Batch, batch_from_json, batch_to_json
 from mm_ckpt_migrate.batch.pool import Pool
-from mm_ckpt_migrate.batch.prove import Proving, prove
+from mm_ckpt_migrate.batch.prove import prove
 from mm_ckpt_migrate.engines.scratch import scratch_folder
 from mm_ckpt_migrate.engines.urls import UrlFolder
 from mm_ckpt_migrate.errors import CheckpointError, MigrateError, MissingSoftwareError
@@ -118,7 +118,8 @@ def proof(item: Item, outcome: Outcome, setup: Setup) -> Outcome:
     """The outcome with what `verify` makes of the new file; behind URLs, without its page."""
     try:
         with _here(setup, item.source, item.signature) as (batch, _):
-            how = batch.proving or Proving()
+            how = batch.proving
+            assert how is not None
             if setup.urls.results:
                 made = batch.results / outcome.destination
                 assert outcome.written is not None

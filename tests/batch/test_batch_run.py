@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from zoos import COPIED, MIGRATED, REFUSED, STATE, batch, digest, digests, entries, golden_path
 
+from mm_ckpt_migrate.archive.leftovers import draft_name
 from mm_ckpt_migrate.errors import ExitCode
 
 pytestmark = pytest.mark.thorough
@@ -206,7 +207,7 @@ def test_k8_drafts_of_a_killed_batch_are_swept(zoo: Path, tmp_path: Path) -> Non
     (new / "zoo" / "a").mkdir(parents=True)
     (new / STATE / "scratch").mkdir(parents=True)
     for place in (new, new / "zoo", new / "zoo" / "a", new / STATE / "scratch"):
-        (place / ".mm-ckpt-migrate-0123456789abcdef.tmp").touch()
+        draft_name(place).touch()
     (new / "detr").mkdir()
     (new / "detr" / "mine.tmp").touch()
     batch(zoo, new)
