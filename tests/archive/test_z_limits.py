@@ -85,6 +85,21 @@ def test_a_zip_directory_with_more_than_its_entries(tmp_path: Path) -> None:
         read_zip(source)
 
 
+@pytest.mark.parametrize("left", [4, 45])
+def test_a_zip_directory_that_ends_within_an_entry(left: int, tmp_path: Path) -> None:
+    data = torch_zip()
+    start, end, last = data.index(b"PK\1\2"), data.index(b"PK\6\6"), data.rindex(b"PK\1\2")
+    size = last + left - start
+    assert last + left < end
+    with (
+        Source(
+            write(tmp_path, data[: start + size] + end_records(data.count(b"PK\1\2"), size, start))
+        ) as source,
+        pytest.raises(CheckpointError, match="directory is damaged"),
+    ):
+        read_zip(source)
+
+
 def test_a_type_that_safetensors_has_no_code_for() -> None:
     assert unsupported(TensorSpec("a", (), "complex128"))
     assert not unsupported(TensorSpec("a", (), "bfloat16"))
