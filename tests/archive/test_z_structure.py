@@ -220,6 +220,12 @@ def test_the_unchanged_file_is_read(tmp_path: Path) -> None:
         assert open_checkpoint(source).schema.names == ("w",)
 
 
+@pytest.mark.parametrize("top", ["my model", "!", "~"])
+def test_z16_a_folder_with_a_printable_name(top: str, tmp_path: Path) -> None:
+    with Source(write(tmp_path, build_zip(members_of(top=top)))) as source:
+        assert open_checkpoint(source).schema.names == ("w",)
+
+
 @pytest.mark.parametrize("case", sorted(TAKEN_BY_TORCH))
 def test_torch_takes_it(case: str) -> None:
     """Why the structure is checked here: with torch 2.13, nobody else does."""
