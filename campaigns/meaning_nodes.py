@@ -17,7 +17,17 @@ from mm_ckpt_migrate.errors import CheckpointError, LimitError
 from mm_ckpt_migrate.pickles import opcodes as op
 from mm_ckpt_migrate.pickles.build import is_mapping, pairs
 from mm_ckpt_migrate.pickles.errors import PickleError
-from mm_ckpt_migrate.pickles.nodes import Call, Dict, List, Mutable, Node, Scalar, Text, Tuple
+from mm_ckpt_migrate.pickles.nodes import (
+    Call,
+    Dict,
+    List,
+    Mutable,
+    Node,
+    Scalar,
+    Text,
+    Tuple,
+    walk,
+)
 from mm_ckpt_migrate.pickles.parse import parse_whole
 
 # A kind, then what it holds: see `_Describer.node`.
@@ -49,7 +59,11 @@ def read(fd: int, *, check_crc: bool = True) -> Description:
 def describe(checkpoint: Checkpoint) -> Description:
     """The whole object, and what was read of it: tensors by name, config, versions, metadata."""
     describer = _Describer(checkpoint)
-    whole = describer.node(_root(checkpoint)) if checkpoint.tree else (OPAQUE, "")
+    whole: Description = (OPAQUE, "")
+    if checkpoint.tree:
+        root = _root(checkpoint)
+        describer.given = _given(root)
+        whole = describer.node(root)
     named = {
         checkpoint.prefix + name: describer.view(tensor)
         for name, tensor in checkpoint.tensors.items()
@@ -70,6 +84,13 @@ def _root(checkpoint: Checkpoint) -> Node:
     return checkpoint.tree.root
 
 
+def _given(root: Node) -> set[int]:
+    """States of objects that are no dicts: the `__setstate__` of HistoryBuffer takes one apart."""
+    objects = (node for node in walk(root) if isinstance(node, Call) and not is_mapping(node))
+    changes = (change for node in objects for change in node.changes)
+    return {id(change.operands[0]) for change in changes if change.opcode == op.BUILD}
+
+
 def digest(description: Description) -> bytes:
     """Equal for equal meanings."""
     return hashlib.sha256(repr(description).encode("utf-8", "surrogatepass")).digest()
@@ -80,6 +101,7 @@ class _Describer:
         self.checkpoint = checkpoint
         self.numbers: dict[int, int] = {}
         self.contents: dict[str, str] = {}
+        self.given: set[int] = set()
 
     def node(self, node: Node) -> Description:
         """Lists and dicts have numbers, by which they are known again where they are shared."""
@@ -117,6 +139,8 @@ class _Describer:
             return ("list", number, tuple(map(self.node, items)))
         if any(change.opcode in (op.APPEND, op.APPENDS) for change in node.changes):
             return (OPAQUE, "a dict to which something is appended")
+        if id(node) in self.given:
+            return (OPAQUE, "a dict that a class's own code was given")
         entries = tuple((self.node(key), self.node(value)) for key, value in pairs(node))
         kind = "dict" if isinstance(node, Dict) else "OrderedDict"
         return (kind, number, entries, self._attributes(node))

@@ -48,9 +48,10 @@ class Baseline:
     def tests_for(self, mutant: Mutant) -> list[str]:
         """The tests to run, the quickest first."""
         lines = self.reached.get(str(mutant.module), {})
-        # What is run by an import alone concerns whoever uses the module, or nobody knows whom.
-        users = lines.get(mutant.line) or [test for tests in lines.values() for test in tests]
-        tests = users or list(self.seconds)
+        users = [test for tests in lines.values() for test in tests]
+        # What is run by an import concerns all who use the module; of constants nobody knows whom.
+        reached = lines.get(mutant.line) if mutant.place else None
+        tests = reached or users or list(self.seconds)
         chosen: list[str] = []
         spent = 0.0
         for test in sorted(set(tests) & set(self.seconds), key=lambda test: self.seconds[test]):

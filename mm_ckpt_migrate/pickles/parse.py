@@ -86,6 +86,7 @@ class _Machine:
         self.start = self.position = start
         self.stack: list[Node | _Mark | _Shared] = []
         self.memo: list[Node] = []
+        self.states: set[int] = set()
 
     def run(self) -> Parsed:
         self._expect_protocol_2()
@@ -235,9 +236,13 @@ class _Machine:
             raise self._error("an object is changed that was not made just before")
         if target.changes and target.changes[-1].opcode == op.BUILD:
             raise self._error("an object is changed after its BUILD, which pickle writes last")
+        if id(target) in self.states:
+            raise self._error("a dict is changed after an object's attributes were taken from it")
         if not _CHANGES[opcode](target) or (opcode in _ITEMS and len(operands) % 2):
             raise self._error(f"opcode {opcode!r} does not fit the object it changes")
         target.changes.append(Change(opcode, operands))
+        if opcode == op.BUILD:
+            self.states.add(id(operands[0]))
         self._push(target, operands)
 
     def put(self, size: int) -> None:

@@ -43,6 +43,27 @@ def test_p08_memo_numbers_in_order_are_fine() -> None:
     assert emit(parse_whole(stream(b"]q\x00(]q\x01h\x01e"))) == stream(b"]q\x00(]q\x01h\x01e")
 
 
+OBJECT = name("a.B") + b")\x81"
+STATES = {
+    # The dict holds the object that was made of it while it was empty.
+    "dict_within_itself": (b"}q\x00" + text("k") + OBJECT + b"h\x00bs", False),
+    "list_within_itself": (b"]q\x00" + OBJECT + b"h\x00ba", False),
+    "dict_before_the_object": (b"}q\x00" + text("k") + b"Ns" + OBJECT + b"h\x00b\x86", True),
+    "dict_of_two_objects": (OBJECT + b"}q\x00b" + OBJECT + b"h\x00b\x86", True),
+}
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_a_state_that_changes_after_its_build(case: str) -> None:
+    """Python takes the attributes that are there at that moment."""
+    data, accepted = STATES[case]
+    if accepted:
+        assert emit(parse_whole(stream(data))) == stream(data)
+        return
+    with pytest.raises(PickleError, match="attributes were taken"):
+        parse_whole(stream(data))
+
+
 def test_p09_second_pickle_after_stop() -> None:
     with pytest.raises(PickleError, match="bytes after"):
         parse_whole(stream(b"N") + stream(b"N"))
