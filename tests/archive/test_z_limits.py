@@ -62,6 +62,17 @@ def test_tables_of_a_safetensors_header(tmp_path: Path, monkeypatch: pytest.Monk
         read_safetensors(source)
 
 
+def test_entries_of_safetensors_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(safetensors, "MAX_TENSORS", 3)
+    with Source(write(tmp_path, header(dict.fromkeys("abcd", "")))) as source:
+        assert len(read_safetensors(source).metadata) == 4
+    with (
+        Source(write(tmp_path, header(dict.fromkeys("abcde", "")))) as source,
+        pytest.raises(LimitError, match="more than 3 tensors"),
+    ):
+        read_safetensors(source)
+
+
 def test_a_safetensors_header_that_is_no_object(tmp_path: Path) -> None:
     with (
         Source(write(tmp_path, (2).to_bytes(8, "little") + b"[]")) as source,

@@ -12,6 +12,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[2] / "campaigns"))
 
 from mutants import mutants
+from mutation import equivalent, every_mutant
 
 CAMPAIGNS = Path(__file__).parents[2] / "campaigns"
 MODULE = '''"""Text."""
@@ -102,6 +103,10 @@ def test_what_is_changed(tmp_path: Path) -> None:
     }  # fmt: skip
     for one in found:
         compile(one.source, "small.py", "exec")
+
+
+def test_each_equivalent_one_is_still_there() -> None:
+    assert equivalent() <= {mutant.name for mutant in every_mutant()}
 
 
 def run(folder: Path, only: str) -> tuple[int, dict[str, int], list[str]]:
