@@ -73,6 +73,7 @@ CASES: dict[str, Callable[[], bytes]] = {
     "s5_bool": lambda: one(shape=[True, 2]),
     "s5_negative": lambda: one(shape=[-2]),
     "s5_two_negatives": lambda: one(shape=[-1, -2]),
+    "s5_2_to_60": lambda: one(shape=[1 << 60, 0], data_offsets=[0, 0]),
     "s5_2_to_64": lambda: one(shape=[1 << 64, 0], data_offsets=[0, 0]),
     "s5_thousands_of_digits": lambda: build(TEXT.replace("[2]", f"[{'9' * 5000}]")),
     "s5_nan": lambda: build(TEXT.replace("[2]", "[NaN]")),
@@ -204,3 +205,20 @@ def test_s8_bytes_are_never_interpreted(tmp_path: Path) -> None:
     with Source(write(tmp_path, build(header))) as source:
         found = read_safetensors(source)
         assert rendered(compose_safetensors(found.entries, {}), build(header)).endswith(DATA)
+
+
+@pytest.mark.parametrize("case", ["s1_length_0", "s1_length_beyond_the_file"])
+def test_s1_says_what_is_wrong(case: str, tmp_path: Path) -> None:
+    with (
+        Source(write(tmp_path, CASES[case]())) as source,
+        pytest.raises(CheckpointError, match="does not fit into the file"),
+    ):
+        read_safetensors(source)
+
+
+def test_s5_the_longest_dimension(tmp_path: Path) -> None:
+    shape = [(1 << 60) - 1, 0]
+    made = build({"e": entry(0, 0, shape), "a": entry(), "b": GOOD["b"]})
+    with Source(write(tmp_path, made)) as source:
+        (empty, _), *_ = read_safetensors(source).entries
+    assert empty.shape == tuple(shape)
