@@ -24,7 +24,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 ROOMS: Final = ("archive/*.py", "pickles/*.py", "batch/place.py", "zoo/publication.py")
 TESTS: Final = (
     "tests/archive", "tests/pickles", "tests/checkpoint", "tests/threats", "tests/zoo_publication",
-    "tests/batch/test_batch_publish.py",
+    "tests/batch/test_batch_place.py", "tests/batch/test_batch_publish.py",
 )  # fmt: skip
 EQUIVALENT: Final = Path(__file__).with_name("mutation_equivalent.txt")
 WANTED: Final = 95
