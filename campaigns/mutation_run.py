@@ -29,7 +29,7 @@ SURVIVED: Final = "survived"
 FOUND: Final = (KILLED, BROKEN, STUCK)
 # Tests that reach a fault are run up to this many seconds of their usual time.
 _BUDGET: Final = 240.0
-_COPIED: Final = ("mm_ckpt_migrate", "rules", "tests", "pyproject.toml")
+_COPIED: Final = ("mm_ckpt_migrate", "rules", "tests", "pyproject.toml", "SECURITY.md")
 _OPTIONS: Final = ("-o", "addopts=", "-q", "-p", "no:cacheprovider", "-p", "no:xdist")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,16 @@ def test_a_pickle_of_the_legacy_format(tmp_path: Path, monkeypatch: pytest.Monke
         with pytest.raises(PickleLimitError, match="larger than 2 MiB"):
             read_legacy(source)
         assert source.largest == limit + 1
+
+
+def test_the_limits_are_those_that_are_promised() -> None:
+    told = [
+        int(line.split("|")[2].replace(",", ""))
+        for line in (Path(__file__).parents[2] / "SECURITY.md").read_text().splitlines()
+        if re.search(r"[0-9] \|$", line)
+    ]
+    assert told == [
+        parse.MAX_PICKLE_BYTES, parse.MAX_STRING_BYTES, parse.MAX_NAME_BYTES, parse.MAX_OPCODES,
+        parse.MAX_DEPTH, zipread.MAX_DIRECTORY_BYTES, safetensors.MAX_HEADER_BYTES,
+        safetensors.MAX_METADATA, safetensors.MAX_TENSORS,
+    ]  # fmt: skip

@@ -67,6 +67,7 @@ def checkout(folder: Path) -> Path:
         "tests/test_small.py": TEST,
         "pyproject.toml": "",
         "rules/one.yaml": "",
+        "SECURITY.md": "",
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)

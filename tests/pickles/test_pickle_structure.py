@@ -153,18 +153,20 @@ def test_p28_plain_value_of_billions_of_paths() -> None:
         to_plain(root)
 
 
+# A stream, and what it takes of that.
 LIMITS = {
-    "MAX_OPCODES": b"]" + b"(" + b"N" * 2000 + b"e",
-    "MAX_STRING_BYTES": text("x" * 2000),
-    "MAX_PICKLE_BYTES": text("x" * 2000),
+    "MAX_OPCODES": (stream(b"]" + b"(" + b"N" * 2000 + b"e"), 2003),
+    "MAX_STRING_BYTES": (stream(text("x" * 2000)), 2000),
+    "MAX_PICKLE_BYTES": (stream(text("x" * 2000)), len(stream(text("x" * 2000)))),
 }
 
 
 @pytest.mark.parametrize("limit", LIMITS)
 def test_budgets(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = stream(LIMITS[limit])
+    whole, taken = LIMITS[limit]
+    monkeypatch.setattr(module, limit, taken)
     parse_whole(whole)
-    monkeypatch.setattr(module, limit, 1000)
+    monkeypatch.setattr(module, limit, taken - 1)
     with pytest.raises(PickleLimitError):
         parse_whole(whole)
 
