@@ -44,6 +44,7 @@ CASES: dict[str, Callable[[], bytes]] = {
     "s1_length_0": lambda: build("{", size=0),
     "s1_length_1e8_and_1": lambda: build(TEXT, size=100_000_001),
     "s1_length_2_to_63": lambda: build(TEXT, size=1 << 63),
+    "s1_length_beyond_the_file_by_1": lambda: build(TEXT, b"", size=len(TEXT) + 1),
     "s1_length_beyond_the_file": lambda: build(TEXT, size=len(TEXT) + 13),
     "s2_not_utf_8": lambda: build(TEXT.replace("a", "\xff", 1).encode("latin-1")),
     "s2_byte_order_mark": lambda: build("\ufeff" + TEXT),
@@ -207,7 +208,9 @@ def test_s8_bytes_are_never_interpreted(tmp_path: Path) -> None:
         assert rendered(compose_safetensors(found.entries, {}), build(header)).endswith(DATA)
 
 
-@pytest.mark.parametrize("case", ["s1_length_0", "s1_length_beyond_the_file"])
+@pytest.mark.parametrize(
+    "case", ["s1_length_0", "s1_length_beyond_the_file", "s1_length_beyond_the_file_by_1"]
+)
 def test_s1_says_what_is_wrong(case: str, tmp_path: Path) -> None:
     with (
         Source(write(tmp_path, CASES[case]())) as source,

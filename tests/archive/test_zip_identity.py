@@ -14,6 +14,7 @@ from support.files import golden_files, golden_id, in_memory, write
 from support.layout import rendered, zip_laid_out_again
 from support.zips import Member, build_zip, torch_zip
 
+from mm_ckpt_migrate.archive import torchzip
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.archive.torchzip import TorchZip, compose_zip, read_zip
 
@@ -97,6 +98,20 @@ def test_a_new_pickle_keeps_every_storage_aligned() -> None:
             image = compose_zip(found, pickle, found.extents)
             assert all(offset % 64 == 0 for offset, extent in image.extents() if extent.size)
             assert zipfile.ZipFile(io.BytesIO(rendered(image, data))).testzip() is None
+
+
+@pytest.mark.parametrize(("longer", "moved"), [(0, 0), (64, 64), (128, 65536), (64 * 600, 65536)])
+def test_large_storages_fall_onto_whole_pages(
+    longer: int, moved: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless that takes more padding than a member may have: 65,472 bytes for 64 more."""
+    monkeypatch.setattr(torchzip, "_WORTH_ALIGNING", 1)
+    data = torch_zip()
+    with in_memory(data) as fd, Source(Path("old.pth"), fd) as source:
+        found = read_zip(source)
+        image = compose_zip(found, found.pickle + b" " * longer, found.extents)
+        ((offset, extent),) = image.extents()
+        assert offset - extent.offset == moved
 
 
 def test_torch_reads_a_composed_file_in_every_mode(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections import OrderedDict
 import pytest
 from support.streams import Storage, mapping, plain, stream, tensor, text
 
+from mm_ckpt_migrate.pickles import build
 from mm_ckpt_migrate.pickles.build import (
     attributes,
     check_keys_once,
@@ -116,6 +117,15 @@ def test_what_is_shared_is_counted_each_time() -> None:
     assert len(str(to_plain(parsed([shared] * 49)))) > 49_000
     with pytest.raises(PickleLimitError, match="100000 parts"):
         to_plain(parsed([shared] * 50))
+
+
+def test_the_most_parts_of_a_plain_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list and its three numbers, and the numbers once more when they come up."""
+    monkeypatch.setattr(build, "_MAX_PLAIN_NODES", 7)
+    assert to_plain(parsed([1, 2, 3])) == [1, 2, 3]
+    monkeypatch.setattr(build, "_MAX_PLAIN_NODES", 6)
+    with pytest.raises(PickleLimitError, match="6 parts"):
+        to_plain(parsed([1, 2, 3]))
 
 
 def test_a_tree_that_is_too_deep_to_write() -> None:
