@@ -62,6 +62,7 @@ CASES: dict[str, Callable[[], bytes]] = {
     "l2_key_missing": lambda: build_legacy(keys=pickle.dumps([], 2)),
     "l2_key_unknown": lambda: build_legacy(storages=TWO),
     "l2_key_is_a_number": lambda: build_legacy(keys=pickle.dumps([int(KEY)], 2)),
+    "l2_a_number_among_the_keys": lambda: build_legacy(keys=pickle.dumps([KEY, 1], 2)),
     "l2_keys_in_a_tuple": lambda: build_legacy(keys=pickle.dumps((KEY,), 2)),
     "l2_keys_are_text": lambda: build_legacy(keys=pickle.dumps(KEY, 2)),
     "l3_half_a_billion_elements": lambda: build_legacy(
