@@ -58,6 +58,7 @@ CASES: dict[str, Callable[[], bytes]] = {
     "l2_length_prefix_too_small": lambda: build_legacy(storages={KEY: (1, TWO_FLOATS)}),
     "l2_length_prefix_in_bytes": lambda: build_legacy(storages={KEY: (8, TWO_FLOATS)}),
     "l2_length_prefix_negative": lambda: build_legacy(storages={KEY: (-2, TWO_FLOATS)}),
+    "l2_length_prefix_2_to_56": lambda: build_legacy(storages={KEY: (2 + (1 << 56), TWO_FLOATS)}),
     "l2_key_twice": lambda: build_legacy(keys=pickle.dumps([KEY, KEY], 2)),
     "l2_key_missing": lambda: build_legacy(keys=pickle.dumps([], 2)),
     "l2_key_unknown": lambda: build_legacy(storages=TWO),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections import OrderedDict
+from datetime import timedelta
 
 import pytest
 from support.streams import Storage, mapping, plain, stream, tensor, text
@@ -163,8 +164,16 @@ def test_a_tuple_as_a_key_is_looked_into() -> None:
     pair = b"K\x01" + text("a") + b"\x86"
     root = parse_whole(stream(b"}(" + (pair + b"N") * 2 + b"u"))
     assert isinstance(root, Mutable)
-    with pytest.raises(PickleError, match="twice"):
+    with pytest.raises(PickleError, match=r"'\(\.\.\.\)' stands in one dict twice"):
         check_keys_once(root)
+
+
+def test_keys_that_calls_make() -> None:
+    """Among each other they are as different as they were when they were written."""
+    made = {timedelta(1): 1, timedelta(2): 2}
+    check_keys_once(parsed(made))
+    with pytest.raises(PickleError, match="may be equal to them"):
+        check_keys_once(parsed({**made, "a": 3}))
 
 
 def test_one_tuple_under_two_keys_is_looked_into_once() -> None:

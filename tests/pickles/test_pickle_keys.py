@@ -6,7 +6,7 @@ import pytest
 from support.streams import ORDERED_DICT, items, plain, stream, text
 
 from mm_ckpt_migrate.keys import fold, key_fault, safe_text
-from mm_ckpt_migrate.pickles.build import check_keys_once, named_pairs
+from mm_ckpt_migrate.pickles.build import named_pairs
 from mm_ckpt_migrate.pickles.emit import emit
 from mm_ckpt_migrate.pickles.errors import PickleError
 from mm_ckpt_migrate.pickles.parse import parse_whole
@@ -27,13 +27,6 @@ def test_p10_key_twice_over_two_opcodes() -> None:
     body = b"}" + text("a") + b"Ns" + text("a") + b"Ns"
     with pytest.raises(PickleError, match="twice"):
         named_pairs(parse_whole(stream(body)))
-
-
-@pytest.mark.parametrize(("key", "shown"), [(text("a") + b"\x85", r"\(\.\.\.\)"), (plain(7), "7")])
-def test_p10_another_key_twice(key: bytes, shown: str) -> None:
-    body = b"}" + key + b"Ns" + key + b"Ns"
-    with pytest.raises(PickleError, match=f"key '{shown}' stands in one dict twice"):
-        check_keys_once(parse_whole(stream(body)))
 
 
 ALIKE = {
