@@ -176,7 +176,7 @@ DTYPES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("metadata", [{"format": "pt"}, {"z": "1", "a": "ü", "m": ""}])
+@pytest.mark.parametrize("metadata", [{"format": "pt"}, {"m": "ü"}, {"z": "1", "a": "ü", "m": ""}])
 def test_same_bytes_as_the_library(metadata: dict[str, str], tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     library = pytest.importorskip("safetensors.torch")

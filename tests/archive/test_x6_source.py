@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.files import write
 
-from mm_ckpt_migrate.archive.source import CHUNK, Source
+from mm_ckpt_migrate.archive.source import CHUNK, Source, read_blocks
 from mm_ckpt_migrate.errors import CheckpointError
 
 
@@ -19,6 +19,20 @@ def test_digest_is_sha_256(tmp_path: Path) -> None:
     with Source(write(tmp_path, data)) as source:
         assert source.digest() == hashlib.sha256(data).hexdigest()
         assert source.digest() == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("size", [1, CHUNK, 3 * CHUNK + 5])
+def test_blocks_take_little_memory(size: int, tmp_path: Path) -> None:
+    data = os.urandom(size)
+    buffers = set()
+    with Source(write(tmp_path, data)) as source:
+        for block in read_blocks(source.fd, 0, size, source.path):
+            assert data.startswith(block)
+            data = data[len(block) :]
+            buffers.add((id(block.obj), len(block.obj)))
+    assert not data
+    ((_, taken),) = buffers
+    assert taken == min(size, CHUNK)
 
 
 def test_x6_written_to_since_it_was_opened(tmp_path: Path) -> None:
