@@ -68,6 +68,7 @@ CASES: dict[str, tuple[Callable[[], bytes], str]] = {
     "z19_words": (lambda: small(DOTstorage_alignment=b"abc"), "alignment"),
     "z19_no_power_of_two": (lambda: small(DOTstorage_alignment=b"48"), "alignment"),
     "z19_too_large": (lambda: small(DOTstorage_alignment=b"99999"), "alignment"),
+    "z17_the_pickle_alone": (lambda: build_zip(members_of()[:1]), "version"),
     "z19_twice_the_largest": (lambda: small(DOTstorage_alignment=b"131072"), "alignment"),
     "z19_leading_zero": (lambda: small(DOTstorage_alignment=b"064"), "alignment"),
     "z20_other_format_version": (lambda: small(DOTformat_version=b"2"), "format_version"),
