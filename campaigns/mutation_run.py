@@ -48,10 +48,9 @@ class Baseline:
     def tests_for(self, mutant: Mutant) -> list[str]:
         """The tests to run: those with the module's name in theirs, then the quickest."""
         lines = self.reached.get(str(mutant.module), {})
-        users = [test for tests in lines.values() for test in tests]
-        # What is run by an import concerns all who use the module; of constants nobody knows whom.
-        reached = lines.get(mutant.line) if mutant.place else None
-        tests = reached or users or list(self.seconds)
+        users = lines.get(mutant.line) or [test for tests in lines.values() for test in tests]
+        # What an import runs concerns whoever looks at it, which no lines tell.
+        tests = users if mutant.place and users else self.seconds
 
         def order(test: str) -> tuple[bool, float]:
             return mutant.module.stem not in test.partition("::")[0], self.seconds[test]
