@@ -82,6 +82,11 @@ def _parse_header(source: Source, raw: bytes) -> dict[str, Any]:
             text.encode()  # half of a surrogate pair raises a ValueError
         return table
 
+    def natural(literal: str) -> int:
+        if literal.startswith("-"):  # also zero, which the safetensors library refuses
+            raise ValueError(f"{literal} is below zero")
+        return int(literal)
+
     def refuse(literal: str) -> None:
         raise ValueError(f"{literal} is not a number")
 
@@ -89,8 +94,9 @@ def _parse_header(source: Source, raw: bytes) -> dict[str, Any]:
         raise _refuse(source, "its header is not a JSON object")
     try:
         header = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse, parse_float=refuse
-        )
+            raw.decode("utf-8"), object_pairs_hook=unique,
+            parse_int=natural, parse_constant=refuse, parse_float=refuse,
+        )  # fmt: skip
     except (ValueError, RecursionError) as error:
         raise _refuse(source, f"its header is not valid: {error}") from None
     assert isinstance(header, dict)

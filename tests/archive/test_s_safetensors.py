@@ -73,6 +73,9 @@ CASES: dict[str, Callable[[], bytes]] = {
     "s5_exponent": lambda: build(TEXT.replace("[2]", "[2e0]")),
     "s5_bool": lambda: one(shape=[True, 2]),
     "s5_negative": lambda: one(shape=[-2]),
+    "s5_negative_zero": lambda: build(
+        TEXT[:-1] + ',"e":{"dtype":"F32","shape":[-0],"data_offsets":[12,12]}}'
+    ),
     "s5_two_negatives": lambda: one(shape=[-1, -2]),
     "s5_2_to_60": lambda: one(shape=[1 << 60, 0], data_offsets=[0, 0]),
     "s5_2_to_64": lambda: one(shape=[1 << 64, 0], data_offsets=[0, 0]),
