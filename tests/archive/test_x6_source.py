@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.files import write
 
+from mm_ckpt_migrate.archive import source as source_module
 from mm_ckpt_migrate.archive.source import CHUNK, Source, read_blocks
 from mm_ckpt_migrate.errors import CheckpointError
 
@@ -33,6 +34,17 @@ def test_blocks_take_little_memory(size: int, tmp_path: Path) -> None:
     assert not data
     ((_, taken),) = buffers
     assert taken == min(size, CHUNK)
+
+
+def test_nobody_goes_on_to_compute_a_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_module, "_WORTH_A_PROCESS", 0)
+    with Source(write(tmp_path, bytes(1 << 20))) as source:
+        source.start_digest()
+        hashing = source._hashing
+        assert hashing is not None
+    assert hashing._process.returncode is not None
 
 
 def test_x6_written_to_since_it_was_opened(tmp_path: Path) -> None:

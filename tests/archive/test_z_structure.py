@@ -167,6 +167,9 @@ CASES: dict[str, Callable[[], bytes]] = {
     "z16_not_ascii": lambda: added("archive/\N{LATIN SMALL LETTER U WITH DIAERESIS}"),
     "z16_newline": lambda: added("archive/a\nb"),
     "z16_escape_code": lambda: added("archive/\x1b[2J"),
+    # Of the folder, whose name may be any that a user gave.
+    "z16_control_code": lambda: build_zip(members_of(top="a\x1f")),
+    "z16_delete": lambda: build_zip(members_of(top="a\x7f")),
     "z16_empty_name": lambda: added(""),
     "z17_second_top_folder": lambda: renamed(LAST, "other/version"),
     "z17_first_in_another_folder": lambda: renamed(PICKLE, "other/data.pkl"),
