@@ -17,6 +17,7 @@ from mm_ckpt_migrate.pickles.build import (
     from_plain,
     named_pairs,
     pairs,
+    set_pairs,
     set_values,
     text_of,
     text_value,
@@ -185,3 +186,10 @@ def test_one_tuple_under_two_keys_is_looked_into_once() -> None:
 def test_a_stream_that_starts_in_another_way(start: bytes) -> None:
     with pytest.raises(PickleError, match="protocol"):
         parse_whole(start + b"N.")
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 1000, 1001, 2500])
+def test_new_entries_are_batched_as_cpython_does(size: int) -> None:
+    root = parsed({"old": 1})
+    set_pairs(root, [(text_of(str(n)), from_plain(n)) for n in range(size)])
+    assert emit(root) == pickle.dumps({str(n): n for n in range(size)}, protocol=2)
