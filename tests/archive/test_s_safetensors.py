@@ -95,6 +95,8 @@ CASES: dict[str, Callable[[], bytes]] = {
     "s9_metadata_is_nested": lambda: build({"__metadata__": {"a": {"b": "c"}}, **GOOD}),
     "s9_metadata_is_a_list": lambda: build({"__metadata__": ["a"], **GOOD}),
     "entry_is_text": lambda: build({"a": "F32", "b": GOOD["b"]}),
+    "entry_is_a_number": lambda: build({"a": 5, "b": GOOD["b"]}),
+    "entry_is_null": lambda: build({"a": None, "b": GOOD["b"]}),
     "entry_lacks_a_field": lambda: build({"a": {"dtype": "F32", "shape": [2]}, "b": GOOD["b"]}),
     "entry_has_a_field_too_many": lambda: one(more=1),
     "p12_empty_name": lambda: build({"": entry(), "b": GOOD["b"]}),

@@ -68,6 +68,10 @@ CASES: dict[str, tuple[Callable[[], bytes], str]] = {
     "z19_words": (lambda: small(DOTstorage_alignment=b"abc"), "alignment"),
     "z19_no_power_of_two": (lambda: small(DOTstorage_alignment=b"48"), "alignment"),
     "z19_too_large": (lambda: small(DOTstorage_alignment=b"99999"), "alignment"),
+    "z17_unknown_second_member": (
+        lambda: build_zip([members_of()[0], Member("archive/x", b"x"), *members_of()[1:]]),
+        "the zip member 'x' is unknown",
+    ),
     "z17_the_pickle_alone": (lambda: build_zip(members_of()[:1]), "version"),
     "z19_twice_the_largest": (lambda: small(DOTstorage_alignment=b"131072"), "alignment"),
     "z19_leading_zero": (lambda: small(DOTstorage_alignment=b"064"), "alignment"),
