@@ -122,6 +122,9 @@ CASES: dict[str, Callable[[], bytes]] = {
     "z02_central_zip64_for_nothing": lambda: changed(
         STORAGE, central={"raw_extra": struct.pack("<2HQ", 1, 8, 8)}
     ),
+    "z02_central_zip64_that_is_short": lambda: changed(
+        STORAGE, central={"size": 0xFFFFFFFF, "packed": 0xFFFFFFFF, "raw_extra": b"\1\0\4\0abcd"}
+    ),
     "z03_bytes_before": lambda: b"\0" * 64 + WHOLE,
     "z03_program_before": lambda: b"#!/bin/sh\n" + WHOLE,
     "z04_bytes_after": lambda: WHOLE + b"\0",
