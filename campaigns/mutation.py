@@ -1,8 +1,9 @@
 """Put small faults into the rooms that handle bytes, one at a time: does a test fail?
 
-    python campaigns/mutation.py [--cases N] [--seed S] [--jobs J] [--save FILE.json]
+    python campaigns/mutation.py [--cases N] [--seed S] [--jobs J] [--again FILE] [--save FILE.json]
 
-Without `--cases` every fault is tried, which takes hours. For each, the tests that reach its line
+Without `--cases` every fault is tried, which takes hours; with `--again` those that survived in
+an earlier run, whose output that file holds. For each, the tests that reach its line
 are run, the quickest first, in a copy of the checkout. `mutation_equivalent.txt` lists the faults
 that change nothing which could be seen, each with a reason.
 """
@@ -73,9 +74,13 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--save", type=Path)
     parser.add_argument("--only", default="", help="only faults whose name has this in it")
+    parser.add_argument("--again", type=Path)
     args = parser.parse_args()
     known = equivalent()
     faults = [one for one in every_mutant() if args.only in one.name and one.name not in known]
+    if args.again is not None:
+        told = args.again.read_text(encoding="utf-8").splitlines()
+        faults = [one for one in faults if any(line.endswith(f" of {one.name}") for line in told)]
     if args.cases is not None and args.cases < len(faults):
         faults = random.Random(args.seed).sample(faults, args.cases)
     return run(faults, args.jobs).finish(args.save)

@@ -110,9 +110,9 @@ def test_each_equivalent_one_is_still_there() -> None:
     assert equivalent() <= {mutant.name for mutant in every_mutant()}
 
 
-def run(folder: Path, only: str) -> tuple[int, dict[str, int], list[str]]:
+def run(folder: Path, *options: str) -> tuple[int, dict[str, int], list[str]]:
     facts = folder / "facts.json"
-    command = [sys.executable, "-c", PROGRAM, str(checkout(folder)), "--only", only]
+    command = [sys.executable, "-c", PROGRAM, str(checkout(folder)), *options]
     done = subprocess.run(
         [*command, "--jobs", "2", "--save", str(facts)],
         cwd=CAMPAIGNS, capture_output=True, text=True, timeout=280, check=False,
@@ -124,7 +124,7 @@ def run(folder: Path, only: str) -> tuple[int, dict[str, int], list[str]]:
 
 @pytest.mark.thorough
 def test_faults_that_tests_find(tmp_path: Path) -> None:
-    status, counts, wrong = run(tmp_path, "is_small")
+    status, counts, wrong = run(tmp_path, "--only", "is_small")
     assert (status, wrong) == (0, [])
     assert counts["killed: a test failed"] == 4
     assert counts["score in hundredths of a percent"] == 10_000
@@ -132,9 +132,20 @@ def test_faults_that_tests_find(tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 def test_faults_that_no_test_finds_are_accused(tmp_path: Path) -> None:
-    status, counts, wrong = run(tmp_path, "unused")
+    status, counts, wrong = run(tmp_path, "--only", "unused")
     assert status == 1
     assert counts["survived"] == 2
     assert counts["score in hundredths of a percent"] == 0
     assert len(wrong) == 2
     assert all("small.py: unused: " in line for line in wrong)
+
+
+@pytest.mark.thorough
+def test_those_that_survived_are_tried_again(tmp_path: Path) -> None:
+    output = tmp_path / "output.txt"
+    name = "mm_ckpt_migrate/archive/small.py: is_small: 10 -> 9"
+    output.write_text(f"survived: line 5 of {name}\nthe rest\n")
+    status, counts, wrong = run(tmp_path, "--again", str(output))
+    assert (status, wrong) == (0, [])
+    assert counts["killed: a test failed"] == 1
+    assert counts["score in hundredths of a percent"] == 10_000
