@@ -2,10 +2,9 @@
 
     python campaigns/mutation.py [--cases N] [--seed S] [--jobs J] [--again FILE] [--save FILE.json]
 
-Without `--cases` every fault is tried, which takes hours; with `--again` those that survived in
-an earlier run, whose output that file holds. For each, the tests that reach its line
-are run, the quickest first, in a copy of the checkout. `mutation_equivalent.txt` lists the faults
-that change nothing which could be seen, each with a reason.
+Without `--cases` every fault is tried, which takes hours. For each, the tests that reach its line
+are run in a copy of the checkout: first those with the module's name in theirs, then the quickest.
+`mutation_equivalent.txt` lists the faults that change nothing which could be seen, with a reason.
 """
 
 from __future__ import annotations
@@ -74,7 +73,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--save", type=Path)
     parser.add_argument("--only", default="", help="only faults whose name has this in it")
-    parser.add_argument("--again", type=Path)
+    again = "output of an earlier run: only the faults that survived it"
+    parser.add_argument("--again", type=Path, metavar="FILE", help=again)
     args = parser.parse_args()
     known = equivalent()
     faults = [one for one in every_mutant() if args.only in one.name and one.name not in known]
