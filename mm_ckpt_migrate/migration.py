@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mm_ckpt_migrate.archive.progress import Progress
-from mm_ckpt_migrate.archive.publish import Draft, check_destination
+from mm_ckpt_migrate.archive.publish import check_destination, publish_bytes
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
@@ -180,9 +180,7 @@ def _save_plan(
         )  # fmt: skip
     text = json.dumps(decision.plan.to_json(), indent=1) + "\n"
     check_destination(options.plan_file, source.status, force=True)
-    with Draft(options.plan_file, 0o644) as draft:
-        draft.write(0, text.encode())
-        draft.publish(force=True)
+    publish_bytes(options.plan_file, text.encode(), force=True)
 
 
 def _same_file(first: Path, second: Path) -> bool:

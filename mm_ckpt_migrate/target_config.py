@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mm_ckpt_migrate.archive.publish import Draft
+from mm_ckpt_migrate.archive.publish import publish_bytes
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.configs.edits import Put, dotted, edited_config
 from mm_ckpt_migrate.configs.find import config_scope, find_config
@@ -97,9 +97,7 @@ def write_target_config(
         return migrate_config_file(old, new, families, keys=keys, force=force).form != "unchanged"
     origin, text = _embedded(checkpoint)
     result = migrate_text(text, origin, families, checkpoint.schema.names)
-    with Draft(new, 0o644) as draft:
-        draft.write(0, result.text.encode())
-        draft.publish(force=force)
+    publish_bytes(new, result.text.encode(), force=force)
     return True
 
 

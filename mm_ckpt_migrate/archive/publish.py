@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from mm_ckpt_migrate.archive.folders import sync_folder
 from mm_ckpt_migrate.archive.leftovers import draft_name, hold, open_draft, sweep
 from mm_ckpt_migrate.errors import DestinationError
 
@@ -178,18 +179,16 @@ class Draft:
             os.link(f"/proc/self/fd/{self.fd}", name, src_dir_fd=self.fd, follow_symlinks=True)
 
 
+def publish_bytes(path: Path, data: bytes, mode: int = 0o644, *, force: bool) -> None:
+    """Write a small file, whole or not at all; raises DestinationError."""
+    with Draft(path, mode) as draft:
+        draft.write(0, data)
+        draft.publish(force=force)
+
+
 def as_destination_error(path: Path, error: OSError) -> DestinationError:
     if error.errno in _FULL:
         return _full(path, os.strerror(error.errno or 0).lower())
     return DestinationError(
         path, f"cannot be written: {error.strerror}", hint="Choose another place."
     )
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in it on the disk; raises OSError."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

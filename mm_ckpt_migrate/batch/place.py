@@ -7,7 +7,8 @@ import os
 import stat
 from pathlib import Path
 
-from mm_ckpt_migrate.archive.publish import as_destination_error, sync_folder
+from mm_ckpt_migrate.archive.folders import sync_folder
+from mm_ckpt_migrate.archive.publish import as_destination_error
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.errors import DestinationError, MigrateError
 
@@ -15,7 +16,9 @@ _TAKEN = "another file, which no batch made, has this name already"
 
 
 def prepare(final: Path, results: Path) -> None:
-    """Make the folder of a result, and have what is wrong with it said before anything is read.
+    """Make the folder of a result, on the disk when this returns.
+
+    What is wrong with it is said before anything is read.
 
     Raises:
         DestinationError: it cannot be made or written, or a link in it leads out of the results.
@@ -27,6 +30,9 @@ def prepare(final: Path, results: Path) -> None:
             raise DestinationError(final.parent, "a link leads out of the folder of the results")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        for above in final.parent.parents:
+            if above.is_relative_to(results):  # whoever made the folder may not be done with it
+                sync_folder(above)
     except OSError as error:
         raise as_destination_error(final.parent, error) from error
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final
 
+from mm_ckpt_migrate.archive.publish import publish_bytes
 from mm_ckpt_migrate.batch.model import Item, Outcome, Status
 from mm_ckpt_migrate.batch.options import Batch
-from mm_ckpt_migrate.batch.report import Result, write_whole
+from mm_ckpt_migrate.batch.report import Result
 from mm_ckpt_migrate.batch.shard import folded
 from mm_ckpt_migrate.errors import ExitCode
 
@@ -63,7 +64,7 @@ def publish(batch: Batch, result: Result) -> None:
         if o.done and i.publish
     ]
     table = batch.results / f"{TABLE}{batch.suffix}.csv"
-    write_whole(table, renaming_table(renamings), batch.scratch)
+    publish_bytes(table, renaming_table(renamings).encode(), force=True)
     # A shard does not know the names that the others give.
     if batch.zoo is not None and batch.zoo.is_dir() and batch.shard is None:
         patch_zoo(batch.zoo, renamings, batch.results / ZOO, force=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mm_ckpt_migrate.archive.publish import Draft, as_destination_error
+from mm_ckpt_migrate.archive.publish import publish_bytes
 from mm_ckpt_migrate.batch.model import Item, Outcome, Status
 
 
@@ -48,18 +47,7 @@ def _outcome_to_json(outcome: Outcome) -> dict[str, Any]:
     return {name: value for name, value in data.items() if name not in ("read", "written")}
 
 
-def write_whole(path: Path, text: str, scratch: Path) -> None:
-    """Replace a file at once, or leave it as it is; raises DestinationError."""
-    made = scratch / path.name
-    with Draft(made, 0o644) as draft:
-        draft.write(0, text.encode())
-        draft.publish(force=True)
-    try:
-        os.replace(made, path)
-    except OSError as error:
-        raise as_destination_error(path, error) from error
-
-
-def write_report(path: Path, result: Result, scratch: Path) -> None:
+def write_report(path: Path, result: Result) -> None:
     """Raises DestinationError."""
-    write_whole(path, json.dumps(result.to_json(), indent=1) + "\n", scratch)
+    text = json.dumps(result.to_json(), indent=1) + "\n"
+    publish_bytes(path, text.encode(), force=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from mm_ckpt_migrate.archive.folders import make_folder
 from mm_ckpt_migrate.archive.leftovers import sweep
 from mm_ckpt_migrate.archive.publish import as_destination_error
 from mm_ckpt_migrate.batch.before import Before
@@ -99,7 +100,7 @@ def run_batch(
         result = without_twins(Result(made, _absent(batch, found)))
         if batch.proving is not None:
             result = _proven(result, batch.proving, before, workers, watcher)
-        write_report(batch.report, result, batch.scratch)
+        write_report(batch.report, result)
         if page is not None:
             page(batch.report.with_suffix(".html"), result.to_json())
         publish(batch, result)
@@ -164,7 +165,7 @@ def _plan_on(
 def _prepared(batch: Batch) -> Iterator[Sequence[int]]:
     """The folders, alone, and without what a batch that was killed left unfinished."""
     try:
-        batch.state.mkdir(parents=True, exist_ok=True)
+        make_folder(batch.state)
     except OSError as error:
         raise as_destination_error(batch.results, error) from error
     with locked(batch.state, batch.suffix) as held:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from mm_ckpt_migrate.archive.publish import Draft, check_destination
+from mm_ckpt_migrate.archive.publish import check_destination, publish_bytes
 from mm_ckpt_migrate.configs.migrate import migrate_config
 from mm_ckpt_migrate.configs.migrate_text import MigratedText, written
 from mm_ckpt_migrate.configs.read import read_config, read_config_as
@@ -44,7 +44,7 @@ def migrate_config_file(
     place = old.with_suffix(SUFFIX) if new is None else new
     result = _migrated(old, place, families, keys)
     if new is not None and result.form != "unchanged":
-        _write(new, result.text, old.stat().st_mode & 0o777, force=force)
+        publish_bytes(new, result.text.encode(), old.stat().st_mode & 0o777, force=force)
     return result
 
 
@@ -82,9 +82,3 @@ def _text(path: Path) -> str:
         return read_source(Path(os.path.expanduser(path)), Budget())
     except SourceError as error:
         raise ConfigError(path, str(error)) from error
-
-
-def _write(path: Path, text: str, mode: int, *, force: bool) -> None:
-    with Draft(path, mode) as draft:
-        draft.write(0, text.encode())
-        draft.publish(force=force)

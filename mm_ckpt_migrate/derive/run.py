@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from mm_ckpt_migrate.archive.publish import Draft, check_destination
+from mm_ckpt_migrate.archive.publish import check_destination, publish_bytes
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
@@ -55,9 +55,7 @@ def derive_rules(old: Path, cfg: str, options: DeriveOptions) -> Derivation:
             found = settle(found, layouts, config, old_model, target, model, options.allow_imports)
     notices = (*_covered(checkpoint, library), *fault, *found.notices)
     if options.out is not None and found.text:
-        with Draft(options.out, 0o644) as draft:
-            draft.write(0, found.text.encode())
-            draft.publish(force=options.force)
+        publish_bytes(options.out, found.text.encode(), force=options.force)
     return replace(found, notices=notices)
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mm_ckpt_migrate.archive.publish import publish_bytes
 from mm_ckpt_migrate.batch.model import Status
 from mm_ckpt_migrate.batch.prove import REPORT_SUFFIX
-from mm_ckpt_migrate.errors import DestinationError
 from mm_ckpt_migrate.htmlreport import batch_views as views
 from mm_ckpt_migrate.htmlreport.ladder import PROVES
 from mm_ckpt_migrate.htmlreport.shell import render_page
-from mm_ckpt_migrate.htmlreport.write import check_software, replace_file
+from mm_ckpt_migrate.htmlreport.write import check_software
 
 
 def write_batch_page(path: Path, data: Mapping[str, Any]) -> None:
@@ -33,10 +33,8 @@ def write_batch_page(path: Path, data: Mapping[str, Any]) -> None:
     made = (entry["outcome"]["destination"] for entry in data["entries"])
     # `os.path`: a name may be too long with the suffix, and then there is no page.
     pages = [name for name in made if name and os.path.isfile(path.parent / views.page_path(name))]
-    try:
-        replace_file(path, render_batch(data, pages, path.with_suffix(".json").name))
-    except OSError as error:
-        raise DestinationError(path, error.strerror or str(error)) from None
+    text = render_batch(data, pages, path.with_suffix(".json").name)
+    publish_bytes(path, text.encode(), force=True)
 
 
 def render_batch(

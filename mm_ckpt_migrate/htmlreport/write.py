@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from mm_ckpt_migrate.errors import DestinationError, MissingSoftwareError
+from mm_ckpt_migrate.archive.folders import make_folder
+from mm_ckpt_migrate.archive.leftovers import sweep
+from mm_ckpt_migrate.archive.publish import as_destination_error, publish_bytes
+from mm_ckpt_migrate.errors import MissingSoftwareError
 from mm_ckpt_migrate.htmlreport.asjson import json_text
 from mm_ckpt_migrate.htmlreport.data import ReportData
 from mm_ckpt_migrate.htmlreport.page import render
@@ -46,14 +48,17 @@ def write_report(folder: Path, data: ReportData) -> tuple[Path, Path]:
     check_software()
     pictures, notices = _pictures(data)
     texts = {
-        "report.json": json_text(data, pictures, notices),
-        "report.html": render(data, pictures, notices),
+        folder / "report.json": json_text(data, pictures, notices),
+        folder / "report.html": render(data, pictures, notices),
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        json_path, html_path = (replace_file(folder / name, text) for name, text in texts.items())
+        make_folder(folder)
     except OSError as error:
-        raise DestinationError(folder, error.strerror or str(error)) from None
+        raise as_destination_error(folder, error) from None
+    sweep(folder)
+    for path, text in texts.items():
+        publish_bytes(path, text.encode(), force=True)
+    json_path, html_path = texts
     return json_path, html_path
 
 
@@ -66,14 +71,3 @@ def _pictures(data: ReportData) -> tuple[list[Picture], list[str]]:
         except (OSError, ValueError) as error:
             notices.append(f"the sample {sample.name} cannot be shown: {error}")
     return pictures, notices
-
-
-def replace_file(path: Path, text: str) -> Path:
-    """Write a text; a reader finds the old file or the new one, and never half of it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8", newline="\n")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path

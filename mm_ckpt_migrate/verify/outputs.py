@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mm_ckpt_migrate.archive.publish import Draft
+from mm_ckpt_migrate.archive.publish import publish_bytes
 from mm_ckpt_migrate.configs.find import config_scope
 from mm_ckpt_migrate.configs.values import Config, custom_imports
 from mm_ckpt_migrate.errors import ConfigError
@@ -149,6 +149,4 @@ def record_outputs(
     about = {"format": RECORD_FORMAT, "versions": dict(versions), "file": side.file.name}
     made = side.send(image, "record.npz", about=about, compress=True)
     side.receive(1)
-    with Draft(destination, 0o644) as draft:
-        draft.write(0, made.read_bytes())
-        draft.publish(force=force)
+    publish_bytes(destination, made.read_bytes(), force=force)

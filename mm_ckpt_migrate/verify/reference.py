@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
+from mm_ckpt_migrate.archive.publish import publish_bytes
 from mm_ckpt_migrate.errors import ExitCode, MigrateError
 from mm_ckpt_migrate.zoo.entries import FULL_SETS, ZooEntry, old_entry
 
@@ -118,10 +119,10 @@ def _versions(answer: Answer) -> dict[str, str]:
 
 
 def write_record(path: Path, answer: Answer) -> None:
-    """Keep a result, for a later run to be held against."""
+    """Keep a result, for a later run to be held against; raises DestinationError."""
     kept = {key: value for key, value in answer.items() if key not in ("ok", "samples")}
     text = json.dumps({"format": FORMAT, **kept}, indent=1, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    publish_bytes(path, f"{text}\n".encode(), force=True)
 
 
 def read_record(path: Path, new: Answer) -> dict[str, Any]:

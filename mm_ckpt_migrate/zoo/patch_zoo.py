@@ -7,7 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from mm_ckpt_migrate.archive.publish import Draft, as_destination_error, check_destination
+from mm_ckpt_migrate.archive.folders import make_folder
+from mm_ckpt_migrate.archive.publish import (
+    as_destination_error,
+    check_destination,
+    publish_bytes,
+)
 from mm_ckpt_migrate.errors import DestinationError
 from mm_ckpt_migrate.zoo.links import Base, NewLinks, Patched, Replacement
 from mm_ckpt_migrate.zoo.patch_links import patch_links
@@ -151,14 +156,13 @@ def _write(files: Iterable[_File], folder: Path, out: Path, force: bool) -> None
             _make_folder(place.parent)
             check_destination(place, status, force=force)
     for file, status, place in places:
-        with Draft(place, status.st_mode & 0o777) as draft:
-            draft.write(0, file.patched.text.encode("utf-8", "surrogateescape"))
-            draft.publish(force=force or out == folder)
+        data = file.patched.text.encode("utf-8", "surrogateescape")
+        publish_bytes(place, data, status.st_mode & 0o777, force=force or out == folder)
 
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise as_destination_error(folder, error) from error
 

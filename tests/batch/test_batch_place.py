@@ -125,3 +125,16 @@ def test_i5_a_folder_that_cannot_be_made_or_written(
     with pytest.raises(DestinationError, match="Permission denied"):
         prepare(tmp_path / "x.pth", tmp_path)
     assert asked == [os.W_OK | os.X_OK]
+
+
+def test_k2_folders_are_on_the_disk_before_there_is_anything_in_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(room, "sync_folder", synced.append)
+    results = tmp_path / "results"
+    (results / "a" / "b").mkdir(parents=True)  # by another worker, which is not done with it
+    prepare(results / "a" / "b" / "new.pth", results)
+    assert synced == [results / "a", results]
+    prepare(results / "new.pth", results)
+    assert len(synced) == 2
