@@ -93,19 +93,25 @@ class Place:
         self.expected = self._made() if expected is None else expected
         assert expected or self._made() == self.expected, f"{case.name} varies from run to run"
 
+    @property
+    def name(self) -> str:
+        return self.case.name
+
     def _made(self) -> dict[str, str]:
         self.reset()
         run = untraced(self.program)
         assert run.status == 0, run.err
         return {name: _digest(self.folder / name) for name in self.case.outputs}
 
-    def reset(self) -> None:
-        """The state before the conversion."""
+    def reset(self, state: Mapping[str, bytes] | None = None) -> None:
+        """The state before the conversion, or another one."""
+        if state is None:
+            state = dict.fromkeys(self.case.outputs if self.case.over else (), BEFORE)
         for path in self.folder.iterdir():
             if path.name != OLD:
                 path.unlink()
-        for name in self.case.outputs if self.case.over else ():
-            (self.folder / name).write_bytes(BEFORE)
+        for name, content in state.items():
+            (self.folder / name).write_bytes(content)
 
     def remove(self) -> None:
         shutil.rmtree(self.folder)

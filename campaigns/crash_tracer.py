@@ -17,15 +17,16 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Protocol
 
 from crash_calls import NAMES, ORIG_RAX, POKEUSER, RAX, Call, ptrace
 
 SECONDS: Final = 60
 _TRACEME, _CONT, _SYSCALL = 0, 7, 24
-_SETOPTIONS, _GET_SYSCALL_INFO = 0x4200, 0x420E
+_SETOPTIONS, _GETEVENTMSG, _GET_SYSCALL_INFO = 0x4200, 0x4201, 0x420E
 # System calls marked; threads, forks and programs followed; nobody outlives the tracer.
 _OPTIONS: Final = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x100000
+_BIRTHS: Final = {1, 2, 3}
 _WALL: Final = 0x40000000
 _ENTRY, _EXIT = 1, 2
 
@@ -75,7 +76,17 @@ def why_not() -> str:
     return ""
 
 
-def traced(program: Callable[[], NoReturn], strike: Strike | None) -> Run:
+class Watcher(Protocol):
+    """Is told of every call before it happens and afterwards, while its thread stands still."""
+
+    def before(self, call: Call) -> None: ...
+
+    def after(self, call: Call) -> None: ...
+
+
+def traced(
+    program: Callable[[], NoReturn], strike: Strike | None, watcher: Watcher | None = None
+) -> Run:
     """Run it, with every call of all its threads and children counted, and one of them struck.
 
     Raises:
@@ -83,7 +94,7 @@ def traced(program: Callable[[], NoReturn], strike: Strike | None) -> Run:
         OSError: processes cannot be traced here.
     """
     with _started(program, trace=True) as (process, streams):
-        return _Tracer(process, strike).follow(streams)
+        return _Tracer(process, strike, watcher).follow(streams)
 
 
 def untraced(program: Callable[[], NoReturn]) -> Run:
@@ -151,12 +162,15 @@ def _text(stream: int) -> str:
 
 
 class _Tracer:
-    def __init__(self, process: int, strike: Strike | None) -> None:
+    def __init__(self, process: int, strike: Strike | None, watcher: Watcher | None) -> None:
         self._process = process
+        self._watcher = watcher
+        self._inside: dict[int, Call] = {}
         self._strike = strike
         self._left = strike.at if strike else 0
         self._run = Run()
         self._known = {process}
+        self._alive = {process}
         self._failing: dict[int, int] = {}
         self._resume = _SYSCALL
         _, status = os.waitpid(process, _WALL)
@@ -166,16 +180,15 @@ class _Tracer:
         ptrace(_SETOPTIONS, process, 0, _OPTIONS)
 
     def follow(self, streams: tuple[int, int]) -> Run:
-        thread = self._process
-        ptrace(self._resume, thread, 0, 0)
-        while True:
-            try:
-                thread, status = os.waitpid(-self._process, _WALL)
-            except ChildProcessError:
-                break
+        ptrace(self._resume, self._process, 0, 0)
+        while self._alive:
+            # Not only those of its group: some begin one of their own.
+            thread, status = os.waitpid(-1, _WALL)
             if os.WIFSTOPPED(status):
                 self._go_on(thread, self._stopped(thread, status))
-            elif thread == self._process:
+                continue
+            self._alive.discard(thread)
+            if thread == self._process:
                 self._run.status = os.waitstatus_to_exitcode(status)
         self._run.out, self._run.err = map(_text, streams)
         return self._run
@@ -190,11 +203,21 @@ class _Tracer:
         number = os.WSTOPSIG(status)
         if number == signal.SIGTRAP | 0x80:
             self._at_call(thread)
-        elif number == signal.SIGSTOP and thread not in self._known:
-            self._known.add(thread)
+        elif number == signal.SIGSTOP:
+            self._born(thread)  # nobody else stops it
         elif number != signal.SIGTRAP:
             return number
+        elif status >> 16 in _BIRTHS:
+            child = ctypes.c_ulong()
+            ptrace(_GETEVENTMSG, thread, 0, ctypes.addressof(child))
+            self._born(child.value)
         return 0
+
+    def _born(self, thread: int) -> None:
+        """Told twice of each, by itself and by its parent; it may be gone before the second."""
+        if thread not in self._known:
+            self._known.add(thread)
+            self._alive.add(thread)
 
     def _at_call(self, thread: int) -> None:
         buffer = ctypes.create_string_buffer(88)
@@ -204,7 +227,13 @@ class _Tracer:
             return
         if buffer.raw[0] == _ENTRY and self._run.struck is None:
             number, *arguments = struct.unpack_from("<7Q", buffer.raw, 24)
-            self._entered(Call(thread, NAMES.get(number, f"call {number}"), tuple(arguments)))
+            call = Call(thread, NAMES.get(number, f"call {number}"), tuple(arguments))
+            if self._watcher:
+                self._watcher.before(call)
+                self._inside[thread] = call
+            self._entered(call)
+        elif buffer.raw[0] == _EXIT and self._watcher and thread in self._inside:
+            self._watcher.after(self._inside.pop(thread))
         elif buffer.raw[0] == _EXIT and thread in self._failing:
             ptrace(POKEUSER, thread, RAX, -self._failing.pop(thread))
 
