@@ -141,6 +141,23 @@ def test_storages_in_any_order(
     assert sum(told) == sum(len(STORAGES[str(n)]) for n in order)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "moved", "together"),
+    [
+        (100, 100, 0, True),
+        (100, 100 + 4096, 0, True),
+        (100, 101 + 4096, 0, False),
+        (100, 99, 0, False),  # the same bytes twice
+        (100, 100, 1, False),
+    ],
+)
+def test_what_is_copied_in_one_go(first: int, second: int, moved: int, together: bool) -> None:
+    """A little between two storages is copied along, if they lie there as they lay before."""
+    placed = [(7, Extent("0", 0, first)), (7 + second + moved, Extent("1", second, 50))]
+    runs = [placed] if together else [[one] for one in placed]
+    assert list(transfer_module._runs(placed)) == runs
+
+
 @pytest.mark.parametrize("damaged", [False, True])
 def test_z11_what_is_left_out_is_checked_too(damaged: bool, tmp_path: Path) -> None:
     data = WHOLE.replace(STORAGES["3"], b"\0" + STORAGES["3"][1:]) if damaged else WHOLE

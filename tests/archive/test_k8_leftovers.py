@@ -140,10 +140,16 @@ def test_a_sweep_that_comes_first_costs_a_name_only(
 def test_a_sweep_that_holds_it_costs_a_name_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, answers = leftovers.hold, iter([False])
-    monkeypatch.setattr(leftovers, "hold", lambda fd: next(answers, None) is None and real(fd))
+    real, asked = leftovers.hold, list[int]()
+
+    def second(fd: int) -> bool:
+        asked.append(fd)
+        return len(asked) > 1 and real(fd)
+
+    monkeypatch.setattr(leftovers, "hold", second)
     path, fd = open_draft(tmp_path, FLAGS, 0o644)
     assert os.listdir(tmp_path) == [path.name]
+    assert asked == [fd, fd]  # the first one was closed, and its number is taken again
     os.close(fd)
 
 
@@ -173,6 +179,25 @@ def test_a_draft_that_may_not_be_written_is_opened_for_reading(
     monkeypatch.setattr(os, "open", read_only)
     sweep(left.parent)
     assert not left.exists()
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_opening_one_follows_no_link_and_waits_for_nobody(
+    writable: bool, left: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a stranger puts there between the listing and the opening."""
+    real, seen = os.open, list[int]()
+
+    def spy(path: Path, flags: int) -> int:
+        seen.append(flags)
+        if flags & os.O_RDWR and not writable:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, flags)
+
+    monkeypatch.setattr(os, "open", spy)
+    sweep(left.parent)
+    wanted = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    assert [flags & ~os.O_ACCMODE for flags in seen] == [wanted] * (1 if writable else 2)
 
 
 def test_a_folder_that_cannot_be_listed_is_left_alone(tmp_path: Path) -> None:

@@ -154,9 +154,16 @@ def test_z20_members_of_older_releases(tmp_path: Path) -> None:
         assert opened(data, tmp_path).container.before == tuple(content.items())
 
 
-def test_z24_serialization_id_is_kept(tmp_path: Path) -> None:
-    data = with_member(".data/serialization_id", b"0123456789" * 4)
-    assert dict(opened(data, tmp_path).container.after)[".data/serialization_id"]
+@pytest.mark.parametrize("digits", [40, 64])
+def test_z24_serialization_id_is_kept(digits: int, tmp_path: Path) -> None:
+    content = b"7" * digits
+    data = with_member(".data/serialization_id", content)
+    assert dict(opened(data, tmp_path).container.after)[".data/serialization_id"] == content
+
+
+def test_z24_a_longer_one_is_beyond_the_limit(tmp_path: Path) -> None:
+    with pytest.raises(LimitError, match="larger than 64 bytes"):
+        opened(with_member(".data/serialization_id", b"7" * 65), tmp_path)
 
 
 def test_a_pickle_beyond_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
