@@ -45,13 +45,13 @@ def cut(
     run = traced(place.program, None, disk)
     if run.status:
         tally.accuse(f"{place.name}, undisturbed: {run.err}")
-    ended = disk.possible()
-    during = list(disk.states - ended)
+    ended = list(disk.possible())
+    during = list(disk.states.difference(ended))
     tally.count(f"{place.name}: moments", disk.cuts)
     tally.count(f"{place.name}: states of the disk", len(during) + len(ended))
     tally.count("states after the end", len(ended))
     if limit is not None:
-        during = luck.sample(during, min(limit, len(during)))
+        during, ended = (luck.sample(some, min(limit, len(some))) for some in (during, ended))
     for state in during:
         _look(place, state, tally)
     for state in ended:
@@ -104,7 +104,9 @@ def _run(options: argparse.Namespace, folder: Path) -> Tally:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20, help="how often each is traced")
-    parser.add_argument("--cases", type=int, help="states per round; all where left out")
+    parser.add_argument(
+        "--cases", type=int, help="states during a round, and after; all where left out"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only", default="", help="those with these words in their names")
