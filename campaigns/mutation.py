@@ -1,15 +1,17 @@
 """Put small faults into the rooms that handle bytes, one at a time: does a test fail?
 
-    python campaigns/mutation.py [--cases N] [--seed S] [--jobs J] [--again FILE] [--save FILE.json]
+    python campaigns/mutation.py [--cases N] [--seconds S] [--seed S] [--jobs J] [--again FILE]
 
-Without `--cases` every fault is tried, which takes hours. For each, the tests that reach its line
-are run in a copy of the checkout: first those with the module's name in theirs, then the quickest.
-`mutation_equivalent.txt` lists the faults that change nothing which could be seen, with a reason.
+Every fault is tried, in an order drawn by lot, or so many, or for so long: all take many hours.
+For each, tests that reach its line are run in a copy of the checkout: first those with the
+module's name in theirs, then the quickest. `mutation_equivalent.txt` lists the faults that change
+nothing which could be seen, with a reason.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import sys
 import tempfile
@@ -45,20 +47,21 @@ def equivalent() -> set[str]:
     return {line for line in lines if line and not line.startswith("#")}
 
 
-def run(chosen: list[Mutant], jobs: int) -> Tally:
-    """Try each of them; survivors are accused where too many survive."""
-    tally = Tally(f"{len(chosen):,} faults put into the rooms that handle bytes")
+def run(chosen: list[Mutant], jobs: int, limit: float) -> Tally:
+    """Try each of them, or those for which there is time; survivors are accused if too many."""
+    tally = Tally("Faults put into the rooms that handle bytes")
     survivors = []
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         workshop = Workshop(ROOT, Path(folder), TESTS, jobs)
         baseline: Baseline = workshop.baseline()
-        for mutant, outcome in workshop.results(chosen, baseline):
+        for mutant, outcome in workshop.results(chosen, baseline, limit):
+            tally.count("tried")
             tally.count(outcome)
             if outcome == SURVIVED:
                 survivors.append(f"line {mutant.line} of {mutant.name}")
                 print(f"survived: {survivors[-1]}", file=sys.stderr, flush=True)
     caught = sum(tally.counts[outcome] for outcome in FOUND)
-    score = 100 * caught / max(len(chosen), 1)
+    score = 100 * caught / max(tally.counts["tried"], 1)
     tally.count("score in hundredths of a percent", round(100 * score))
     if score < WANTED:
         for survivor in survivors:
@@ -68,7 +71,8 @@ def run(chosen: list[Mutant], jobs: int) -> Tally:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--cases", type=int, help="how many, drawn at random; default: all")
+    parser.add_argument("--cases", type=int, help="how many; default: all")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="none is begun after them")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--save", type=Path)
@@ -81,9 +85,8 @@ def main() -> int:
     if args.again is not None:
         told = args.again.read_text(encoding="utf-8").splitlines()
         faults = [one for one in faults if any(line.endswith(f" of {one.name}") for line in told)]
-    if args.cases is not None and args.cases < len(faults):
-        faults = random.Random(args.seed).sample(faults, args.cases)
-    return run(faults, args.jobs).finish(args.save)
+    random.Random(args.seed).shuffle(faults)
+    return run(faults[: args.cases], args.jobs, args.seconds).finish(args.save)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,10 @@ BROKEN: Final = "killed: the package could not be imported"
 STUCK: Final = "killed: the tests took too long"
 SURVIVED: Final = "survived"
 FOUND: Final = (KILLED, BROKEN, STUCK)
-# Tests that reach a fault are run up to this many seconds of their usual time.
+# Tests that reach a fault are run up to this many seconds of their usual time; the first of them
+# alone, as most faults are found there, and collecting the others takes longer than they do.
 _BUDGET: Final = 240.0
+_FIRST: Final = 8.0
 _COPIED: Final = ("mm_ckpt_migrate", "rules", "tests", "pyproject.toml", "SECURITY.md")
 _OPTIONS: Final = ("-o", "addopts=", "-q", "-p", "no:cacheprovider", "-p", "no:xdist")
 
@@ -45,8 +47,11 @@ class Baseline:
     seconds: dict[str, float]
     reached: dict[str, dict[int, list[str]]]
 
-    def tests_for(self, mutant: Mutant) -> list[str]:
-        """The tests to run: those with the module's name in theirs, then the quickest."""
+    def tests_for(self, mutant: Mutant) -> tuple[list[str], list[str]]:
+        """The tests to run, and those to run where none of them fails.
+
+        First come those with the module's name in theirs, then the quickest.
+        """
         lines = self.reached.get(str(mutant.module), {})
         users = lines.get(mutant.line) or [test for tests in lines.values() for test in tests]
         # What an import runs concerns whoever looks at it, which no lines tell.
@@ -55,14 +60,15 @@ class Baseline:
         def order(test: str) -> tuple[bool, float]:
             return mutant.module.stem not in test.partition("::")[0], self.seconds[test]
 
-        chosen: list[str] = []
+        first: list[str] = []
+        then: list[str] = []
         spent = 0.0
         for test in sorted(set(tests) & set(self.seconds), key=order):
             spent += self.seconds[test]
-            if chosen and spent > _BUDGET:
+            if first and spent > _BUDGET:
                 break
-            chosen.append(test)
-        return chosen
+            (first if not first or spent < _FIRST else then).append(test)
+        return first, then
 
 
 class _Watch:
@@ -132,13 +138,14 @@ class Workshop:
         return Baseline(facts["seconds"], reached)
 
     def results(
-        self, mutants: Sequence[Mutant], baseline: Baseline
+        self, mutants: Sequence[Mutant], baseline: Baseline, limit: float
     ) -> Iterator[tuple[Mutant, str]]:
-        """What became of each, as they end."""
+        """What became of each, as they end; none is begun after so many seconds."""
+        end = time.monotonic() + limit
         waiting, free = list(mutants)[::-1], list(self._copies)
         running: dict[int, tuple[Mutant, Path, float]] = {}
-        while waiting or running:
-            while waiting and free:
+        while running or (waiting and time.monotonic() < end):
+            while waiting and free and time.monotonic() < end:
                 mutant, copy = waiting.pop(), free.pop()
                 pid, until = self._start(mutant, copy, baseline)
                 running[pid] = mutant, copy, until
@@ -154,7 +161,7 @@ class Workshop:
     def _start(self, mutant: Mutant, copy: Path, baseline: Baseline) -> tuple[int, float]:
         tests = baseline.tests_for(mutant)
         (copy / mutant.module).write_bytes(mutant.source)
-        seconds = 60 + 4 * sum(baseline.seconds[test] for test in tests)
+        seconds = 60 + 4 * sum(baseline.seconds[test] for some in tests for test in some)
         return _fork(copy, lambda: _try(copy, tests)), time.monotonic() + seconds
 
 
@@ -193,9 +200,20 @@ def _fork(copy: Path, work: Callable[[], int]) -> int:
         os._exit(code)
 
 
-def _try(copy: Path, tests: Sequence[str]) -> int:
-    if not tests:
-        return int(pytest.ExitCode.NO_TESTS_COLLECTED)
+def _try(copy: Path, tests: Sequence[Sequence[str]]) -> int:
+    """The exit code of pytest for the first of them that fail, or of the last."""
+    code = int(pytest.ExitCode.NO_TESTS_COLLECTED)
+    for some in filter(None, tests):
+        pid = os.fork()  # pytest runs well only once in a process
+        if not pid:
+            os._exit(_pytest(copy, some))
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if code != pytest.ExitCode.OK:
+            break
+    return code if code >= 0 else int(pytest.ExitCode.TESTS_FAILED)
+
+
+def _pytest(copy: Path, tests: Sequence[str]) -> int:
     files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
     options = [*_OPTIONS, "-x", f"--basetemp={copy / 'temporary'}", f"--rootdir={copy}"]
     return int(pytest.main([*options, *files], plugins=[_Choose(tests)]))
