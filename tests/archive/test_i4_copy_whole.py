@@ -142,18 +142,27 @@ def test_storages_in_any_order(
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "moved", "together"),
+    ("first", "second", "moved", "limit", "together"),
     [
-        (100, 100, 0, True),
-        (100, 100 + 4096, 0, True),
-        (100, 101 + 4096, 0, False),
-        (100, 99, 0, False),  # the same bytes twice
-        (100, 100, 1, False),
+        (100, 100, 0, 150, True),
+        (100, 100 + 4096, 0, 150 + 4096, True),
+        (100, 101 + 4096, 0, 1 << 20, False),
+        (100, 99, 0, 1 << 20, False),  # the same bytes twice
+        (100, 100, 1, 1 << 20, False),
+        (100, 100, 0, 149, False),
     ],
 )
-def test_what_is_copied_in_one_go(first: int, second: int, moved: int, together: bool) -> None:
+def test_what_is_copied_in_one_go(
+    first: int,
+    second: int,
+    moved: int,
+    limit: int,
+    together: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A little between two storages is copied along, if they lie there as they lay before."""
-    placed = [(7, Extent("0", 0, first)), (7 + second + moved, Extent("1", second, 50))]
+    monkeypatch.setattr(transfer_module, "_RUN_BYTES", limit)
+    placed = [(7, Extent("0", 900, first)), (7 + second + moved, Extent("1", 900 + second, 50))]
     runs = [placed] if together else [[one] for one in placed]
     assert list(transfer_module._runs(placed)) == runs
 
