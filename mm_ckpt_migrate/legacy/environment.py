@@ -191,6 +191,7 @@ def _build(name: str, fill: Installer, held: int, progress: Progress) -> LegacyE
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
+    os.sync()  # a power cut must not leave half of one under its name
     building.rename(path)
     progress(f"{path} is ready after {time.monotonic() - started:.0f} s")
     return LegacyEnvironment(name, _python(path), versions)
