@@ -29,8 +29,9 @@ SURVIVED: Final = "survived"
 FOUND: Final = (KILLED, BROKEN, STUCK)
 # Tests that reach a fault are run up to this many seconds of their usual time; the first of them
 # alone, as most faults are found there, and collecting the others takes longer than they do.
-_BUDGET: Final = 240.0
+_BUDGET: Final = 160.0
 _FIRST: Final = 8.0
+_TOO_LONG: Final = 71
 _COPIED: Final = ("mm_ckpt_migrate", "rules", "tests", "pyproject.toml", "SECURITY.md")
 _OPTIONS: Final = ("-o", "addopts=", "-q", "-p", "no:cacheprovider", "-p", "no:xdist")
 
@@ -50,15 +51,16 @@ class Baseline:
     def tests_for(self, mutant: Mutant) -> tuple[list[str], list[str]]:
         """The tests to run, and those to run where none of them fails.
 
-        First come those with the module's name in theirs, then the quickest.
+        First come those with the module's name in theirs, then the quickest that run the module.
         """
         lines = self.reached.get(str(mutant.module), {})
-        users = lines.get(mutant.line) or [test for tests in lines.values() for test in tests]
+        users = lines.get(mutant.line) or {test for tests in lines.values() for test in tests}
         # What an import runs concerns whoever looks at it, which no lines tell.
         tests = users if mutant.place and users else self.seconds
 
-        def order(test: str) -> tuple[bool, float]:
-            return mutant.module.stem not in test.partition("::")[0], self.seconds[test]
+        def order(test: str) -> tuple[bool, bool, float]:
+            named = mutant.module.stem in test.partition("::")[0]
+            return not named, test not in users, self.seconds[test]
 
         first: list[str] = []
         then: list[str] = []
@@ -143,41 +145,38 @@ class Workshop:
         """What became of each, as they end; none is begun after so many seconds."""
         end = time.monotonic() + limit
         waiting, free = list(mutants)[::-1], list(self._copies)
-        running: dict[int, tuple[Mutant, Path, float]] = {}
+        running: dict[int, tuple[Mutant, Path]] = {}
         while running or (waiting and time.monotonic() < end):
             while waiting and free and time.monotonic() < end:
                 mutant, copy = waiting.pop(), free.pop()
-                pid, until = self._start(mutant, copy, baseline)
-                running[pid] = mutant, copy, until
+                running[self._start(mutant, copy, baseline)] = mutant, copy
             time.sleep(0.02)
-            for pid, (mutant, copy, until) in list(running.items()):
-                outcome = _ended(pid, until)
+            for pid, (mutant, copy) in list(running.items()):
+                outcome = _ended(pid)
                 if outcome:
                     del running[pid]
                     free.append(copy)
                     shutil.copy(self._root / mutant.module, copy / mutant.module)
                     yield mutant, outcome
 
-    def _start(self, mutant: Mutant, copy: Path, baseline: Baseline) -> tuple[int, float]:
-        tests = baseline.tests_for(mutant)
+    def _start(self, mutant: Mutant, copy: Path, baseline: Baseline) -> int:
+        first, then = baseline.tests_for(mutant)
         (copy / mutant.module).write_bytes(mutant.source)
-        seconds = 60 + 4 * sum(baseline.seconds[test] for some in tests for test in some)
-        return _fork(copy, lambda: _try(copy, tests)), time.monotonic() + seconds
+        seconds = [sum(baseline.seconds[test] for test in some) for some in (first, then)]
+        return _fork(copy, lambda: _try(copy, list(zip((first, then), seconds, strict=True))))
 
 
-def _ended(pid: int, until: float) -> str | None:
+def _ended(pid: int) -> str | None:
     done, status = os.waitpid(pid, os.WNOHANG)
     if not done:
-        if time.monotonic() < until:
-            return None
-        os.killpg(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        return STUCK
+        return None
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)  # what the tests left running
     code = os.waitstatus_to_exitcode(status)
     if code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         return SURVIVED
+    if code == _TOO_LONG:
+        return STUCK
     return KILLED if code == pytest.ExitCode.TESTS_FAILED or code < 0 else BROKEN
 
 
@@ -200,17 +199,34 @@ def _fork(copy: Path, work: Callable[[], int]) -> int:
         os._exit(code)
 
 
-def _try(copy: Path, tests: Sequence[Sequence[str]]) -> int:
-    """The exit code of pytest for the first of them that fail, or of the last."""
+def _try(copy: Path, tests: Sequence[tuple[Sequence[str], float]]) -> int:
+    """The exit code of pytest for the first of them that fail, or of the last.
+
+    Args:
+        tests: tests, and how many seconds they usually take.
+    """
     code = int(pytest.ExitCode.NO_TESTS_COLLECTED)
-    for some in filter(None, tests):
+    for some, usual in tests:
+        if not some:
+            continue
         pid = os.fork()  # pytest runs well only once in a process
         if not pid:
             os._exit(_pytest(copy, some))
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        code = _code(pid, 60 + 4 * usual)
         if code != pytest.ExitCode.OK:
             break
-    return code if code >= 0 else int(pytest.ExitCode.TESTS_FAILED)
+    return code
+
+
+def _code(pid: int, limit: float) -> int:
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else int(pytest.ExitCode.TESTS_FAILED)
+        time.sleep(0.02)
+    return _TOO_LONG
 
 
 def _pytest(copy: Path, tests: Sequence[str]) -> int:

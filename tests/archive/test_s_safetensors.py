@@ -227,6 +227,21 @@ def test_s1_says_what_is_wrong(case: str, tmp_path: Path) -> None:
         read_safetensors(source)
 
 
+@pytest.mark.parametrize(
+    ("literal", "words"),
+    [("NaN", "NaN is not a number"), ("2.0", "2.0 is not a number"), ("-2", "-2 is below zero")],
+)
+def test_s5_numbers_are_refused_where_they_are_read(
+    literal: str, words: str, tmp_path: Path
+) -> None:
+    """Not only where a shape is looked at."""
+    with (
+        Source(write(tmp_path, build(TEXT.replace("[2]", f"[{literal}]")))) as source,
+        pytest.raises(CheckpointError, match=words),
+    ):
+        read_safetensors(source)
+
+
 def test_s5_the_longest_dimension(tmp_path: Path) -> None:
     shape = [(1 << 60) - 1, 0]
     made = build({"e": entry(0, 0, shape), **GOOD})
