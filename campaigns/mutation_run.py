@@ -51,16 +51,15 @@ class Baseline:
     def tests_for(self, mutant: Mutant) -> tuple[list[str], list[str]]:
         """The tests to run, and those to run where none of them fails.
 
-        First come those with the module's name in theirs, then the quickest that run the module.
+        First come those with the module's name in theirs, then the quickest.
         """
         lines = self.reached.get(str(mutant.module), {})
         users = lines.get(mutant.line) or {test for tests in lines.values() for test in tests}
         # What an import runs concerns whoever looks at it, which no lines tell.
         tests = users if mutant.place and users else self.seconds
 
-        def order(test: str) -> tuple[bool, bool, float]:
-            named = mutant.module.stem in test.partition("::")[0]
-            return not named, test not in users, self.seconds[test]
+        def order(test: str) -> tuple[bool, float]:
+            return mutant.module.stem not in test.partition("::")[0], self.seconds[test]
 
         first: list[str] = []
         then: list[str] = []
