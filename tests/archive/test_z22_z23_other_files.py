@@ -15,6 +15,7 @@ from support.files import write
 from support.streams import stream
 from support.zips import torch_zip
 
+from mm_ckpt_migrate.archive.legacy import PREAMBLE
 from mm_ckpt_migrate.archive.sniff import Format, sniff
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
@@ -108,3 +109,21 @@ def test_z23_the_content_decides_and_not_the_name(suffix: str, tmp_path: Path) -
     for path, kind in ((zipped, Format.ZIP), (tensors, Format.SAFETENSORS)):
         with Source(path) as source:
             assert sniff(source) is kind
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (PREAMBLE[:15], Format.LEGACY),
+        (PREAMBLE[:14] + b"x", None),
+        (((1 << 40) - 1).to_bytes(8, "little") + b"{", Format.SAFETENSORS),
+        ((1 << 40).to_bytes(8, "little") + b"{", None),
+    ],
+)
+def test_z23_how_much_of_a_head_decides(head: bytes, kind: Format | None, tmp_path: Path) -> None:
+    with Source(write(tmp_path, head)) as source:
+        if kind is not None:
+            assert sniff(source) is kind
+        else:
+            with pytest.raises(CheckpointError):
+                sniff(source)
