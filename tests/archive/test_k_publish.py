@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.files import write
 
-from mm_ckpt_migrate.archive.publish import Draft
+from mm_ckpt_migrate.archive.publish import Draft, publish_bytes
 from mm_ckpt_migrate.errors import DestinationError
 
 DATA = b"new content"
@@ -259,3 +259,19 @@ def test_k2_file_and_folder_are_synced_in_this_order(
     monkeypatch.setattr(os, "link", spy_link)
     make(tmp_path / "new.pth")
     assert done == ["file", "link", "folder"]
+
+
+def test_a_small_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    before = os.umask(0)
+    try:
+        publish_bytes(path, b"first", 0o640, force=False)
+    finally:
+        os.umask(before)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"first", 0o640)
+    with pytest.raises(DestinationError):
+        publish_bytes(path, b"second", force=False)
+    assert path.read_bytes() == b"first"
+    publish_bytes(path, b"third", force=True)
+    assert path.read_bytes() == b"third"
+    assert os.listdir(tmp_path) == ["report.json"]
