@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.choose import Choice, choose_family
@@ -41,8 +41,11 @@ from mm_ckpt_migrate.stamp import Origin, read_stamp
 from mm_ckpt_migrate.training.follow import training_sections
 from mm_ckpt_migrate.verify.roles import check_roles
 
-if TYPE_CHECKING:
-    from mm_ckpt_migrate.target.resolve import Target
+
+class Modelled(Protocol):
+    """What a target model can be asked of: a `target.resolve.Target`, or one that is known."""
+
+    def schema(self) -> TargetModel: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class Decision:
 
 
 def decide(
-    checkpoint: Checkpoint, family: str, library: Library, target: Target | None, options: Options
+    checkpoint: Checkpoint, family: str, library: Library, target: Modelled | None, options: Options
 ) -> Decision:
     """Choose the family, make the plan, and hold it against the target model.
 

@@ -43,7 +43,7 @@ def decide_contents(
         CheckpointError: it was asked for, and there is none.
     """
     if checkpoint.tree is None or not checkpoint.tree.path:
-        return Contents(keep_as_is=options.keep_as_is), ()
+        return _untouched(options), ()
     configs, notices = _configs(checkpoint, tuple(plan.targets), families)
     if checkpoint.tree.ema is not None and AVERAGED not in checkpoint.sections:
         notices += (f"the raw weights in `ema_` buffers go to {AVERAGED}, where mmengine has them",)
@@ -66,6 +66,15 @@ def decide_contents(
     if "param_schedulers" not in sections:
         notices += ("it has no state of learning-rate schedules: resumed, they start anew",)
     return replace(contents, followers=followers), notices
+
+
+def _untouched(options: Options) -> Contents:
+    """Of a state dict alone there is nothing to edit, but what was asked for is noted."""
+    return Contents(
+        inference=options.purpose is Purpose.INFERENCE,
+        raw=options.raw_weights,
+        keep_as_is=options.keep_as_is,
+    )
 
 
 def _for_inference(contents: Contents, gone: Sequence[str], options: Options) -> Contents:

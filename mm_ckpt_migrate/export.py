@@ -43,8 +43,7 @@ def export(
         CheckpointError: a tensor has a type that the format lacks, or a storage is damaged.
         FoldError: the plan folds tensors that do not fit.
     """
-    first: dict[tuple[object, ...], str] = {}
-    tied: dict[str, str] = {}
+    tied = tied_names(checkpoint, plan, prefix)
     entries: list[tuple[TensorSpec, Extent | bytes]] = []
     _check_gathered(checkpoint, plan)
     extents, folded = _checked_extents(checkpoint), folded_storages(checkpoint, plan)
@@ -53,9 +52,7 @@ def export(
         if target is None:
             continue
         target = prefix + target
-        owner = first.setdefault(tensor.place, target)
-        if owner != target and 0 not in tensor.spec.shape:
-            tied[target] = owner
+        if target in tied:
             continue
         spec = replace(tensor.spec, name=target)
         if unsupported(spec):
@@ -66,9 +63,23 @@ def export(
         made = folded.get(tensor.storage)
         extent = extents[tensor.storage]
         entries.append((spec, made or _payload(checkpoint.source, tensor, extent)))
-    header, *payload = compose_safetensors(entries, _metadata(checkpoint, tied, stamp)).pieces
+    header, *payload = compose_safetensors(entries, metadata_of(checkpoint, tied, stamp)).pieces
     assert isinstance(header, bytes)
     return Composition(header, lambda head: Image([head, *payload]))
+
+
+def tied_names(checkpoint: Checkpoint, plan: Plan, prefix: str = "") -> dict[str, str]:
+    """Names whose tensor is written under another one, to that name."""
+    first: dict[tuple[object, ...], str] = {}
+    tied: dict[str, str] = {}
+    for name, tensor in checkpoint.tensors.items():
+        target = plan.targets.get(name)
+        if target is None:
+            continue
+        owner = first.setdefault(tensor.place, prefix + target)
+        if owner != prefix + target and 0 not in tensor.spec.shape:
+            tied[prefix + target] = owner
+    return tied
 
 
 def _checked_extents(checkpoint: Checkpoint) -> dict[str, Extent]:
@@ -130,9 +141,14 @@ def gather(storage: bytes, tensor: Tensor) -> bytes:
     return bytes(out)
 
 
-def _metadata(
+def metadata_of(
     checkpoint: Checkpoint, tied: Mapping[str, str], stamp: Mapping[str, Plain] | None
 ) -> dict[str, str]:
+    """The strings that the file holds beside its tensors.
+
+    Args:
+        tied: names of tensors that are written once, to the name that they are written under.
+    """
     container = checkpoint.container
     metadata = {"format": "pt"}
     if isinstance(container, SafetensorsFile):

@@ -7,7 +7,7 @@ their nodes, and storages their bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.image import Composition, Extent, Piece
@@ -54,11 +54,48 @@ def rewrite(
     """Edit the nodes in place and lay the file out; gives it with notices for the user.
 
     Args:
+        target_format: zip, or legacy where the source is legacy.
+        others: as those of `edit`, which also says what is raised.
+    """
+    edited = edit(
+        checkpoint, plan, order, modules, stamp, contents, unwrap=unwrap, prefix=prefix
+    )
+    return _lay_out(checkpoint, edited.root, edited.storages, target_format), edited.notices
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """What the new file's pickle holds.
+
+    Attributes:
+        root: the pickled object.
+        storages: the bytes of those that are not the source's, by their keys.
+        notices: what the user should know, one sentence each.
+    """
+
+    root: Node
+    storages: Mapping[str, bytes]
+    notices: tuple[str, ...]
+
+
+def edit(
+    checkpoint: Checkpoint,
+    plan: Plan,
+    order: Sequence[str],
+    modules: Sequence[str],
+    stamp: Mapping[str, Plain] | None,
+    contents: Contents,
+    *,
+    unwrap: bool = False,
+    prefix: str = "",
+) -> Rewritten:
+    """Edit a checkpoint's nodes in place.
+
+    Args:
         order: the new keys in the order in which the new file shall have them.
         modules: the new module paths, likewise.
         stamp: to be put into `meta`; None removes the one that is there.
         contents: what becomes of everything beside the weights.
-        target_format: zip, or legacy where the source is legacy.
         unwrap: make the state dict the root again.
         prefix: to be put before every key.
 
@@ -78,7 +115,7 @@ def rewrite(
     edited = edit_contents(checkpoint, contents)
     root = tree.state_dict if unwrap else _root(tree, stamp)
     new = {**edited.storages, **folded_storages(checkpoint, plan)}
-    return _lay_out(checkpoint, root, new, target_format), edited.notices
+    return Rewritten(root, new, edited.notices)
 
 
 def _rename(mapping: Mutable, table: Mapping[str, str | None], order: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from mm_ckpt_migrate.errors import PlanError
 from mm_ckpt_migrate.pickles.build import Plain
 from mm_ckpt_migrate.plan import Plan, plan_from_json
 
+TOOL: Final = f"mm-ckpt-migrate {__version__}"
 # The source's digest is known only when all of it was read, which happens while it is copied.
 # The stamp is laid out with this in its place, and it is put in last.
 DIGEST_PLACEHOLDER: Final = hashlib.sha256(b"the source's digest goes here").hexdigest()
@@ -30,6 +31,9 @@ class Origin:
         configs: texts of the configs inside that were migrated, by their dotted paths.
         added: dotted paths of entries that the source did not have.
         raw: whether the weights are those of `ema_state_dict`.
+        tool: the program and its version.
+        inference, as_is: whether the file was made for inference alone, and with everything that
+            could have been made plain left as it was; None in a stamp of before they were noted.
     """
 
     plan: Plan
@@ -39,6 +43,9 @@ class Origin:
     configs: Mapping[str, str]
     added: tuple[str, ...]
     raw: bool
+    tool: str = ""
+    inference: bool | None = None
+    as_is: bool | None = None
 
 
 def make_stamp(
@@ -50,19 +57,22 @@ def make_stamp(
     *,
     wrapped: bool,
     raw: bool = False,
+    inference: bool = False,
+    as_is: bool = False,
 ) -> dict[str, Plain]:
     """A stamp with `DIGEST_PLACEHOLDER` for the source's digest; a first origin is kept.
 
     Args:
         configs: the old texts of configs, by their dotted paths; equal ones are kept once.
         added: dotted paths of entries that the source did not have.
+        raw, inference, as_is: what was asked for, as in `Origin`.
     """
     texts: dict[str, list[Plain]] = {}
     for path, text in configs.items():
         texts.setdefault(text, []).append(path)
     origin = previous.get("origin_sha256") if previous else None
     return {
-        "tool": f"mm-ckpt-migrate {__version__}",
+        "tool": TOOL,
         "family": plan.family,
         "from": plan.released_from,
         "to": plan.released_to,
@@ -72,6 +82,8 @@ def make_stamp(
         "dropped": list(dropped),
         "wrapped": wrapped,
         "raw": raw,
+        "inference": inference,
+        "as_is": as_is,
         "added": list(added),
         "configs": [{"paths": paths, "text": text} for text, paths in texts.items()],
         "plan": json.dumps(plan.to_json(), separators=(",", ":")),
@@ -111,7 +123,14 @@ def read_stamp(stamp: Mapping[str, Plain]) -> Origin:
         dict(_configs(stamp.get("configs"))),
         tuple(map(str, added)) if isinstance(added := stamp.get("added"), list) else (),
         stamp.get("raw") is True,
+        str(stamp.get("tool")),
+        _noted(stamp.get("inference")),
+        _noted(stamp.get("as_is")),
     )
+
+
+def _noted(value: Plain) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 def _configs(entries: Plain) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from mm_ckpt_migrate.archive.image import Composition, Extent, Image
 from mm_ckpt_migrate.archive.progress import Progress
 from mm_ckpt_migrate.archive.publish import Draft, check_space
 from mm_ckpt_migrate.archive.source import Source, read_exactly
-from mm_ckpt_migrate.archive.transfer import Copies, Transfer
+from mm_ckpt_migrate.archive.transfer import Copies, Transfer, measure
 from mm_ckpt_migrate.carried import carried_streams, label_by_place
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
@@ -28,7 +28,7 @@ from mm_ckpt_migrate.plan import Plan
 from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, may_publish, skipped
 from mm_ckpt_migrate.rewrite import rewrite
 from mm_ckpt_migrate.stamp import check_placeholders, make_stamp, put_digest
-from mm_ckpt_migrate.verify.integrity import check_integrity, read_checksum
+from mm_ckpt_migrate.verify.integrity import check_integrity
 from mm_ckpt_migrate.verify.keys import check_keys, check_load
 from mm_ckpt_migrate.verify.training import TrainingStreams, check_training, training_streams
 
@@ -136,7 +136,7 @@ def _compose(
 ) -> tuple[Composition, tuple[str, ...]]:
     stamp = None
     if decision.origin is None:
-        stamp = _stamp(checkpoint, plan, decision.contents)
+        stamp = stamp_of(checkpoint, plan, decision.contents)
     composition, notices = _lay_out(
         checkpoint, decision, plan, stamp, options.format or checkpoint.format
     )
@@ -144,7 +144,8 @@ def _compose(
     return composition, notices
 
 
-def _stamp(checkpoint: Checkpoint, plan: Plan, contents: Contents) -> dict[str, Plain]:
+def stamp_of(checkpoint: Checkpoint, plan: Plan, contents: Contents) -> dict[str, Plain]:
+    """The stamp of the new file, to be made before the checkpoint's nodes are edited."""
     tree = checkpoint.tree
     texts = config_texts(tree.root) if tree else {}
     configs = {".".join(path): texts[path] for path in contents.configs}
@@ -152,6 +153,7 @@ def _stamp(checkpoint: Checkpoint, plan: Plan, contents: Contents) -> dict[str, 
     return make_stamp(
         plan, checkpoint.stamp, tuple(map(".".join, contents.left_out)), configs,
         tuple(map(".".join, added)), wrapped=tree is not None and not tree.path, raw=contents.raw,
+        inference=contents.inference, as_is=contents.keep_as_is,
     )  # fmt: skip
 
 
@@ -223,9 +225,12 @@ def _integrity(
     def checksum(checkpoint: Checkpoint, extent: Extent) -> int:
         known = copies.output if checkpoint is output else copies.source
         crc = known.get((extent.offset, extent.size))
-        return read_checksum(checkpoint, extent) if crc is None else crc
+        if crc is None:
+            file = checkpoint.source
+            crc = measure(file.fd, extent.offset, extent.size, file.path)
+        return crc
 
-    verdict = check_integrity(source, output, plan, checksum=checksum)
+    verdict = check_integrity(source, output, plan, checksum=checksum, by=" by their CRC-32")
     if output.tree is None or verdict.status is not Status.PASS:
         return verdict
     label = label_by_place(output, lambda offset: copies.origin.get(offset, -1))

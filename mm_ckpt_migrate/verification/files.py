@@ -39,6 +39,7 @@ class Files:
         plan: how the one was made from the other; None where that is not known.
         old_config: the config of the old file: the one inside it, or the one that the stamp kept.
         config_fault: why that cannot be read, or None.
+        library: all rules.
     """
 
     output: Checkpoint
@@ -50,6 +51,7 @@ class Files:
     plan: Plan | None
     old_config: Config | None
     config_fault: str | None
+    library: Library
 
     @property
     def kind(self) -> Kind:
@@ -68,7 +70,7 @@ def open_files(stack: ExitStack, new: Path, old: Path | None, library: Library) 
     output = _open(stack, new)
     origin = read_stamp(output.stamp) if output.stamp else None
     source = _open(stack, old) if old is not None else None
-    if source is not None and origin is not None and AVERAGED in origin.dropped:
+    if source is not None and origin is not None and _one_set(source, output, origin):
         source = only_weights(source, raw=origin.raw)
     rules = _rules(output, origin, library)
     plan = origin.plan if origin is not None else None
@@ -78,8 +80,14 @@ def open_files(stack: ExitStack, new: Path, old: Path | None, library: Library) 
     config, fault = _old_config(source, origin)
     return Files(
         output, output.source.digest(), source, source.source.digest() if source else None,
-        rules, origin, plan, config, fault,
+        rules, origin, plan, config, fault, library,
     )  # fmt: skip
+
+
+def _one_set(source: Checkpoint, output: Checkpoint, origin: Origin) -> bool:
+    """Whether of two sets of weights one alone was meant to arrive."""
+    meant = origin.inference or AVERAGED in origin.dropped
+    return bool(meant and source.averaged and not output.averaged)
 
 
 def _open(stack: ExitStack, path: Path) -> Checkpoint:

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mm_ckpt_migrate.archive.storages import storage_ref
-from mm_ckpt_migrate.archive.transfer import measure_extents
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.decide_contents import optimizer_settings
 from mm_ckpt_migrate.pickles.emit import Label
 from mm_ckpt_migrate.pickles.nodes import Persistent
 from mm_ckpt_migrate.plan import Plan
-from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, skipped
+from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, passed, skipped
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.target.resolve import Target
 from mm_ckpt_migrate.training.follow import plan_training
 from mm_ckpt_migrate.training.parameters import UnknownOrderError, match_parameters
 from mm_ckpt_migrate.verification.files import Files
-from mm_ckpt_migrate.verify.integrity import check_integrity, read_checksum
+from mm_ckpt_migrate.verification.whole import compare_whole
+from mm_ckpt_migrate.verify.digests import Digests
+from mm_ckpt_migrate.verify.integrity import check_integrity
 from mm_ckpt_migrate.verify.keys import check_keys, check_load
 from mm_ckpt_migrate.verify.roles import check_roles
 from mm_ckpt_migrate.verify.training import check_training, training_streams
 
 
-def integrity(files: Files, target: TargetModel) -> Verdict:
-    """Compare the new file with the old one, tensor by tensor and state by state.
+def integrity(files: Files, target: TargetModel | None) -> Verdict:
+    """Compare the new file with the old one: tensors, training state, and everything else.
+
+    Args:
+        target: the target model, where it is at hand.
 
     Raises:
         CheckpointError: the CRC of a storage does not match.
     """
-    measure_extents(files.output.source, files.output.extents.values())
+    digests = Digests()
     if files.source is None or files.plan is None:
+        digests.read([files.output])
         return skipped(Rung.INTEGRITY, "the old file was not given (--source)")
-    measure_extents(files.source.source, files.source.extents.values())
+    digests.read([files.output, files.source])
     stated = files.output.stamp.get("source_sha256") if files.output.stamp else None
     if stated not in (None, files.source_digest):
         return failed(
@@ -38,16 +45,30 @@ def integrity(files: Files, target: TargetModel) -> Verdict:
         )
     if unknown := [name for name in files.source.tensors if name not in files.plan.table]:
         return failed(Rung.INTEGRITY, "the plan does not know all tensors of the old file", unknown)
-    verdict = check_integrity(files.source, files.output, files.plan)
+    verdict = check_integrity(files.source, files.output, files.plan, checksum=digests)
     if verdict.status is not Status.PASS:
         return verdict
-    wrong = _training(files, files.source, files.plan, target)
+    wrong = _training(files, files.source, files.plan, target, digests) if target else []
     if wrong:
         return failed(Rung.INTEGRITY, "the training state is not the old file's", wrong)
-    return verdict
+    compared = compare_whole(files, target, digests)
+    if compared.wrong:
+        summary = f"the tensors are the old file's, and {len(compared.wrong)} other entries are not"
+        return failed(Rung.INTEGRITY, summary, (*compared.wrong, *compared.untold))
+    if compared.untold:
+        return _untold(verdict.summary, compared.untold)
+    return passed(Rung.INTEGRITY, f"{verdict.summary}; every other entry is as it should be")
 
 
-def _training(files: Files, source: Checkpoint, plan: Plan, target: TargetModel) -> list[str]:
+def _untold(summary: str, untold: Sequence[str]) -> Verdict:
+    return Verdict(
+        Rung.INTEGRITY, Status.SKIPPED, f"{summary}; not all of the rest can be told", tuple(untold)
+    )
+
+
+def _training(
+    files: Files, source: Checkpoint, plan: Plan, target: TargetModel, digests: Digests
+) -> list[str]:
     """What is wrong with the optimizers and schedulers of the new file."""
     if "optimizer" not in files.output.sections or "optimizer" not in source.sections:
         return []
@@ -56,16 +77,17 @@ def _training(files: Files, source: Checkpoint, plan: Plan, target: TargetModel)
         followers = plan_training(source, parameters, optimizer_settings(files.old_config))
     except UnknownOrderError as error:
         return [f"optimizer: its place cannot be known: {error}"]
-    before = [training_streams(f.optimizer, f.schedulers, _by_content(source)) for f in followers]
-    return check_training(followers, before, files.output, _by_content(files.output))
+    label = _by_content(source, digests)
+    before = [training_streams(f.optimizer, f.schedulers, label) for f in followers]
+    return check_training(followers, before, files.output, _by_content(files.output, digests))
 
 
-def _by_content(checkpoint: Checkpoint) -> Label:
+def _by_content(checkpoint: Checkpoint, digests: Digests) -> Label:
     """Tells storages apart by what they hold."""
 
     def label(node: Persistent) -> bytes:
         extent = checkpoint.extents[storage_ref(node).key]
-        return f"{read_checksum(checkpoint, extent)}:{extent.size};".encode()
+        return digests(checkpoint, extent)
 
     return label
 

@@ -1,7 +1,6 @@
 """Integrity: every byte of the output's storages is the source's, each tensor in one place.
 
-The two files are compared as they lie on disk. Where a container records a CRC-32 for each
-storage, the caller has held it against the bytes; where it records none, they are read here.
+The two files are compared as they lie on disk, each storage by a checksum of its bytes.
 """
 
 from __future__ import annotations
@@ -9,22 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from mm_ckpt_migrate.archive.crc import crc32
 from mm_ckpt_migrate.archive.image import Extent
-from mm_ckpt_migrate.archive.transfer import measure
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.tensors import Tensor
 from mm_ckpt_migrate.fold import folded_storages
 from mm_ckpt_migrate.keys import fold
 from mm_ckpt_migrate.plan import Plan, averaged_table
 from mm_ckpt_migrate.report import Rung, Verdict, failed, passed
+from mm_ckpt_migrate.verify.digests import Digests
 
-Checksum: TypeAlias = Callable[[Checkpoint, Extent], int]
-
-
-def read_checksum(checkpoint: Checkpoint, extent: Extent) -> int:
-    """CRC-32 of a storage, read from the file now."""
-    return measure(checkpoint.source.fd, extent.offset, extent.size, checkpoint.source.path)
+# Of a range of a file; two ranges have equal ones where, and only where, their bytes are equal, as
+# far as the kind of checksum goes.
+Checksum: TypeAlias = Callable[[Checkpoint, Extent], object]
 
 
 def check_integrity(
@@ -32,14 +27,16 @@ def check_integrity(
     output: Checkpoint,
     plan: Plan,
     *,
-    checksum: Checksum = read_checksum,
+    checksum: Checksum | None = None,
+    by: str = "",
 ) -> Verdict:
     """Compare two files tensor by tensor under a plan.
 
     What the plan folds is computed again from the source.
 
     Args:
-        checksum: gives the CRC-32 of a storage's bytes.
+        checksum: of a storage's bytes; SHA-256 where none is given.
+        by: what the verdict says of a weaker one.
 
     Raises:
         FoldError: the source has no such tensors, or they do not fit.
@@ -48,7 +45,7 @@ def check_integrity(
     if output.averaged or (source.averaged and output.tree):
         tables.append((source.averaged, output.averaged, averaged_table(plan)))
     folded = folded_storages(source, plan)
-    comparer = _Comparer(source, output, checksum, folded)
+    comparer = _Comparer(source, output, checksum or Digests(), folded)
     wrong = [line for table in tables for line in _differences(comparer, *table)]
     size = sum(extent.size for extent in output.extents.values()) - sum(map(len, folded.values()))
     if {source.prefix, output.prefix} != {plan.prefix, ""}:
@@ -60,7 +57,7 @@ def check_integrity(
     return passed(
         Rung.INTEGRITY,
         f"{count} tensors, each in one place; {len(output.extents) - len(folded)} storages with "
-        f"{size:,} bytes equal to the source's{made}",
+        f"{size:,} bytes equal to the source's{by}{made}",
     )
 
 
@@ -113,7 +110,10 @@ class _Comparer:
             return view and self._same_storage(before.storage, after.storage)
         if before.storage in self.folded:
             return self._is_folded(before.storage, after.storage)
-        return self._content(self.source, before) == self._content(self.output, after)
+        if before.contiguous and after.contiguous:
+            first, second = self._range(self.source, before), self._range(self.output, after)
+            return self.checksum(self.source, first) == self.checksum(self.output, second)
+        return _elements(self.source, before) == _elements(self.output, after)
 
     def _same_storage(self, old: str, new: str) -> bool:
         """Equal bytes, and sharing kept: storages stay as many as they were."""
@@ -131,15 +131,17 @@ class _Comparer:
         after = self.output.extents[new]
         return self.output.source.read(after.offset, after.size) == self.folded[old]
 
-    def _content(self, checkpoint: Checkpoint, tensor: Tensor) -> int:
-        """CRC-32 of a tensor's elements in row-major order."""
+    def _range(self, checkpoint: Checkpoint, tensor: Tensor) -> Extent:
+        """The bytes of a tensor whose elements follow each other."""
         extent = checkpoint.extents[tensor.storage]
-        if not tensor.contiguous:
-            from mm_ckpt_migrate.export import gather  # of use for odd tensors alone
+        if (tensor.byte_offset, tensor.nbytes) == (0, extent.size):
+            return extent
+        return Extent(extent.key, extent.offset + tensor.byte_offset, tensor.nbytes)
 
-            storage = checkpoint.source.read(extent.offset, extent.size)
-            return crc32(gather(storage, tensor))
-        start = extent.offset + tensor.byte_offset
-        if (start, tensor.nbytes) == (extent.offset, extent.size):
-            return self.checksum(checkpoint, extent)
-        return measure(checkpoint.source.fd, start, tensor.nbytes, checkpoint.source.path)
+
+def _elements(checkpoint: Checkpoint, tensor: Tensor) -> bytes:
+    """A tensor's elements in row-major order."""
+    from mm_ckpt_migrate.export import gather  # of use for odd tensors alone
+
+    extent = checkpoint.extents[tensor.storage]
+    return gather(checkpoint.source.read(extent.offset, extent.size), tensor)

@@ -1,0 +1,117 @@
+"""Make again, in memory, what `convert` would write now of the old file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+
+from mm_ckpt_migrate.archive.format import Format
+from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.choose import AUTO
+from mm_ckpt_migrate.contents import only_weights
+from mm_ckpt_migrate.decide import decide
+from mm_ckpt_migrate.export import metadata_of, tied_names
+from mm_ckpt_migrate.options import Options, Purpose
+from mm_ckpt_migrate.pickles.build import Plain, from_plain
+from mm_ckpt_migrate.pickles.nodes import Node
+from mm_ckpt_migrate.rewrite import edit
+from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.schema import TargetModel
+from mm_ckpt_migrate.stamp import DIGEST_PLACEHOLDER, Origin
+from mm_ckpt_migrate.training.follow import TRAINING_STATE
+from mm_ckpt_migrate.write import stamp_of
+
+
+@dataclass(frozen=True, slots=True)
+class Remade:
+    """The content of the file that `convert` would write.
+
+    Attributes:
+        source: the old file, whose storages the content refers to.
+        root: the object to be pickled; for safetensors the strings beside the tensors, as a dict.
+        storages: the bytes of those that are not the source's, by their keys.
+    """
+
+    source: Checkpoint
+    root: Node
+    storages: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way in which the file may have been made.
+
+    Attributes:
+        model: the target model that it was checked against; None where none was built.
+        borrowed: whether the file's own layout stands for a model that is not at hand.
+    """
+
+    options: Options
+    model: TargetModel | None
+    borrowed: bool = False
+
+    def schema(self) -> TargetModel:
+        assert self.model is not None
+        return self.model
+
+
+def ways(origin: Origin | None, models: list[tuple[TargetModel | None, bool]]) -> Iterator[Way]:
+    """Every way that agrees with a stamp, the likeliest first.
+
+    Args:
+        models: to be tried, and whether each is borrowed.
+    """
+    purposes: list[Purpose | None] = [None, Purpose.INFERENCE]
+    choices, raw, fold = [False, True], False, False
+    if origin is not None:
+        raw, fold = origin.raw, origin.plan.fold is not None
+        if origin.inference or raw or fold or set(origin.dropped) - set(TRAINING_STATE):
+            purposes = [Purpose.INFERENCE]
+        elif origin.inference is not None:
+            purposes = [None]
+        choices = choices if origin.as_is is None else [origin.as_is]
+    for (model, borrowed), purpose, as_is in product(models, purposes, choices):
+        options = Options(
+            build=model is not None, force_family=True, keep_opaque=True, purpose=purpose,
+            raw_weights=raw, fold=fold, keep_as_is=as_is,
+        )  # fmt: skip
+        yield Way(options, model, borrowed)
+
+
+def remake(
+    checkpoint: Checkpoint, origin: Origin | None, way: Way, library: Library, kind: Format
+) -> Remade | None:
+    """What `convert` would write; None where it has nothing to do.
+
+    Args:
+        checkpoint: the old file, opened for this alone, as its nodes are edited.
+        kind: the format of the new file.
+
+    Raises:
+        MigrateError: it would refuse to.
+    """
+    if way.options.purpose is Purpose.INFERENCE:
+        checkpoint = only_weights(checkpoint, raw=way.options.raw_weights)
+    family = origin.plan.family if origin is not None else AUTO
+    target = way if way.model is not None else None
+    decision = decide(checkpoint, family, library, target, way.options)
+    if (plan := decision.plan) is None:
+        return None
+    stamp = _complete(stamp_of(checkpoint, plan, decision.contents), checkpoint)
+    if kind is Format.SAFETENSORS:
+        strings = metadata_of(checkpoint, tied_names(checkpoint, plan), stamp)
+        return Remade(checkpoint, from_plain(dict(strings)))
+    edited = edit(checkpoint, plan, decision.order, decision.modules, stamp, decision.contents)
+    return Remade(checkpoint, edited.root, edited.storages)
+
+
+def _complete(stamp: dict[str, Plain], checkpoint: Checkpoint) -> dict[str, Plain]:
+    digest = checkpoint.source.digest()
+    return {name: digest if value == DIGEST_PLACEHOLDER else value for name, value in stamp.items()}
+
+
+def opened_again(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with nodes that nobody has edited."""
+    return open_checkpoint(checkpoint.source, check_crc=False)

@@ -1,0 +1,201 @@
+"""Compare a new file, entry by entry, with what `convert` would write now of the old one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mm_ckpt_migrate.archive.storages import storage_ref
+from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.configs.compare import differing_settings
+from mm_ckpt_migrate.configs.read import read_config_text
+from mm_ckpt_migrate.contents import CONFIG_PATHS
+from mm_ckpt_migrate.errors import ConfigError, MigrateError
+from mm_ckpt_migrate.keys import STAMP_KEY, fold, safe_text
+from mm_ckpt_migrate.pickles.build import from_plain, text_value
+from mm_ckpt_migrate.pickles.nodes import Node, Persistent
+from mm_ckpt_migrate.schema import TargetModel
+from mm_ckpt_migrate.stamp import TOOL, Origin
+from mm_ckpt_migrate.verification.borrowed import borrowed_models
+from mm_ckpt_migrate.verification.files import Files
+from mm_ckpt_migrate.verification.remake import Remade, Way, opened_again, remake, ways
+from mm_ckpt_migrate.verify.digests import Digests
+from mm_ckpt_migrate.verify.nodes import Content, Difference, differences, shown
+
+_STAMP: Final = ("meta", STAMP_KEY)
+_TOOL: Final = (*_STAMP, "tool")
+# Since these are noted in it, the stamp says all that the content depends on.
+_NOTED: Final = ((*_STAMP, "inference"), (*_STAMP, "as_is"))
+# In safetensors the config is one of the strings beside the tensors.
+_CONFIGS: Final = (*CONFIG_PATHS, ("cfg",))
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What the comparison found, one line each.
+
+    Attributes:
+        wrong: what is not as the old file has it, or as the rules make it.
+        untold: what cannot be told, and why.
+    """
+
+    wrong: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A way in which the file may have been made, and where it is not as it would be then."""
+
+    way: Way
+    remade: Remade | None
+    differences: tuple[Difference, ...]
+
+
+def compare_whole(files: Files, model: TargetModel | None, digests: Digests) -> Compared:
+    """Hold everything in the new file against the old file and the rules.
+
+    Args:
+        model: the target model, where it is at hand.
+    """
+    assert files.source is not None
+    try:
+        trial = _best(files, model, digests)
+    except MigrateError as error:
+        line = f"convert refuses the old file: {error.message}"
+        return Compared(untold=(line,)) if _is_others(files.origin) else Compared(wrong=(line,))
+    if trial.remade is None:
+        return Compared(untold=("convert has nothing to do with the old file",))
+    found = trial.differences
+    if not _is_others(files.origin):
+        untold = ("the order of the keys needs the target model (--cfg)",)
+        return Compared(_lines(found), untold if trial.way.borrowed and not found else ())
+    return _of_others(files, trial.remade, found, digests)
+
+
+def _is_others(origin: Origin | None) -> bool:
+    """Whether another program, or another version of this one, made the file."""
+    return origin is None or origin.tool != TOOL or origin.inference is None
+
+
+def _best(files: Files, model: TargetModel | None, digests: Digests) -> _Trial:
+    """The way that agrees best; the first one where several agree."""
+    models = [(model, False), (None, False)] if model else [(None, False)]
+    if model is None:
+        models += [(borrowed, True) for borrowed in borrowed_models(files)]
+    best: _Trial | None = None
+    refused: MigrateError | None = None
+    for way in ways(files.origin, models):
+        try:
+            trial = _tried(files, way, digests)
+        except MigrateError as error:
+            refused = refused or error
+            continue
+        if best is None or len(trial.differences) < len(best.differences):
+            best = trial
+        if not best.differences:
+            break
+    if best is None:
+        assert refused is not None
+        raise refused
+    return best
+
+
+def _tried(files: Files, way: Way, digests: Digests) -> _Trial:
+    assert files.source is not None
+    source = opened_again(files.source)
+    remade = remake(source, files.origin, way, files.library, files.output.format)
+    if remade is None:
+        return _Trial(way, None, ())
+    return _Trial(way, remade, tuple(_differing(remade, files.output, digests)))
+
+
+def _differing(remade: Remade, output: Checkpoint, digests: Digests) -> Iterator[Difference]:
+    wanted, found = _content(remade.source, digests, remade), _content(output, digests)
+    return differences(remade.root, root_of(output), wanted, found)
+
+
+def root_of(checkpoint: Checkpoint) -> Node:
+    """The pickled object; of safetensors the strings beside the tensors."""
+    if checkpoint.tree is not None:
+        return checkpoint.tree.root
+    return from_plain(dict(getattr(checkpoint.container, "metadata", None) or {}))
+
+
+def _content(checkpoint: Checkpoint, digests: Digests, remade: Remade | None = None) -> Content:
+    def content(node: Persistent) -> object:
+        key = storage_ref(node).key
+        if remade is not None and key in remade.storages:
+            return hashlib.sha256(remade.storages[key]).digest()
+        return digests(checkpoint, checkpoint.extents[key])
+
+    return content
+
+
+def _of_others(
+    files: Files, remade: Remade, found: Sequence[Difference], digests: Digests
+) -> Compared:
+    """What no migration touches must be the old file's; other rules may make the rest otherwise."""
+    assert files.source is not None
+    before = opened_again(files.source)
+    touched = {
+        difference.path
+        for difference in differences(
+            root_of(before), remade.root, _content(before, digests),
+            _content(remade.source, digests, remade),
+        )
+    }  # fmt: skip
+    dropped = {(name,) for name in files.origin.dropped} if files.origin else set()
+    wrong, excused = [], []
+    for difference in found:
+        path = difference.path
+        if path == _TOOL or path in _NOTED or _same_settings(difference):
+            continue
+        ours = path in dropped or any(path[:end] in touched for end in range(len(path) + 1))
+        (excused if ours else wrong).append(difference)
+    by = files.origin.tool if files.origin else "an unknown program"
+    untold = tuple(f"made otherwise by {safe_text(by)}: {line}" for line in _lines(excused))
+    return Compared(_lines(wrong), untold)
+
+
+def _lines(found: Sequence[Difference]) -> tuple[str, ...]:
+    named = (line for difference in found for line in _said(difference))
+    return tuple(fold(dict.fromkeys(named)))
+
+
+def _said(difference: Difference) -> Iterator[str]:
+    """The difference; that of a config setting by setting."""
+    texts = _config_texts(difference)
+    if texts is None:
+        yield str(difference)
+        return
+    where = shown(difference.path)
+    try:
+        settings = differing_settings(*(read_config_text(text, where) for text in texts))
+    except ConfigError as error:
+        yield f"changed: {error.message}"
+    else:
+        yield from (f"changed: {where}: {safe_text(name)}" for name in settings)
+        if not settings:
+            yield f"changed: {where}: its text, while the settings are the same"
+
+
+def _config_texts(difference: Difference) -> tuple[str, str] | None:
+    if difference.path not in _CONFIGS or difference.what != "changed":
+        return None
+    assert difference.wanted is not None
+    assert difference.found is not None
+    wanted, found = text_value(difference.wanted), text_value(difference.found)
+    return None if wanted is None or found is None else (wanted, found)
+
+
+def _same_settings(difference: Difference) -> bool:
+    texts = _config_texts(difference)
+    try:
+        return texts is not None and not differing_settings(
+            *(read_config_text(text, "") for text in texts)
+        )
+    except ConfigError:
+        return False
