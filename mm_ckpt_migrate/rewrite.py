@@ -57,9 +57,7 @@ def rewrite(
         target_format: zip, or legacy where the source is legacy.
         others: as those of `edit`, which also says what is raised.
     """
-    edited = edit(
-        checkpoint, plan, order, modules, stamp, contents, unwrap=unwrap, prefix=prefix
-    )
+    edited = edit(checkpoint, plan, order, modules, stamp, contents, unwrap=unwrap, prefix=prefix)
     return _lay_out(checkpoint, edited.root, edited.storages, target_format), edited.notices
 
 

@@ -68,8 +68,12 @@ def open_files(stack: ExitStack, new: Path, old: Path | None, library: Library) 
         PlanError: its stamp was tampered with.
     """
     output = _open(stack, new)
+    return files_of(output, _open(stack, old) if old is not None else None, library)
+
+
+def files_of(output: Checkpoint, source: Checkpoint | None, library: Library) -> Files:
+    """Both files, opened; raises FamilyError and PlanError as `open_files` does."""
     origin = read_stamp(output.stamp) if output.stamp else None
-    source = _open(stack, old) if old is not None else None
     if source is not None and origin is not None and _one_set(source, output, origin):
         source = only_weights(source, raw=origin.raw)
     rules = _rules(output, origin, library)

@@ -7,9 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from mm_ckpt_migrate.options import Options
-from mm_ckpt_migrate.ruleset.library import load_rules
-from mm_ckpt_migrate.target_config import open_target, read_target_config
+from mm_ckpt_migrate.errors import ConfigError
+from mm_ckpt_migrate.options import EMBEDDED, Options
+from mm_ckpt_migrate.report import Rung, skipped
+from mm_ckpt_migrate.ruleset.library import Library, load_rules
+from mm_ckpt_migrate.target_config import TargetConfig, open_target, read_target_config
 from mm_ckpt_migrate.verification import measured, static
 from mm_ckpt_migrate.verification.files import Files, open_files, palette
 from mm_ckpt_migrate.verification.options import VerifyOptions
@@ -47,7 +49,12 @@ def verify(
     library = load_rules(options.rules)
     with ExitStack() as stack:
         files = open_files(stack, new, options.source, library)
-        config = read_target_config(cfg, files.output, library.families)
+        config, missing = _target_config(cfg, files, library)
+        if config is None:
+            found = _without_model(files, options, missing)
+            if report is not None:
+                report(found)
+            return found
         build = Options(allow_imports=options.allow_imports, cache=options.cache)
         target = stack.enter_context(open_target(config, build))
         releases = open_releases(stack, files, config, options)
@@ -68,6 +75,46 @@ def verify(
         if report is not None:
             report(found)
         return found
+
+
+def _target_config(cfg: str, files: Files, library: Library) -> tuple[TargetConfig | None, str]:
+    """The config; or None and the reason, where some rungs can be climbed without a model.
+
+    Raises:
+        ConfigError: the config that was asked for is missing or unreadable.
+    """
+    try:
+        return read_target_config(cfg, files.output, library.families), ""
+    except ConfigError as error:
+        if cfg != EMBEDDED or files.source is None:
+            raise
+        return None, f"there is no config to build a model from (--cfg): {error.reason}"
+
+
+def _without_model(files: Files, options: VerifyOptions, reason: str) -> Verification:
+    """What the files alone tell."""
+    verdicts = (
+        static.integrity(files, None), skipped(Rung.KEYS, reason), static.roles(files),
+        *(skipped(rung, reason) for rung in (Rung.FORWARD, Rung.RESUME, Rung.METRIC)),
+    )  # fmt: skip
+    return Verification(
+        file=str(files.output.source.path),
+        source=str(options.source),
+        config="none",
+        family=files.rules.family,
+        sha256=files.digest,
+        source_sha256=files.source_digest,
+        plan=files.plan,
+        palette=palette(files.output),
+        versions={},
+        old_versions=None,
+        verdicts=verdicts,
+        forward=None,
+        resume=None,
+        metric=None,
+        notices=_notices(files),
+        required=options.required,
+    )
 
 
 def _notices(files: Files) -> tuple[str, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mm_ckpt_migrate.archive.storages import storage_ref
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.decide_contents import optimizer_settings
@@ -16,7 +14,7 @@ from mm_ckpt_migrate.target.resolve import Target
 from mm_ckpt_migrate.training.follow import plan_training
 from mm_ckpt_migrate.training.parameters import UnknownOrderError, match_parameters
 from mm_ckpt_migrate.verification.files import Files
-from mm_ckpt_migrate.verification.whole import compare_whole
+from mm_ckpt_migrate.verification.whole import Compared, compare_whole
 from mm_ckpt_migrate.verify.digests import Digests
 from mm_ckpt_migrate.verify.integrity import check_integrity
 from mm_ckpt_migrate.verify.keys import check_keys, check_load
@@ -51,19 +49,18 @@ def integrity(files: Files, target: TargetModel | None) -> Verdict:
     wrong = _training(files, files.source, files.plan, target, digests) if target else []
     if wrong:
         return failed(Rung.INTEGRITY, "the training state is not the old file's", wrong)
-    compared = compare_whole(files, target, digests)
-    if compared.wrong:
-        summary = f"the tensors are the old file's, and {len(compared.wrong)} other entries are not"
-        return failed(Rung.INTEGRITY, summary, (*compared.wrong, *compared.untold))
-    if compared.untold:
-        return _untold(verdict.summary, compared.untold)
-    return passed(Rung.INTEGRITY, f"{verdict.summary}; every other entry is as it should be")
+    return _with_the_rest(verdict, compare_whole(files, target, digests))
 
 
-def _untold(summary: str, untold: Sequence[str]) -> Verdict:
-    return Verdict(
-        Rung.INTEGRITY, Status.SKIPPED, f"{summary}; not all of the rest can be told", tuple(untold)
-    )
+def _with_the_rest(tensors: Verdict, rest: Compared) -> Verdict:
+    if rest.wrong:
+        summary = f"the tensors are the old file's, but other entries are not: {len(rest.wrong)}"
+        return failed(Rung.INTEGRITY, summary, (*rest.wrong, *rest.untold))
+    if rest.untold:
+        summary = f"{tensors.summary}; the rest cannot all be told"
+        return Verdict(Rung.INTEGRITY, Status.SKIPPED, summary, rest.untold)
+    summary = f"{tensors.summary}; every other entry is as it should be"
+    return passed(Rung.INTEGRITY, summary, rest.said)
 
 
 def _training(

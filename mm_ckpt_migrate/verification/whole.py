@@ -39,10 +39,12 @@ class Compared:
     Attributes:
         wrong: what is not as the old file has it, or as the rules make it.
         untold: what cannot be told, and why.
+        said: what the file's stamp alone says.
     """
 
     wrong: tuple[str, ...] = ()
     untold: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,11 @@ def _is_others(origin: Origin | None) -> bool:
 
 def _best(files: Files, model: TargetModel | None, digests: Digests) -> _Trial:
     """The way that agrees best; the first one where several agree."""
-    models = [(model, False), (None, False)] if model else [(None, False)]
+    models: list[tuple[TargetModel | None, bool]] = [(None, False)]
     if model is None:
         models += [(borrowed, True) for borrowed in borrowed_models(files)]
+    else:
+        models = [(model, False), *models]
     best: _Trial | None = None
     refused: MigrateError | None = None
     for way in ways(files.origin, models):
@@ -148,16 +152,18 @@ def _of_others(
         )
     }  # fmt: skip
     dropped = {(name,) for name in files.origin.dropped} if files.origin else set()
-    wrong, excused = [], []
+    wrong: list[Difference] = []
+    excused: list[Difference] = []
     for difference in found:
         path = difference.path
         if path == _TOOL or path in _NOTED or _same_settings(difference):
             continue
         ours = path in dropped or any(path[:end] in touched for end in range(len(path) + 1))
         (excused if ours else wrong).append(difference)
-    by = files.origin.tool if files.origin else "an unknown program"
-    untold = tuple(f"made otherwise by {safe_text(by)}: {line}" for line in _lines(excused))
-    return Compared(_lines(wrong), untold)
+    by = safe_text(files.origin.tool if files.origin else "an unknown program")
+    untold = tuple(f"made otherwise by {by}: {line}" for line in _lines(excused))
+    said = (f"made by {by}, as its stamp says",) if files.origin else ()
+    return Compared(_lines(wrong), untold, said)
 
 
 def _lines(found: Sequence[Difference]) -> tuple[str, ...]:

@@ -77,10 +77,12 @@ def differences(
         pair = todo.pop()
         both = id(pair.wanted), id(pair.found)
         if both not in seen:
-            seen.add(both)
             below, here = comparer.compare(pair)
             yield from here
             todo.extend(reversed(below))
+            # What differs is named in each place that it stands in.
+            if below or not here:
+                seen.add(both)
 
 
 class _Pair(NamedTuple):

@@ -1,0 +1,109 @@
+"""A short slice of the edits campaign, and what it says of a `verify` that is blind."""
+
+from __future__ import annotations
+
+import random
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "campaigns"))
+
+import edits
+from edits_made import EDITS, edited
+
+from mm_ckpt_migrate.archive.image import Extent
+from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.pickles.emit import emit
+from mm_ckpt_migrate.ruleset.library import load_rules
+from mm_ckpt_migrate.schema import TargetModel
+from mm_ckpt_migrate.training.parameters import is_buffer
+from mm_ckpt_migrate.verification import static
+from mm_ckpt_migrate.verification.whole import Compared
+from mm_ckpt_migrate.verify import digests
+
+pytest.importorskip("torch")
+pytestmark = pytest.mark.thorough
+
+Open = Callable[[Path], Checkpoint]
+TRAINING = edits._TESTS / "resume" / "maskformer_r18.pth"
+LEGACY = edits._TESTS / "golden" / "rpn_r18"
+
+
+def layout_of(path: Path) -> TargetModel:
+    """It stands for that of a built model, which other tests hold it against."""
+    with Source(path) as source:
+        schema = open_checkpoint(source).schema
+    later = {name for names in schema.ties for name in names[1:]}
+    parameters = tuple(n for n in schema.names if not is_buffer(n) and n not in later)
+    return TargetModel(schema, parameters, (), {}, "meta")
+
+
+@pytest.fixture
+def opened() -> Iterator[Open]:
+    with ExitStack() as stack:
+        yield lambda path: open_checkpoint(stack.enter_context(Source(path)))
+
+
+def right_file(task: edits.Task, folder: Path, opened: Open) -> edits.Right:
+    new = folder / "new.pth"
+    convert("auto", "-", task.old, new, Options(build=False, **edits.WAYS[task.way]))
+    return edits.Right(new, opened(task.old), layout_of(new), load_rules())
+
+
+@pytest.mark.parametrize("way", ["resume", "inference", "as is", "safetensors"])
+@pytest.mark.parametrize("old", [TRAINING, *LEGACY.glob("*.pth")], ids=["training", "legacy"])
+def test_a_slice(old: Path, way: str, tmp_path: Path, opened: Open) -> None:
+    task = edits.Task(old, way, 16)
+    tally = edits.count(task, right_file(task, tmp_path, opened))
+    assert tally.wrong == []
+    assert tally.counts["told by integrity"] > 6
+
+
+def test_a_verify_that_sees_tensors_alone_is_accused(
+    tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = edits.Task(TRAINING, "resume", 40)
+    right = right_file(task, tmp_path, opened)
+    monkeypatch.setattr(static, "compare_whole", lambda *_: Compared())
+    wrong = edits.count(task, right).wrong
+    parts = Counter(line.split(": ")[3].split(".")[0] for line in wrong)
+    assert len(wrong) > 8
+    assert {"meta", "message_hub"} <= set(parts)
+
+
+def test_a_verify_that_takes_the_crc_for_the_bytes_is_accused(
+    tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crc(checkpoint: Checkpoint, extent: Extent) -> bytes:
+        data = checkpoint.source.read(extent.offset, extent.size)
+        return zlib.crc32(data).to_bytes(4, "little")
+
+    task = edits.Task(TRAINING, "inference", 80)
+    right = right_file(task, tmp_path, opened)
+    monkeypatch.setattr(digests, "_read", crc)
+    wrong = edits.count(task, right).wrong
+    assert {line.split(": ")[2] for line in wrong} == {"forge"}
+
+
+def test_all_kinds_are_made(tmp_path: Path, opened: Open) -> None:
+    right = right_file(edits.Task(TRAINING, "resume", 0), tmp_path, opened)
+    with Source(right.new) as source:
+        checkpoint = open_checkpoint(source)
+        assert checkpoint.tree is not None
+        pickle, storages = emit(checkpoint.tree.root), edits._storages(checkpoint)
+    luck = random.Random(0)
+    made = [edited(pickle, storages, luck) for _ in range(300)]
+    assert {said.partition(":")[0] for said, _ in made} == set(EDITS)
+    parts = set(made[0][1].slots)
+    assert {"state_dict", "_metadata", "meta.cfg", "optimizer.state", "param_schedulers"} <= parts
+    assert all(emit(content.root) != pickle or content.storages != storages for _, content in made)
