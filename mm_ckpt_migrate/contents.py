@@ -8,10 +8,11 @@ from typing import Final, TypeAlias
 
 from mm_ckpt_migrate.checkpoint.model import Checkpoint, Tree
 from mm_ckpt_migrate.checkpoint.simplify import simplify
-from mm_ckpt_migrate.checkpoint.tensors import Tensor
+from mm_ckpt_migrate.checkpoint.tensors import Tensor, ties
 from mm_ckpt_migrate.checkpoint.weights_only import refused_globals
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.pickles.build import (
+    attributes,
     find,
     from_plain,
     is_mapping,
@@ -24,7 +25,8 @@ from mm_ckpt_migrate.pickles.build import (
     text_of,
     text_value,
 )
-from mm_ckpt_migrate.pickles.nodes import Mutable, Node, Text, walk
+from mm_ckpt_migrate.pickles.nodes import Mutable, Node, Text, Tuple, walk
+from mm_ckpt_migrate.schema import Schema
 from mm_ckpt_migrate.training.follow import Follower, follow
 from mm_ckpt_migrate.training.parameters import is_buffer
 
@@ -117,10 +119,15 @@ def _with_raw(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], ema: Mutabl
         raise CheckpointError(checkpoint.source.path, f"its raw weights lack {lost[0]}")
     set_values(checkpoint.tree.state_dict, {name: nodes[raw[name]] for name in raw})
     chosen = {
-        name: replace(tensors[raw[name]], spec=tensor.spec) if name in raw else tensor
+        name: _named(tensors[raw[name]], name) if name in raw else tensor
         for name, tensor in checkpoint.tensors.items()
     }
-    return replace(checkpoint, tensors=chosen)
+    schema = Schema(tuple(t.spec for t in chosen.values()), checkpoint.schema.modules, ties(chosen))
+    return replace(checkpoint, tensors=chosen, schema=schema)
+
+
+def _named(tensor: Tensor, name: str) -> Tensor:
+    return replace(tensor, spec=replace(tensor.spec, name=name))
 
 
 def edit_contents(checkpoint: Checkpoint, contents: Contents) -> Edited:
@@ -151,6 +158,16 @@ def outside_inference(tree: Tree) -> list[str]:
     kept = {tree.path[0], "meta", "message_hub"}
     names = (text_value(key) or "" for key, _ in pairs(tree.root))
     return [name for name in names if name not in kept]
+
+
+def for_inference(tree: Tree) -> list[Node]:
+    """The nodes of all that a file for inference is made of."""
+    gone = set(outside_inference(tree)) if tree.path else set()
+    kept = [
+        node for entry in pairs(tree.root) if text_value(entry[0]) not in gone for node in entry
+    ]
+    others = attributes(tree.root)
+    return walk(Tuple(kept if others is None else [*kept, others]))
 
 
 def _leave_out(root: Mutable, paths: Iterable[EntryPath]) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.checkpoint.policy import foreign_globals
 from mm_ckpt_migrate.choose import Choice, choose_family
-from mm_ckpt_migrate.contents import ADDITION_PATHS, CONFIG_PATHS, Contents
+from mm_ckpt_migrate.contents import ADDITION_PATHS, CONFIG_PATHS, Contents, for_inference
 from mm_ckpt_migrate.decide_contents import decide_contents
 from mm_ckpt_migrate.decide_fold import check_place, decide_fold
 from mm_ckpt_migrate.errors import (
@@ -20,7 +21,7 @@ from mm_ckpt_migrate.errors import (
     UnknownFamilyError,
 )
 from mm_ckpt_migrate.keys import PARALLEL
-from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.options import Options, Purpose
 from mm_ckpt_migrate.plan import (
     Plan,
     compare_layouts,
@@ -145,7 +146,10 @@ def _nothing_to_rename(checkpoint: Checkpoint, library: Library) -> Decision | N
 
 
 def _check_foreign(checkpoint: Checkpoint, options: Options) -> None:
-    foreign = checkpoint.tree.foreign if checkpoint.tree else ()
+    tree = checkpoint.tree
+    foreign = tree.foreign if tree else ()
+    if foreign and tree and options.purpose is Purpose.INFERENCE:
+        foreign = tuple(foreign_globals(for_inference(tree)))  # the rest is not passed on
     if foreign and not options.keep_opaque:
         raise CheckpointError(
             checkpoint.source.path,

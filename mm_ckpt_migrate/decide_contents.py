@@ -14,7 +14,12 @@ from mm_ckpt_migrate.options import Options, Purpose
 from mm_ckpt_migrate.plan import Plan
 from mm_ckpt_migrate.ruleset.model import RuleSet
 from mm_ckpt_migrate.schema import TargetModel
-from mm_ckpt_migrate.training.follow import Follower, plan_training, training_sections
+from mm_ckpt_migrate.training.follow import (
+    Follower,
+    others_training,
+    plan_training,
+    training_sections,
+)
 from mm_ckpt_migrate.training.parameters import UnknownOrderError, match_parameters
 
 if TYPE_CHECKING:
@@ -53,13 +58,16 @@ def decide_contents(
         said = (f"for inference: left out are {', '.join(gone)}",) if gone else ()
         return _for_inference(contents, gone, options), (*notices, *said)
     sections = _training(checkpoint, options)
+    if others := others_training(checkpoint):
+        contents = replace(contents, left_out=tuple((name,) for name in others))
+        notices += (f"{' and '.join(others)} left out: no rule says which parameters they are of",)
     if not sections:
         return contents, notices
     try:
         parameters = match_parameters(checkpoint.schema, plan, order, target)
         followers = plan_training(checkpoint, parameters, optimizer_settings(config))
     except UnknownOrderError as error:
-        left_out = tuple((name,) for name in sections)
+        left_out = (*contents.left_out, *((name,) for name in sections))
         unknown = _left_out(checkpoint, sections, error, options)
         return replace(contents, left_out=left_out), (*notices, unknown)
     notices += tuple(map(_followed, followers))

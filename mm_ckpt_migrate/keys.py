@@ -9,11 +9,14 @@ from typing import Final
 MAX_KEY_BYTES: Final = 1024
 STAMP_KEY: Final = "mm_ckpt_migrate"
 TIED_KEY: Final = "tied"
-# Put before every key by DataParallel and its kin, and by torch.compile; or by one around the
-# other. mmengine takes the first off itself, wherever it loads a checkpoint (`revise_keys`).
+# Put before every key by DataParallel and its kin. mmengine takes it off itself, wherever it loads
+# a checkpoint (`revise_keys`).
 PARALLEL: Final = "module."
 _COMPILED: Final = "_orig_mod."
-PREFIXES: Final = (PARALLEL + _COMPILED, _COMPILED + PARALLEL, PARALLEL, _COMPILED)
+# What a LightningModule calls the model that it trains, as a rule, and an algorithm of mmrazor its
+# own. Any other model may call a part of it so: they count only before OpenMMLab's own names.
+_OWNERS: Final = ("model.", "architecture.")
+_BACKBONE: Final = "backbone."
 
 
 def key_fault(key: str) -> str | None:
@@ -31,8 +34,27 @@ def key_fault(key: str) -> str | None:
 
 def prefix_of(names: Sequence[str]) -> str:
     """What wrappers of the model put before every one of its keys, each wrapper's once; or ""."""
-    found = (p for p in PREFIXES if all(name.startswith(p) and name != p for name in names))
-    return next(found, "") if names else ""
+    found = [""]
+    left = [PARALLEL, _COMPILED, *_OWNERS]
+    while put := next((w for w in left if _stands_before(found[-1] + w, names)), ""):
+        left.remove(put)
+        found.append(found[-1] + put)
+    return next(prefix for prefix in reversed(found) if _is_wrapper(prefix, names))
+
+
+def _stands_before(prefix: str, names: Sequence[str]) -> bool:
+    return bool(names) and all(name.startswith(prefix) and name != prefix for name in names)
+
+
+def _is_wrapper(prefix: str, names: Iterable[str]) -> bool:
+    if not any(owner in prefix for owner in _OWNERS):
+        return True
+    return any(name.startswith(prefix + _BACKBONE) for name in names)
+
+
+def is_prefix(text: str) -> bool:
+    """Whether a text is what `prefix_of` may give."""
+    return prefix_of([f"{text}{_BACKBONE}weight"]) == text
 
 
 def safe_text(text: str, limit: int = 200) -> str:

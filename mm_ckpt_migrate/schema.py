@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,15 @@ class TensorSpec:
 
     def __str__(self) -> str:
         return f"{self.name} {self.dtype}{list(self.shape)}"
+
+
+HALF: Final = ("float16", "bfloat16")
+"""Element types all of whose numbers float32 holds exactly: torch widens them without loss."""
+
+
+def fits(have: str, want: str) -> bool:
+    """Whether a model's tensor of type `want` takes what a file holds as `have`, exactly."""
+    return have == want or (have in HALF and want == "float32")
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,12 @@ def plain_form(node: Node) -> tuple[Kind, Node] | None:
     return kind, plain
 
 
+def plain_of(node: Node) -> Node:
+    """What shall stand in a node's place, or the node itself where it stays."""
+    form = plain_form(node)
+    return node if form is None else form[1]
+
+
 def _buffer(node: Call) -> Node | None:
     """A HistoryBuffer without its statistics, which are methods of mmengine's own class."""
     state = _attributes(node)

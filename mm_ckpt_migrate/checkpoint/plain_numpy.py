@@ -7,16 +7,21 @@ None for it.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Final
 
 from mm_ckpt_migrate.pickles import opcodes as op
-from mm_ckpt_migrate.pickles.build import from_plain, mapping_of, text_of
+from mm_ckpt_migrate.pickles.build import Plain, from_plain, mapping_of, text_of
 from mm_ckpt_migrate.pickles.nodes import Call, Global, Node, Text, Tuple
 
 # Longer ones stay bytes: as nodes, each number would take a hundred times its room.
 MAX_LISTED: Final = 1000
+# Lists and numbers of a table. It has a row for each class, as have the colours that mmseg 0.x
+# draws for a data set without a PALETTE; log buffers, which are many, have one dimension.
+MAX_TABLE: Final = 10_000
+_MAX_NESTED: Final = 4
 _MAX_DIMENSIONS: Final = 64
 
 # How `struct` calls what numpy calls `f8`.
@@ -34,10 +39,13 @@ class _Type:
     name: str
     size: int
 
-    def unpack(self, data: bytes) -> list[bool | int | float]:
-        order = self.order.replace("|", "<")
-        count = len(data) // self.size
-        return list(struct.unpack(f"{order}{count}{_CODES[self.name]}", data))
+    def unpack(self, data: bytes) -> list[Plain]:
+        """The numbers, or the strings; raises UnicodeError where one is not Unicode."""
+        if self.name in _CODES:
+            order = self.order.replace("|", "<")
+            return list(struct.unpack(f"{order}{len(data) // self.size}{_CODES[self.name]}", data))
+        parts = (data[at : at + self.size] for at in range(0, len(data), self.size))
+        return [_string(self, part) for part in parts]
 
 
 def called(node: Node) -> str:
@@ -68,7 +76,7 @@ def plain_scalar(node: Call) -> Node | None:
         return None
     try:
         data = text.encode("latin1")
-        value = kind.unpack(data)[0] if kind.name in _CODES else _string(kind, data)
+        value = kind.unpack(data)[0] if kind.size else ""
     except UnicodeError:
         return None
     return from_plain(value)
@@ -77,8 +85,9 @@ def plain_scalar(node: Call) -> Node | None:
 def plain_array(node: Call) -> Node | None:
     """The list or the dict that says what a `numpy.core.multiarray._reconstruct` says.
 
-    A short array of one dimension is its list of numbers, one of none its number. Any other is a
-    dict of `dtype`, `shape`, `fortran_order` and `data`; its bytes are not touched.
+    A short array is the list that its `tolist()` gives, or its only number. A longer one, of
+    numbers alone, is a dict of `dtype`, `shape`, `fortran_order` and `data`; its bytes are not
+    touched.
     """
     items, state = _arguments(node, changed=True), state_of(node)
     is_array = len(items) == 3 and getattr(items[0], "path", "") == "numpy.ndarray"
@@ -88,25 +97,41 @@ def plain_array(node: Call) -> Node | None:
     shape, kind, text = _shape(shape_node), _dtype(dtype), _characters(data)
     if _values([version]) != [1] or _values([fortran]) not in ([False], [True]):
         return None
-    if shape is None or kind is None or kind.name not in _CODES:
+    if shape is None or kind is None or text is None or not kind.size:
         return None
-    if text is None or len(text) != prod(shape) * kind.size:
+    if len(text) != prod(shape) * kind.size:
         return None
-    if len(shape) <= 1 and prod(shape) <= MAX_LISTED:
-        return _listed(kind, shape, text)
+    is_fortran = _values([fortran]) == [True]
+    if _is_short(shape) or kind.name not in _CODES:
+        return _listed(kind, shape, is_fortran, text) if _is_short(shape) else None
     return mapping_of({
         "dtype": from_plain(kind.order + kind.name), "shape": from_plain([*shape]),
-        "fortran_order": from_plain(_values([fortran]) == [True]),
+        "fortran_order": from_plain(is_fortran),
         "data": bytes_of(data) if isinstance(data, Text) else data,
     })  # fmt: skip
 
 
-def _listed(kind: _Type, shape: list[int], text: str) -> Node | None:
+def _is_short(shape: Sequence[int]) -> bool:
+    """Whether an array may be listed: by the numbers that it has, and the lists around them."""
+    nodes = sum(prod(shape[: number + 1]) for number in range(len(shape)))
+    return nodes <= (MAX_LISTED if len(shape) < 2 else MAX_TABLE) and len(shape) <= _MAX_NESTED
+
+
+def _listed(kind: _Type, shape: list[int], fortran: bool, text: str) -> Node | None:
     try:
-        numbers = kind.unpack(text.encode("latin1"))
+        values = kind.unpack(text.encode("latin1"))
     except UnicodeError:
         return None
-    return from_plain([*numbers] if shape else numbers[0])
+    sizes = shape if fortran else shape[::-1]
+    steps = [prod(sizes[:number]) for number in range(len(sizes))]
+    return from_plain(_nested(values, shape, steps if fortran else steps[::-1], 0))
+
+
+def _nested(values: Sequence[Plain], shape: Sequence[int], steps: Sequence[int], at: int) -> Plain:
+    if not shape:
+        return values[at]
+    inside = (at + number * steps[0] for number in range(shape[0]))
+    return [_nested(values, shape[1:], steps[1:], place) for place in inside]
 
 
 def empty_bytes(node: Call) -> Node | None:

@@ -7,7 +7,7 @@ that one without `weights_only`. So a name outside this list is refused rather t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from mm_ckpt_migrate.pickles.nodes import Call, Global, Node, Scalar, Text, Tuple, children
@@ -34,6 +34,7 @@ _HARMLESS: Final = re.compile(
     | pathlib(\._local)?\.(PosixPath|WindowsPath|PurePosixPath|PureWindowsPath)
     | argparse\.Namespace
     | mmengine\.logging\.(history_buffer|message_hub)\.(HistoryBuffer|MessageHub)
+    | mmengine\.optim\.scheduler\.param_scheduler\.OneCycleParamScheduler
     | mmengine\.config\.config\.(Config|ConfigDict)
     | mmcv\.utils\.config\.(Config|ConfigDict)
     | addict\.addict\.Dict
@@ -45,15 +46,19 @@ _SIZED: Final = re.compile(
 )
 _FILLED: Final = re.compile(r"(__builtin__|builtins)\.(bytes|bytearray)")
 _GETATTR: Final = re.compile(r"(__builtin__|builtins)\.getattr")
-_HISTORY_BUFFER: Final = "mmengine.logging.history_buffer.HistoryBuffer"
-_STATISTICS: Final = {"min", "max", "mean", "current"}
+ONE_CYCLE: Final = "mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler"
+# What mmengine pickles by its class and its name, which protocol 2 spells as a call of `getattr`.
+METHODS: Final[Mapping[str, frozenset[str]]] = {
+    "mmengine.logging.history_buffer.HistoryBuffer": frozenset({"min", "max", "mean", "current"}),
+    ONE_CYCLE: frozenset({"_annealing_cos", "_annealing_linear"}),
+}
 
 
 def foreign_globals(nodes: Iterable[Node]) -> list[str]:
     """The names, each once, that no genuine checkpoint of OpenMMLab needs."""
     nodes = list(nodes)
     calls = [node for node in nodes if isinstance(node, Call) and _is_getattr(node.callee)]
-    getattr_is_harmless = all(map(_is_statistic, calls)) and (
+    getattr_is_harmless = all(map(is_method, calls)) and (
         not any(map(_is_getattr, nodes)) or not any(map(_hands_on_getattr, nodes))
     )
     found = dict.fromkeys(filter(None, map(_allocates, nodes)))
@@ -66,12 +71,14 @@ def foreign_globals(nodes: Iterable[Node]) -> list[str]:
 
 
 def _allocates(node: Node) -> str | None:
-    """A call that makes as much memory as it is told; genuine files only name what it calls."""
+    """A call of what genuine files only name: most would make as much memory as they are told."""
     if not isinstance(node, Call) or not isinstance(node.callee, Global):
         return None
     path, args = node.callee.path, node.args.items if isinstance(node.args, Tuple) else ()
     sized = _SIZED.fullmatch(path) and args
     filled = _FILLED.fullmatch(path) and any(isinstance(a, Scalar) for a in args)
+    if path == ONE_CYCLE:  # genuine files name it as the owner of a method alone
+        return f"{path} called"
     return f"{path} called with a size" if sized or filled else None
 
 
@@ -88,14 +95,13 @@ def _hands_on_getattr(node: Node) -> bool:
     )
 
 
-def _is_statistic(call: Call) -> bool:
+def is_method(node: Node) -> bool:
     """`getattr(HistoryBuffer, "mean")`, which is how mmengine pickles a buffer's methods."""
-    if not isinstance(call.args, Tuple) or len(call.args.items) != 2:
+    if not isinstance(node, Call) or not _is_getattr(node.callee):
         return False
-    owner, name = call.args.items
-    return (
-        isinstance(owner, Global)
-        and owner.path == _HISTORY_BUFFER
-        and isinstance(name, Text)
-        and name.value in _STATISTICS
-    )
+    if not isinstance(node.args, Tuple) or len(node.args.items) != 2:
+        return False
+    owner, name = node.args.items
+    if not isinstance(owner, Global) or not isinstance(name, Text):
+        return False
+    return name.value in METHODS.get(owner.path, ())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from mm_ckpt_migrate.archive.digest import named_digest
 from mm_ckpt_migrate.archive.format import Format
@@ -12,6 +13,7 @@ from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.keys import safe_text
 from mm_ckpt_migrate.pickles.nodes import walk
+from mm_ckpt_migrate.schema import HALF
 
 
 def remarks(checkpoint: Checkpoint) -> tuple[str, ...]:
@@ -27,6 +29,7 @@ def remarks(checkpoint: Checkpoint) -> tuple[str, ...]:
             f"storages that were saved from the device meta: {len(nowhere)}; "
             "torch.load gives their tensors no data without a map_location"
         )
+    said += _halved(checkpoint)
     extents = checkpoint.extents.values()
     if checkpoint.format is Format.ZIP and extents and all(e.crc is None for e in extents):
         said.append("its checksums were not looked at (--no-crc): damage to it cannot be told")
@@ -72,6 +75,15 @@ def check_digest(checkpoint: Checkpoint, expected: str | None) -> None:
             "format has no checksum that could tell why",
             hint="Fetch it again; if it was written anew, --expect-sha256 says what it should be.",
         )  # fmt: skip
+
+
+def _halved(checkpoint: Checkpoint) -> Iterator[str]:
+    """Weights in half precision, which no training of OpenMMLab leaves by itself."""
+    for owner, tensors in (("weights", checkpoint.tensors), ("raw weights", checkpoint.averaged)):
+        kinds = Counter(t.spec.dtype for t in tensors.values() if t.spec.dtype in HALF)
+        shown = ", ".join(f"{count:,} of {len(tensors):,} {kind}" for kind, count in kinds.items())
+        if shown:
+            yield f"its {owner} are in half precision ({shown}), and stay so"
 
 
 def _lookalikes(names: Iterable[str]) -> list[tuple[str, str]]:

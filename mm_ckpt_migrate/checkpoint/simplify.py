@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from mm_ckpt_migrate.checkpoint.plain_forms import Kind, plain_form
+from mm_ckpt_migrate.checkpoint.plain_methods import leave_methods_out
 from mm_ckpt_migrate.keys import safe_text
 from mm_ckpt_migrate.pickles import opcodes as op
 from mm_ckpt_migrate.pickles.build import find, is_mapping, pairs, set_pairs, text_of, text_value
@@ -55,18 +56,19 @@ def simplify(root: Node) -> tuple[str, ...]:
     Returns:
         Sentences that say what was simplified, and where; () where nothing was.
     """
+    said = leave_methods_out(root)
     search = _Search()
     if is_mapping(root):
         search.run(root)
     found = search.loose()
     if not found:
-        return ()
+        return said
     for nodes in search.holders:
         for index, node in enumerate(nodes):
             if id(node) in found:
                 nodes[index] = _replaced(node, found)
     moved = _move_logs(root, found)
-    return (*_sentences(list(found.values())), *moved)
+    return (*said, *_sentences(list(found.values())), *moved)
 
 
 def _replaced(node: Node, found: dict[int, _Found]) -> Node:

@@ -1,7 +1,8 @@
 """What wrappers of a model put before every key of its state dict.
 
 `DataParallel` and its kin put `module.` there and `torch.compile` puts `_orig_mod.`; a model that
-was both compiled and wrapped has both. It is taken off as a file is opened, each wrapper's once,
+was both compiled and wrapped has both. Lightning's modules put `model.` there, and mmrazor's
+algorithms `architecture.`. It is taken off as a file is opened, each wrapper's once,
 so that nothing behind here has to know of it, and `--reverse` puts it back.
 """
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from mm_ckpt_migrate.errors import PlanError
-from mm_ckpt_migrate.keys import PREFIXES, safe_text
+from mm_ckpt_migrate.keys import is_prefix, safe_text
 from mm_ckpt_migrate.operations import Fold, fold_from_json
 
 PLAN_FORMAT: Final = 1
@@ -132,7 +132,7 @@ def plan_from_json(data: Any) -> Plan:
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise PlanError(f"this is no plan of this tool: {error!r}") from None
-    if plan.prefix not in ("", *PREFIXES):
+    if not is_prefix(plan.prefix):
         raise PlanError("this is no plan of this tool: no wrapper puts such a prefix before keys")
     known = (None, *range(len(plan.rules)))
     if any(move.rule not in known for move in plan.moves):

@@ -10,7 +10,7 @@ from mm_ckpt_migrate.errors import PlanError
 from mm_ckpt_migrate.keys import fold, safe_text
 from mm_ckpt_migrate.operations import Fold
 from mm_ckpt_migrate.plan.model import ModuleMove, Move, Plan, check_folded
-from mm_ckpt_migrate.schema import Schema, TensorSpec
+from mm_ckpt_migrate.schema import Schema, TensorSpec, fits
 
 
 def compose(first: Plan, second: Plan) -> Plan:
@@ -126,8 +126,8 @@ def invert(plan: Plan) -> Plan:
 def compare_layouts(migrated: Schema, target: Schema) -> list[str]:
     """Where a migrated state dict is not exactly what a model has: one line per folded group.
 
-    Names, shapes and dtypes must be equal, as `load_state_dict(strict=True)` asks (it lets dtypes
-    pass; this does not).
+    Names and shapes must be equal, as `load_state_dict(strict=True)` asks. It lets all dtypes pass;
+    here half precision alone may stand for float32, into which torch widens it without loss.
     """
     missing = [name for name in target.names if name not in migrated]
     unexpected = [name for name in migrated.names if name not in target]
@@ -139,6 +139,6 @@ def compare_layouts(migrated: Schema, target: Schema) -> list[str]:
             f"different: {have.name} is {have.dtype}{list(have.shape)} in the checkpoint and "
             f"{want.dtype}{list(want.shape)} in the model"
             for have, want in common
-            if (have.shape, have.dtype) != (want.shape, want.dtype)
+            if have.shape != want.shape or not fits(have.dtype, want.dtype)
         ]
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from mm_ckpt_migrate.schema import fits
 from mm_ckpt_migrate.target.layout import dtype_name
 from mm_ckpt_migrate.target.reading import read_state_dict
 
@@ -81,7 +82,7 @@ def _dtype_errors(dtypes: Mapping[str, str], state: Mapping[str, Any]) -> list[s
     return [
         f"dtype mismatch for {name}: {have} in the file, {dtypes[name]} in the model"
         for name, have in found
-        if have != dtypes[name]
+        if not fits(have, dtypes[name])
     ]
 
 

@@ -50,8 +50,6 @@ def _safe_globals() -> Iterator[None]:
 
 
 def _allowed() -> list[Any]:
-    from mmengine.logging import HistoryBuffer
-
     core: Any = getattr(np, "_core", None)
     if not hasattr(core, "multiarray"):  # numpy 1, where 1.26 has an empty `_core`
         core = np.core
@@ -62,22 +60,32 @@ def _allowed() -> list[Any]:
         for name in ("core", "_core")  # numpy 1 and numpy 2
     ]
     dtypes = {type(np.dtype(code)) for code in np.typecodes["All"]}
-    return [HistoryBuffer, np.ndarray, np.dtype, *dtypes, *aliases, _history_getattr()]
+    return [*_methods(), np.ndarray, np.dtype, *dtypes, *aliases, _method_getattr()]
 
 
-def _history_getattr() -> Callable[..., Any]:
-    """`getattr` for `HistoryBuffer.mean` and its like alone.
+def _method_getattr() -> Callable[..., Any]:
+    """`getattr` for the few methods that mmengine pickles by their names alone.
 
     The real one would hand a hostile pickle any attribute of any object.
     """
-    from mmengine.logging import HistoryBuffer
+    known = _methods()
 
     def attribute(owner: object, name: str) -> Any:
-        if owner is not HistoryBuffer or name not in ("min", "max", "current", "mean"):
+        if not isinstance(owner, type) or name not in known.get(owner, ()):
             raise pickle.UnpicklingError(f"builtins.getattr({owner!r}, {name!r})")
         return getattr(owner, name)
 
     return _renamed(attribute, "builtins", "getattr")
+
+
+def _methods() -> dict[type, tuple[str, ...]]:
+    from mmengine.logging import HistoryBuffer
+    from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
+
+    return {
+        HistoryBuffer: ("min", "max", "current", "mean"),
+        OneCycleParamScheduler: ("_annealing_cos", "_annealing_linear"),
+    }
 
 
 def _renamed(function: Callable[..., Any], module: str, name: str) -> Callable[..., Any]:

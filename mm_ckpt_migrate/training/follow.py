@@ -12,7 +12,9 @@ from mm_ckpt_migrate.pickles.build import (
     elements,
     find,
     from_plain,
+    is_mapping,
     list_of,
+    pairs,
     set_pairs,
     set_values,
     text_of,
@@ -129,6 +131,28 @@ def _regroup(group: Mutable, indices: range, names: tuple[str, ...]) -> Node:
         edited["param_names"] = list_of([text_of(name) for name in names])
     set_values(group, edited)
     return group
+
+
+def others_training(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Sections with optimizers that are not mmengine's, such as Lightning's `optimizer_states`.
+
+    No rule says in which order such a trainer hands the model's parameters to its optimizers, so
+    their state cannot follow. Lightning's schedules go with them.
+    """
+    if checkpoint.tree is None or not checkpoint.tree.path:
+        return ()
+    root = checkpoint.tree.root
+    others = [name for name in checkpoint.sections if name not in TRAINING_STATE]
+    found = [name for name in others if _holds_optimizer(find(root, name))]
+    return tuple(found + [name for name in others if found and name == "lr_schedulers"])
+
+
+def _holds_optimizer(section: Node | None) -> bool:
+    """Whether it is the state of torch's optimizer, or a list or dict of such."""
+    if section is None:
+        return False
+    within = [v for _, v in pairs(section)] if is_mapping(section) else elements(section)
+    return any(find(node, "param_groups") is not None for node in (section, *within))
 
 
 def training_sections(checkpoint: Checkpoint) -> tuple[str, ...]:

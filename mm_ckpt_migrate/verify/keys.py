@@ -17,16 +17,20 @@ def check_keys(output: Schema, target: TargetModel) -> Verdict:
     """Compare names, shapes, dtypes, and `_metadata` where the output has it.
 
     Stricter than `torch.nn.Module.load_state_dict(strict=True)`, which lets dtypes pass and, where
-    a module's version is missing, a missing `num_batches_tracked` too.
+    a module's version is missing, a missing `num_batches_tracked` too. Half precision may stand
+    for float32, into which torch widens it without loss.
     """
     wrong = compare_layouts(output, target.schema) + _compare_versions(output, target.schema)
     if wrong:
         return failed(Rung.KEYS, f"{len(wrong)} differences from the target model", wrong)
     built = "cached from" if target.cached else f"built on {target.device} by"
     stack = ", ".join(f"{name} {version}" for name, version in target.stack.items())
+    halved = sum(spec.dtype != target.schema[spec.name].dtype for spec in output.tensors)
+    same = "names and shapes" if halved else "names, shapes and dtypes"
+    widened = f"; torch widens {halved} in half precision, without loss" if halved else ""
     return passed(
         Rung.KEYS,
-        f"all {len(output)} names, shapes and dtypes are the target model's ({built} {stack})",
+        f"all {len(output)} {same} are the target model's{widened} ({built} {stack})",
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.checkpoint.plain_forms import plain_of
+from mm_ckpt_migrate.checkpoint.policy import is_method
 from mm_ckpt_migrate.keys import safe_text
 from mm_ckpt_migrate.pickles.build import find, pairs, text_value
 from mm_ckpt_migrate.pickles.emit import Label, emit
@@ -46,7 +48,7 @@ def training_streams(
         [_settings(group, label) for group in optimizer.groups],
         _entries(optimizer.node, ("state", "param_groups"), label),
         [
-            {name: [emit(value) for value in values] for name, values in lists_of(s).items()}
+            {name: [emit(plain_of(v)) for v in values] for name, values in lists_of(s).items()}
             for s in schedulers
         ],
         [_entries(scheduler, tuple(lists_of(scheduler)), label) for scheduler in schedulers],
@@ -54,13 +56,18 @@ def training_streams(
 
 
 def _entries(mapping: Node, without: Sequence[str], label: Label) -> dict[str, bytes]:
+    """Methods left out: where the file was made plain they go (`checkpoint.plain_methods`)."""
     named = ((text_value(key) or "", value) for key, value in pairs(mapping))
-    return {name: emit(value, label=label) for name, value in named if name not in without}
+    return {
+        name: emit(plain_of(value), label=label)
+        for name, value in named
+        if name not in without and not is_method(value)
+    }
 
 
 def _settings(group: Node, label: Label) -> bytes:
     entries = (e for e in pairs(group) if text_value(e[0]) not in ("params", "param_names"))
-    return emit(Tuple([node for entry in entries for node in entry]), label=label)
+    return emit(Tuple([plain_of(node) for entry in entries for node in entry]), label=label)
 
 
 def check_training(

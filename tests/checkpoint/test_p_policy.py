@@ -62,7 +62,31 @@ def test_p03_history_buffer_of_the_installed_mmengine() -> None:
     assert foreign_globals(walk(parse_whole(raw))) == []
 
 
+ONE_CYCLE = "mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler"
+
+
+@pytest.mark.parametrize("strategy", ["_annealing_cos", "_annealing_linear"])
+def test_p03_genuine_one_cycle(strategy: str) -> None:
+    assert foreign(mapping({"anneal_func": getattr_of(name(ONE_CYCLE), text(strategy))})) == ()
+
+
+@pytest.mark.parametrize("strategy", ["cos", "linear"])
+def test_p03_one_cycle_of_the_installed_mmengine(strategy: str) -> None:
+    optim, torch = pytest.importorskip("mmengine.optim"), pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    made = optim.OneCycleLR(optimizer, eta_max=0.5, total_steps=5, anneal_strategy=strategy)
+    raw = pickle.dumps(made.state_dict(), protocol=2)
+    assert b"OneCycleParamScheduler" in raw
+    assert foreign_globals(walk(parse_whole(raw))) == []
+
+
 GETATTR: dict[str, bytes] = {
+    "other_method_of_one_cycle": getattr_of(name(ONE_CYCLE), text("__init__")),
+    "method_of_another_owner": getattr_of(name(BUFFER), text("_annealing_cos")),
+    "statistic_of_one_cycle": getattr_of(name(ONE_CYCLE), text("mean")),
+    "another_schedule": getattr_of(
+        name(ONE_CYCLE.replace("OneCycle", "Poly")), text("_annealing_cos")
+    ),
     "of_a_module": getattr_of(name("torch.os"), text("system")),
     "of_a_harmless_class": getattr_of(name("collections.OrderedDict"), text("mean")),
     "other_attribute": getattr_of(name(BUFFER), text("__init__")),
@@ -178,3 +202,8 @@ def test_p15_what_makes_memory_is_foreign_wherever_it_lies(value: bytes) -> None
 def test_p15_genuine_bytes_are_none_of_it(kind: Any) -> None:
     raw = pickle.dumps(kind, protocol=2)
     assert foreign(raw[2:-1]) == ()
+
+
+@pytest.mark.parametrize("opcode", [b"R", b"\x81"])
+def test_p03_one_cycle_is_named_and_never_made(opcode: bytes) -> None:
+    assert foreign(call(ONE_CYCLE, opcode=opcode)) == (f"{ONE_CYCLE} called",)

@@ -15,6 +15,7 @@ from support.layouts import checkpoint_of
 from mm_ckpt_migrate import write
 from mm_ckpt_migrate.convert import convert, plan
 from mm_ckpt_migrate.errors import ExitCode, FamilyError, MigrateError, PlanError
+from mm_ckpt_migrate.keys import prefix_of
 from mm_ckpt_migrate.layouts.table import load_table
 from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.plan import plan_from_json
@@ -24,7 +25,10 @@ from mm_ckpt_migrate.survey import survey
 
 torch = pytest.importorskip("torch")
 
-PREFIXES = ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."]
+TORCHS = ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."]
+# What Lightning and mmrazor call the model, alone and with a wrapper of torch's around or within.
+OWNERS = ["model.", "architecture.", "module.architecture.", "model._orig_mod.", "model.module."]
+PREFIXES = TORCHS + OWNERS
 CASE = CASES["mask2former_r18"]
 Save = Callable[..., Path]
 
@@ -42,7 +46,7 @@ def wrapped(state_dict: Any, prefix: str) -> Any:
     return inner
 
 
-@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("prefix", TORCHS)
 def test_wrapping_here_is_torchs(prefix: str) -> None:
     model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4))
     outer = model
@@ -141,7 +145,7 @@ def test_the_plan_says_so(saved: Save) -> None:
     assert plan_from_json(made.to_json()) == made
     assert any("'module.'" in notice for notice in report.notices)
     with pytest.raises(PlanError, match="no wrapper puts such a prefix"):
-        plan_from_json({**made.to_json(), "prefix": "model."})
+        plan_from_json({**made.to_json(), "prefix": "backbone."})
 
 
 def test_inspect_sees_what_is_behind_it(saved: Save) -> None:
@@ -150,16 +154,17 @@ def test_inspect_sees_what_is_behind_it(saved: Save) -> None:
 
 
 @pytest.mark.parametrize("spoil", ["twice", "not all", "another"])
-def test_nothing_else_is_taken_off(spoil: str, saved: Save) -> None:
-    content = load(saved("module."))
+@pytest.mark.parametrize("prefix", ["module.", "model.", "architecture."])
+def test_nothing_else_is_taken_off(prefix: str, spoil: str, saved: Save) -> None:
+    content = load(saved(prefix))
     names = list(content["state_dict"])
     table = {
-        "twice": [f"module.{name}" for name in names],
-        "not all": [names[0].removeprefix("module."), *names[1:]],
-        "another": [name.replace("module.", "model.", 1) for name in names],
+        "twice": [prefix + name for name in names],
+        "not all": [names[0].removeprefix(prefix), *names[1:]],
+        "another": [name.replace(prefix, "net.", 1) for name in names],
     }[spoil]
     state_dict = dict(zip(table, content["state_dict"].values(), strict=True))
-    old = saved("module.", "spoilt.pth")
+    old = saved(prefix, "spoilt.pth")
     torch.save(state_dict, old)
     with pytest.raises(FamilyError):
         convert_plainly(old, old.with_name("new.pth"))
@@ -180,7 +185,7 @@ def test_new_names_behind_a_prefix(saved: Save) -> None:
     assert sha256(back) == sha256(again)
 
 
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod."])
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module.architecture."])
 def test_no_family_behind_a_prefix(prefix: str, tmp_path: Path) -> None:
     """mmengine takes off the first of them itself, and the other if it is told to."""
     table = load_table()
@@ -197,6 +202,14 @@ def test_no_family_behind_a_prefix(prefix: str, tmp_path: Path) -> None:
             convert_plainly(old, tmp_path / "new.pth")
         assert "revise_keys" in caught.value.hint
     assert not (tmp_path / "new.pth").exists()
+
+
+def test_a_model_that_calls_a_part_of_it_so() -> None:
+    """`model.` is a part's own name where none of OpenMMLab's names is behind it."""
+    names = ["model.embeddings.weight", "model.encoder.layers.0.attentions.0.weight"]
+    assert prefix_of(names) == ""
+    assert prefix_of([f"module.{name}" for name in names]) == "module."
+    assert prefix_of([*names, "model.backbone.conv1.weight"]) == "model."
 
 
 def test_integrity_sees_a_prefix_that_was_forgotten(
