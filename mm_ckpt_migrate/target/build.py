@@ -12,14 +12,18 @@ from contextlib import ExitStack, contextmanager
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any
+from typing import Any, List
 
 import torch
 
+from mm_ckpt_migrate.target import classes
 from mm_ckpt_migrate.target.permitted import permitted
 
 _FILLS = ("add_", "clamp_", "erfinv_", "fill_", "mul_", "normal_", "uniform_", "zero_")
 _LARGE = 1 << 12
+
+_TRUSTED: List[str] = []
+"""Packages all of whose classes the user trusts, as the last request has them."""
 
 _OLDEST_TORCH = (2, 1)  # `torch.load(mmap=)` and `load_state_dict(assign=)`
 
@@ -31,7 +35,7 @@ def import_stack(
 
     Args:
         imports: further modules, which register what they define.
-        packages: the packages that a dotted `type` may name.
+        packages: the packages all of whose classes the user trusts.
         needs: the packages that one does name; mmengine would pass over a missing one.
 
     Raises:
@@ -110,19 +114,32 @@ class _NoOps(ModuleType):
 
 
 def _guard_lookups(packages: Sequence[str]) -> None:
-    """Let a dotted `type` name nothing but classes of the permitted packages.
+    """Let a `type` name nothing but classes on the list, and those of the user's own packages.
 
-    mmengine follows any dotted name to its end, so `mmengine.utils.path.os.system` is a command.
+    The text of a config was checked before. But constructors make names, too, out of any setting,
+    and mmengine follows a dotted one to its end: `mmengine.utils.path.os.system` is a command.
     """
-    registry: Any = importlib.import_module("mmengine.registry.registry")
-    original = getattr(registry, "get_object_from_string", None)
-    if original is None:  # before 0.8 it follows none
+    module: Any = importlib.import_module("mmengine.registry.registry")
+    _TRUSTED[:] = packages
+    if hasattr(module.Registry, "unguarded_get"):
         return
+    original = module.Registry.unguarded_get = module.Registry.get
 
-    def lookup(name: str) -> object:
-        if not permitted(name, packages):
-            return None
-        found = original(name)
-        return found if inspect.isclass(found) and permitted(found.__module__, packages) else None
+    def get(registry: Any, key: str) -> Any:
+        found = original(registry, key)
+        if found is not None and not classes.may_build(found, key, registry.name, _TRUSTED):
+            raise PermissionError(f"{key!r} is not on the list of classes that may be built")
+        return found
 
-    registry.get_object_from_string = lookup
+    module.Registry.get = get
+    follow = getattr(module, "get_object_from_string", None)
+    if follow is not None:  # before 0.8 it follows none
+        module.get_object_from_string = functools.partial(_follow, follow)
+
+
+def _follow(original: Callable[[str], object], name: str) -> object:
+    """A class by its path, in the permitted packages alone."""
+    if not permitted(name, _TRUSTED):
+        return None
+    found = original(name)
+    return found if inspect.isclass(found) and permitted(found.__module__, _TRUSTED) else None

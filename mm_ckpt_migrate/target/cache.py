@@ -16,10 +16,10 @@ from pathlib import Path
 
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.target import wire
-from mm_ckpt_migrate.target.request import TRUSTED_PACKAGES, TargetRequest
+from mm_ckpt_migrate.target.request import TargetRequest
 from mm_ckpt_migrate.target.stack import Stack
 
-FORMAT = 2
+FORMAT = 3
 """Raise this when a payload changes its meaning."""
 
 _ENVIRONMENT = "MM_CKPT_MIGRATE_CACHE"
@@ -40,7 +40,7 @@ def key(request: TargetRequest, stack: Stack) -> str | None:
 
     That is the case with code from outside the OpenMMLab packages, and with source checkouts.
     """
-    if not stack.pinned or set(request.packages) != set(TRUSTED_PACKAGES):
+    if not stack.pinned or request.packages:
         return None
     versions = sorted(stack.versions.items())
     parts = (FORMAT, request.scope, request.imports, versions, request.model)

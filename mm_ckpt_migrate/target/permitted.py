@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+OPENMMLAB = ("mmcls", "mmcv", "mmdet", "mmengine", "mmpretrain", "mmseg")
+"""Packages that a config may name without being asked."""
 
-def permitted(name: str, packages: Sequence[str]) -> bool:
-    """Whether a dotted name lies in one of the packages, or in `torch.nn`."""
-    return any(name == p or name.startswith(f"{p}.") for p in (*packages, "torch.nn"))
+
+def permitted(name: str, packages: Sequence[str] = ()) -> bool:
+    """Whether a dotted name lies in one of these packages, of OpenMMLab's, or in `torch.nn`."""
+    return within(name, (*packages, *OPENMMLAB, "torch.nn"))
+
+
+def within(name: str, packages: Sequence[str]) -> bool:
+    """Whether a dotted name is one of the packages, or lies in one."""
+    return any(name == p or name.startswith(f"{p}.") for p in packages)

@@ -1,22 +1,21 @@
-"""A model config made fit for building: nothing to download, nothing foreign to import.
+"""A model config made fit for building: nothing to download, nothing to run, nothing foreign.
 
-A config is text from a stranger. mmengine imports whatever a dotted `type` names and calls it,
-so `type="os.system"` would run a command; names are therefore checked before a child sees them.
+A config is text from a stranger, and a class is called with whatever it says there. So every
+`type` in it is on the list of classes that a scan cleared (see `classes`) before a child sees it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from mm_ckpt_migrate.errors import ConfigError
+from mm_ckpt_migrate.target import classes
+from mm_ckpt_migrate.target.listed import Rules, check, listed
 from mm_ckpt_migrate.target.literal import literal
-from mm_ckpt_migrate.target.permitted import permitted
-
-TRUSTED_PACKAGES = ("mmcls", "mmcv", "mmdet", "mmengine", "mmpretrain", "mmseg")
-"""Packages that a config may import from without being asked."""
+from mm_ckpt_migrate.target.permitted import OPENMMLAB, permitted
 
 SCOPES = ("mmdet", "mmseg")
 
@@ -32,8 +31,8 @@ class TargetRequest:
         model: the model config as Python literal text, without pretrained weights.
         scope: the mmengine default scope, `mmdet` or `mmseg`.
         imports: the config's `custom_imports`, all of them permitted.
-        packages: the packages that dotted types may name.
-        needs: the packages that they do name, which must be installed.
+        packages: the packages all of whose classes the user trusts.
+        needs: the packages that imports and types name, which must be installed.
         source: what to call the config in messages.
     """
 
@@ -61,73 +60,65 @@ def make_request(
 
     Args:
         imports: the module names, or the one name, of the config's `custom_imports`.
-        allow_imports: further packages, or modules, that the user trusts to be imported.
+        allow_imports: packages, or modules, all of whose classes the user trusts.
 
     Raises:
-        ConfigError: the scope is unknown, a value is no plain literal, or the config would import
-            from a package that is neither OpenMMLab's nor allowed.
+        ConfigError: the scope is unknown, a value is no plain literal, a `type` is not on the
+            list, a setting names what its class would load or evaluate, or an import is neither
+            OpenMMLab's nor allowed.
     """
     if scope not in SCOPES:
         raise ConfigError(source, f"unknown scope {scope!r}: expected one of {', '.join(SCOPES)}")
-    packages = tuple(sorted({*TRUSTED_PACKAGES, *allow_imports}))
-    listed = (imports,) if isinstance(imports, str) else tuple(imports)
-    modules = tuple(name for name in listed if name != _LOADER)
-    text = literal(model, source)  # first: it bounds the depth that the walks below recurse to
-    named = [("custom_imports", name) for name in modules] + list(_names(model, "model"))
-    for where, name in named:
-        _check(name, packages, where, source)
-    stripped = _strip(model)
-    if stripped != model:
-        text = literal(stripped, source)
-    needs = {name.partition(".")[0] for _, name in named}
-    return TargetRequest(text, scope, modules, packages, tuple(sorted(needs)), str(source))
+    packages = tuple(sorted(set(allow_imports)))
+    given = (imports,) if isinstance(imports, str) else tuple(imports)
+    modules = tuple(name for name in given if name != _LOADER)
+    literal(model, source)  # first: it bounds the depth that the walks below recurse to
+    for name in modules:
+        _check_import(name, packages, source)
+    stripped = _strip(model, Rules(scope, classes.INITIALIZERS, packages, source))
+    named = check(stripped, "model", Rules(scope, classes.MODEL, packages, source))
+    needs = {name.partition(".")[0] for name in (*modules, *named)}
+    return TargetRequest(
+        model=literal(stripped, source),
+        scope=scope,
+        imports=modules,
+        packages=packages,
+        needs=tuple(sorted(needs)),
+        source=str(source),
+    )
 
 
-def _check(name: str, packages: Sequence[str], where: str, source: Path | str) -> None:
+def _check_import(name: str, packages: Sequence[str], source: Path | str) -> None:
     if not permitted(name, packages):
         raise ConfigError(
             source,
-            f"{where}: {name!r} would import a package that is not one of "
-            f"{', '.join(TRUSTED_PACKAGES)}",
-            hint=f"If you trust that code, allow it by name: {name.partition('.')[0]}.",
+            f"custom_imports: {name!r} would import a package that is not one of "
+            f"{', '.join(OPENMMLAB)}",
+            hint=f"If you trust that code: --allow-import {name.partition('.')[0]}",
         )
 
 
-def _names(value: object, where: str) -> Iterator[tuple[str, str]]:
-    """The dotted types and the scopes of a config, which mmengine imports from, and their place."""
-    if isinstance(value, Mapping):
-        kind, scope = value.get("type"), value.get("_scope_")
-        if isinstance(kind, str) and "." in kind:
-            yield f"{where}.type", kind
-        if isinstance(scope, str):
-            yield f"{where}._scope_", scope
-        for key, item in value.items():
-            yield from _names(item, f"{where}.{key}")
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from _names(item, f"{where}[{index}]")
-
-
-def _strip(value: object) -> object:
+def _strip(value: object, rules: Rules) -> object:
     """A copy that loads no weights; keys stay, since some constructors insist on them."""
     if isinstance(value, Mapping):
-        return {key: _strip_entry(key, item) for key, item in value.items()}
+        return {key: _strip_entry(key, item, rules) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)([_strip(item) for item in value])
+        return type(value)([_strip(item, rules) for item in value])
     return value
 
 
-def _strip_entry(key: object, value: object) -> object:
+def _strip_entry(key: object, value: object, rules: Rules) -> object:
     if key in _WEIGHT_KEYS and (value is True or isinstance(value, str)):
         return None
     if key == "init_cfg":
-        if _loads_weights(value):
-            return None
         if isinstance(value, (list, tuple)):
-            value = type(value)([item for item in value if not _loads_weights(item)])
-    return _strip(value)
+            return type(value)([item for item in value if _initializes(item, rules)])
+        return value if _initializes(value, rules) else None
+    return _strip(value, rules)
 
 
-def _loads_weights(init: object) -> bool:
+def _initializes(init: object, rules: Rules) -> bool:
+    """Whether it fills weights by numbers alone, which a state dict does not need either."""
     kind = init.get("type") if isinstance(init, Mapping) else None
-    return isinstance(kind, str) and kind.rpartition(".")[2] in _WEIGHT_INITS
+    loads = isinstance(kind, str) and kind.rpartition(".")[2] in _WEIGHT_INITS
+    return not loads and listed(init, rules)

@@ -21,7 +21,7 @@ PACKAGE = Path(__file__).parents[2] / "mm_ckpt_migrate"
 PROBE = PACKAGE / "legacy" / "probe"
 # What a Python of the old release may be asked to import: beside these, only the stack.
 SHARED = {
-    "sandbox", "permitted", "build", "reading", "forward", "outputs", "detectors", "precision",
+    "sandbox", "permitted", "classes", "build", "reading", "forward", "outputs", "detectors", "precision",
 }  # fmt: skip
 OLDEST = (3, 8)
 

@@ -127,7 +127,7 @@ def test_pretrained_weights_are_not_asked_for(small_model: dict[str, Any]) -> No
 
 def test_an_unknown_type_is_named(small_model: dict[str, Any]) -> None:
     small_model["decode_head"]["type"] = "NoSuchHead"
-    with pytest.raises(ConfigError, match=r"my.py: the model cannot be built: .*NoSuchHead"):
+    with pytest.raises(ConfigError, match=r"my.py: model.decode_head.type: 'NoSuchHead' is no"):
         build(small_model, source="my.py")
 
 
@@ -200,6 +200,9 @@ def write(where):
 def unpickle(where):
     pickle.loads(b"cos\\nmkdir\\n(S'" + where.encode() + b"'\\ntR.")
 
+def build(where):
+    MODELS.build(dict(type=where))
+
 def speak(where):
     print('{"ok": false}'); os.write(1, b'{"ok": false}\\n')
 
@@ -245,6 +248,16 @@ def test_a_constructor_cannot_act(
     with pytest.raises(ConfigError, match="not while a target model is built"):
         build(small_model, **intruder)
     assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize("name", ["TIMMBackbone", "mmdet.Detectron2Wrapper", "mmseg.VPD"])
+def test_a_constructor_cannot_make_a_type_that_is_on_no_list(
+    small_model: dict[str, Any], intruder: dict[str, Any], name: str
+) -> None:
+    """Any string setting can become a `type`, so the child asks the list once more."""
+    small_model["backbone"].update(type="Intruder", action="build", where=name)
+    with pytest.raises(ConfigError, match=f"{name}' is not on the list of classes"):
+        build(small_model, **intruder)
 
 
 def test_a_constructor_cannot_reach_the_network(

@@ -124,24 +124,24 @@ def test_the_users_cache_folder_is_the_default(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_key_changes_with_everything_that_matters() -> None:
-    request = make_request({"type": "X", "n": (1,)}, "mmseg")
+    request = make_request({"type": "ResNet", "n": (1,)}, "mmseg")
     other_stack = Stack({**STACK.versions, "torch": "2.14.0"}, pinned=True)
     compiled = Stack({**STACK.versions, "mmcv._ext": "compiled"}, pinned=True)
     keys = [
         cache.key(request, STACK),
         cache.key(request, other_stack),
         cache.key(request, compiled),
-        cache.key(make_request({"type": "X", "n": [1]}, "mmseg"), STACK),
-        cache.key(make_request({"type": "X", "n": (1,)}, "mmdet"), STACK),
-        cache.key(make_request({"type": "X", "n": (1,)}, "mmseg", imports="mmdet.x"), STACK),
+        cache.key(make_request({"type": "ResNet", "n": [1]}, "mmseg"), STACK),
+        cache.key(make_request({"type": "ResNet", "n": (1,)}, "mmdet"), STACK),
+        cache.key(make_request({"type": "ResNet", "n": (1,)}, "mmseg", imports="mmdet.x"), STACK),
     ]
     assert None not in keys
     assert len(set(keys)) == len(keys)
 
 
 def test_the_key_forgets_pretrained_weights_and_the_configs_name() -> None:
-    first = make_request({"type": "X", "pretrained": "a"}, "mmseg", source="one.py")
-    second = make_request({"type": "X", "pretrained": "b"}, "mmseg", source="two.py")
+    first = make_request({"type": "ResNet", "pretrained": "a"}, "mmseg", source="one.py")
+    second = make_request({"type": "ResNet", "pretrained": "b"}, "mmseg", source="two.py")
     assert cache.key(first, STACK) == cache.key(second, STACK)
 
 

@@ -15,7 +15,7 @@ from mm_ckpt_migrate.target.request import TargetRequest, make_request
 
 @pytest.fixture
 def request_() -> TargetRequest:
-    return make_request({"type": "X"}, "mmseg", source="my.py")
+    return make_request({"type": "ResNet"}, "mmseg", source="my.py")
 
 
 def shell(script: str) -> tuple[str, ...]:

@@ -56,21 +56,8 @@ def test_the_callers_config_is_not_changed() -> None:
     assert model == {"backbone": {"pretrained": "x", "init_cfg": {"type": "Pretrained"}}}
 
 
-@pytest.mark.parametrize(
-    "kind", ["os.system", "subprocess.Popen", "torch.load", "mmsegx.Evil", "builtins.eval"]
-)
-def test_a_dotted_type_from_elsewhere_is_refused(kind: str) -> None:
-    with pytest.raises(ConfigError, match=r"model.head\[0\].type"):
-        make_request({"head": [{"type": kind}]}, "mmseg")
-
-
-def test_a_scope_from_elsewhere_is_refused() -> None:
-    with pytest.raises(ConfigError, match="_scope_"):
-        make_request({"type": "X", "_scope_": "evil"}, "mmseg")
-
-
-@pytest.mark.parametrize("kind", ["mmdet.FPN", "mmseg.models.FPN", "torch.nn.GELU", "FPN"])
-def test_a_dotted_type_of_the_stack_is_allowed(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["mmdet.FPN", "mmdet.models.FPN", "torch.nn.GELU", "FCNHead"])
+def test_a_type_on_the_list_is_allowed(kind: str) -> None:
     assert built({"type": kind}) == {"type": kind}
 
 
@@ -87,7 +74,7 @@ def test_a_single_import_may_be_a_string() -> None:
 
 
 def test_what_must_be_installed_is_told() -> None:
-    model = {"neck": {"type": "mmpretrain.X"}, "head": {"type": "mmdet.Y"}}
+    model = {"neck": {"type": "mmpretrain.ConvNeXt"}, "head": {"type": "mmdet.FPN"}}
     assert make_request(model, "mmseg").needs == ("mmdet", "mmpretrain")
 
 

@@ -49,7 +49,7 @@ class FakeProcess:
 
 @pytest.fixture
 def request_() -> TargetRequest:
-    return make_request({"type": "X"}, "mmseg")
+    return make_request({"type": "ResNet"}, "mmseg")
 
 
 def test_a_miss_starts_a_child_at_once_and_is_remembered(request_: TargetRequest) -> None:

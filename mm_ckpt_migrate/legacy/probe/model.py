@@ -11,7 +11,6 @@ import torch
 from mm_ckpt_migrate.target import build, forward, reading, sandbox
 
 _PACKAGES = ("torch", "numpy", "mmengine", "mmcv", "mmdet", "mmseg")
-_TRUSTED = ("mmcls", "mmcv", "mmdet", "mmengine", "mmpretrain", "mmseg")
 
 
 class BadFile(Exception):  # noqa: N818 - it says what is wrong
@@ -90,7 +89,7 @@ def versions() -> dict[str, str]:
         ImportError: something is not installed, or does not work.
         AssertionError: releases do not fit together.
     """
-    build.import_stack("mmseg", ["mmdet.models"], _TRUSTED, ["mmdet", "mmseg"])
+    build.import_stack("mmseg", ["mmdet.models"], (), ["mmdet", "mmseg"])
     found = {name: str(import_module(name).__version__) for name in _PACKAGES}
     compiled = getattr(import_module("mmcv._ext"), "__file__", None) is not None
     return {
