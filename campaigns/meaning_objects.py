@@ -11,6 +11,7 @@ from mm_ckpt_migrate.pickles import opcodes as op
 from mm_ckpt_migrate.pickles.build import Plain, from_plain, list_of, mapping_of
 from mm_ckpt_migrate.pickles.emit import emit
 from mm_ckpt_migrate.pickles.nodes import (
+    SHAREABLE,
     Call,
     Change,
     Global,
@@ -122,8 +123,9 @@ def _wrap(root: Node, luck: random.Random) -> None:
 def _share(root: Node, luck: random.Random) -> None:
     """The same object in two places; it may come to hold itself."""
     (items, place), (others, other) = luck.choice(_slots(root)), luck.choice(_slots(root))
-    others[other].memoized = True
-    items[place] = others[other]
+    if isinstance(node := others[other], SHAREABLE):
+        node.memoized = True
+    items[place] = node
 
 
 def _exchange(root: Node, luck: random.Random) -> None:

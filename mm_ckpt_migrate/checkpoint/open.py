@@ -20,7 +20,6 @@ from mm_ckpt_migrate.errors import CheckpointError, LimitError
 from mm_ckpt_migrate.keys import STAMP_KEY, safe_text
 from mm_ckpt_migrate.pickles.build import (
     attributes,
-    check_keys_once,
     find,
     is_mapping,
     pairs,
@@ -28,6 +27,7 @@ from mm_ckpt_migrate.pickles.build import (
     to_plain,
 )
 from mm_ckpt_migrate.pickles.errors import PickleError, PickleLimitError
+from mm_ckpt_migrate.pickles.hashed import check_keys_once
 from mm_ckpt_migrate.pickles.nodes import Call, Global, Mutable, Node, Text, walk
 from mm_ckpt_migrate.pickles.parse import parse_whole
 from mm_ckpt_migrate.schema import Schema

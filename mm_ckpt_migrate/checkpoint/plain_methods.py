@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mm_ckpt_migrate.checkpoint.policy import is_method
+from mm_ckpt_migrate.checkpoint.calls import is_method
 from mm_ckpt_migrate.pickles.build import elements, find, is_mapping, pairs, set_pairs, text_value
 from mm_ckpt_migrate.pickles.nodes import Mutable, Node
 

@@ -7,10 +7,11 @@ that one without `weights_only`. So a name outside this list is refused rather t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
-from mm_ckpt_migrate.pickles.nodes import Call, Global, Node, Scalar, Text, Tuple, children
+from mm_ckpt_migrate.checkpoint.calls import call_fault, is_method
+from mm_ckpt_migrate.pickles.nodes import Call, Global, Node, Parent, children
 
 _HARMLESS: Final = re.compile(
     r"""(
@@ -41,67 +42,35 @@ _HARMLESS: Final = re.compile(
     )""",
     re.VERBOSE,
 )
-_SIZED: Final = re.compile(
-    r"torch\.(Tensor|nn\.parameter\.(Parameter|Buffer))|torch(\.storage)?\.\w+Storage|numpy\.ndarray"
-)
-_FILLED: Final = re.compile(r"(__builtin__|builtins)\.(bytes|bytearray)")
-_GETATTR: Final = re.compile(r"(__builtin__|builtins)\.getattr")
-ONE_CYCLE: Final = "mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler"
-# What mmengine pickles by its class and its name, which protocol 2 spells as a call of `getattr`.
-METHODS: Final[Mapping[str, frozenset[str]]] = {
-    "mmengine.logging.history_buffer.HistoryBuffer": frozenset({"min", "max", "mean", "current"}),
-    ONE_CYCLE: frozenset({"_annealing_cos", "_annealing_linear"}),
-}
+_GETATTR: Final = ("builtins.getattr", "__builtin__.getattr")
 
 
 def foreign_globals(nodes: Iterable[Node]) -> list[str]:
-    """The names, each once, that no genuine checkpoint of OpenMMLab needs."""
+    """The names, each once, that no genuine checkpoint of OpenMMLab needs.
+
+    Where there are none, the calls, each once, that none makes of the others.
+    """
     nodes = list(nodes)
-    calls = [node for node in nodes if isinstance(node, Call) and _is_getattr(node.callee)]
-    getattr_is_harmless = all(map(is_method, calls)) and (
-        not any(map(_is_getattr, nodes)) or not any(map(_hands_on_getattr, nodes))
-    )
-    found = dict.fromkeys(filter(None, map(_allocates, nodes)))
+    names = [node.path for node in nodes if isinstance(node, Global)]
+    odd = {path for path in set(names) if not _HARMLESS.fullmatch(path)}
+    if not odd.isdisjoint(_GETATTR) and _only_methods(nodes):
+        odd.difference_update(_GETATTR)
+    if odd:
+        return list(dict.fromkeys(path for path in names if path in odd))
+    calls = (node for node in nodes if isinstance(node, Call))
+    return list(dict.fromkeys(filter(None, map(call_fault, calls))))
+
+
+def _only_methods(nodes: Iterable[Node]) -> bool:
+    """Whether `getattr` is named only to fetch what mmengine fetches by it."""
     for node in nodes:
-        if not isinstance(node, Global) or _HARMLESS.fullmatch(node.path):
-            continue
-        if not (getattr_is_harmless and _is_getattr(node)):
-            found[node.path] = None
-    return list(found)
-
-
-def _allocates(node: Node) -> str | None:
-    """A call of what genuine files only name: most would make as much memory as they are told."""
-    if not isinstance(node, Call) or not isinstance(node.callee, Global):
-        return None
-    path, args = node.callee.path, node.args.items if isinstance(node.args, Tuple) else ()
-    sized = _SIZED.fullmatch(path) and args
-    filled = _FILLED.fullmatch(path) and any(isinstance(a, Scalar) for a in args)
-    if path == ONE_CYCLE:  # genuine files name it as the owner of a method alone
-        return f"{path} called"
-    return f"{path} called with a size" if sized or filled else None
+        if isinstance(node, Call) and _is_getattr(node.callee):
+            if not is_method(node):
+                return False
+        elif isinstance(node, Parent) and any(map(_is_getattr, children(node))):
+            return False
+    return True
 
 
 def _is_getattr(node: Node) -> bool:
-    return isinstance(node, Global) and _GETATTR.fullmatch(node.path) is not None
-
-
-def _hands_on_getattr(node: Node) -> bool:
-    """Whether it names `getattr` otherwise than to call it, so that something else might."""
-    return any(
-        _is_getattr(child)
-        for child in children(node)
-        if not (isinstance(node, Call) and child is node.callee)
-    )
-
-
-def is_method(node: Node) -> bool:
-    """`getattr(HistoryBuffer, "mean")`, which is how mmengine pickles a buffer's methods."""
-    if not isinstance(node, Call) or not _is_getattr(node.callee):
-        return False
-    if not isinstance(node.args, Tuple) or len(node.args.items) != 2:
-        return False
-    owner, name = node.args.items
-    if not isinstance(owner, Global) or not isinstance(name, Text):
-        return False
-    return name.value in METHODS.get(owner.path, ())
+    return isinstance(node, Global) and node.path in _GETATTR

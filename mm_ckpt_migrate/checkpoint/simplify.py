@@ -30,6 +30,8 @@ from mm_ckpt_migrate.pickles.nodes import (
 )
 
 Path: TypeAlias = tuple[str, ...]
+# Where a node lies: under which name, below what. Paths are made of the few that are told.
+_Link: TypeAlias = "tuple[_Link, Node | int] | None"
 
 _LEAVES: Final = (Text, Scalar, Global)
 _MAX_NAMES: Final = 3
@@ -88,12 +90,15 @@ class _Search:
 
     def run(self, root: Node) -> None:
         seen: set[int] = set()
-        stack: list[tuple[Node, Path]] = [(root, ())]
+        # One iterator for each level, so that a wide level takes no more room than a narrow one.
+        stack: list[Iterator[tuple[Node, _Link]]] = [iter([(root, None)])]
         while stack:
-            node, path = stack.pop()
-            if id(node) not in seen:
+            node, link = next(stack[-1], (None, None))
+            if node is None:
+                stack.pop()
+            elif id(node) not in seen:
                 seen.add(id(node))
-                stack.extend(reversed(list(self._below(node, path))))
+                stack.append(self._below(node, link))
 
     def loose(self) -> dict[int, _Found]:
         """What was found, without that which something that stays as it is shares."""
@@ -102,44 +107,57 @@ class _Search:
         fixed = {id(node) for node in walk(Tuple(self.fixed))}
         return {number: match for number, match in self.found.items() if number not in fixed}
 
-    def _below(self, node: Node, path: Path) -> Iterator[tuple[Node, Path]]:
-        if (form := plain_form(node)) is not None:
-            kind, plain = form
-            self.found[id(node)] = _Found(kind, path, node, plain)
-            yield plain, path
-        elif isinstance(node, Tuple):
+    def _below(self, node: Node, link: _Link) -> Iterator[tuple[Node, _Link]]:
+        if isinstance(node, Tuple):
             self.holders.append(node.items)
-            yield from _numbered(node.items, path)
+            yield from _numbered(node.items, link)
+        elif (form := plain_form(node)) is not None:
+            kind, plain = form
+            self.found[id(node)] = _Found(kind, _path(link), node, plain)
+            yield plain, link
         elif isinstance(node, Mutable) and (isinstance(node, List) or is_mapping(node)):
             for change in node.changes:
                 self.holders.append(change.operands)
-                yield from self._changed(change, path)
+                yield from self._changed(change, link)
         else:
             self.fixed.append(node)
 
-    def _changed(self, change: Change, path: Path) -> Iterator[tuple[Node, Path]]:
+    def _changed(self, change: Change, link: _Link) -> Iterator[tuple[Node, _Link]]:
         if change.opcode not in (op.SETITEM, op.SETITEMS):
-            yield from _numbered(change.operands, path)
+            yield from _numbered(change.operands, link)
             return
-        keys, values = change.operands[::2], change.operands[1::2]
-        for key, value in zip(keys, values, strict=True):
-            if not isinstance(value, _LEAVES):
-                yield value, (*path, _name(key))
-            yield from self._key(key, path)
+        operands = iter(change.operands)
+        for key, value in zip(operands, operands, strict=True):
+            if _has_inside(value):
+                yield value, (link, key)
+            if _has_inside(key):
+                yield from self._key(key, link)
 
-    def _key(self, key: Node, path: Path) -> Iterator[tuple[Node, Path]]:
+    def _key(self, key: Node, link: _Link) -> Iterator[tuple[Node, _Link]]:
         """A key is replaced only by its equal, or two keys might become one."""
         form = plain_form(key)
         if form is not None and form[0] in (Kind.NUMBER, Kind.STRING):
-            yield key, path
-        elif not isinstance(key, _LEAVES):
+            yield key, link
+        else:
             self.fixed.append(key)
 
 
-def _numbered(nodes: list[Node], path: Path) -> Iterator[tuple[Node, Path]]:
-    for index, node in enumerate(nodes):
-        if not isinstance(node, _LEAVES):
-            yield node, (*path, str(index))
+def _numbered(nodes: list[Node], link: _Link) -> Iterator[tuple[Node, _Link]]:
+    return ((node, (link, index)) for index, node in enumerate(nodes) if _has_inside(node))
+
+
+def _has_inside(node: Node) -> bool:
+    if isinstance(node, (List, Dict)):
+        return bool(node.changes)
+    return not isinstance(node, _LEAVES)
+
+
+def _path(link: _Link) -> Path:
+    names: list[str] = []
+    while link is not None:
+        link, name = link
+        names.append(str(name) if isinstance(name, int) else _name(name))
+    return tuple(reversed(names))
 
 
 def _name(key: Node) -> str:

@@ -11,6 +11,7 @@ from mm_ckpt_migrate.configs.values import Config
 
 # PyYAML takes about ten times as long for a node as the reader of expressions does.
 _YAML_NODE_STEPS: Final = 10
+_YAML_KEYS: Final = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 
 
 def load_json(text: str, budget: Budget) -> Config:
@@ -47,6 +48,14 @@ def load_yaml(text: str, budget: Budget) -> Config:
                 raise UnreadableError("YAML tags are not read")
             budget.spend(_YAML_NODE_STEPS)
             return super().compose_node(parent, index)
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            # Before it is made: a dict of chosen numbers would take long.
+            for key, _ in node.value:
+                if key.tag not in _YAML_KEYS:
+                    kind = key.tag.rpartition(":")[2]
+                    raise UnreadableError(f"a dict key is a {kind}, not a string")
+            return super().construct_mapping(node, deep)
 
     try:
         value = Loader(text).get_single_data()

@@ -8,6 +8,7 @@ import stat
 import warnings
 from pathlib import Path
 
+from mm_ckpt_migrate.configs.encoding import check_encoding
 from mm_ckpt_migrate.configs.static.budget import MAX_BYTES, Budget, UnreadableError
 
 
@@ -49,7 +50,9 @@ def parse_source(text: str) -> ast.Module:
 
     Raises:
         SourceError: it is not valid Python, or nested deeper than Python parses.
+        UnreadableError: it would be another program in a file.
     """
+    check_encoding(text)
     try:
         with warnings.catch_warnings():
             # An invalid escape in a string is the config author's affair.

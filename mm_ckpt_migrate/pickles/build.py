@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import TypeAlias
@@ -12,6 +11,7 @@ from mm_ckpt_migrate.keys import key_fault, safe_text
 from mm_ckpt_migrate.pickles import opcodes as op
 from mm_ckpt_migrate.pickles.errors import PickleError, PickleLimitError
 from mm_ckpt_migrate.pickles.nodes import (
+    SHAREABLE,
     Call,
     Change,
     Dict,
@@ -54,45 +54,6 @@ def pairs(mapping: Node) -> list[tuple[Node, Node]]:
         )
     )
     return list(zip(flat[::2], flat[1::2], strict=True))
-
-
-def check_keys_once(node: Mutable) -> None:
-    """Raises PickleError where a mapping has, or may have, a key twice, or what can be no key.
-
-    Whoever loads it sees the last one alone. An object that is not looked into, such as a str that
-    a call makes, may be equal to any plain key.
-    """
-    if not node.changes or not is_mapping(node):
-        return
-    entries = pairs(node)
-    keys: list[object] = [key.value for key, _ in entries if isinstance(key, (Text, Scalar))]
-    if len(keys) < len(entries):
-        tuples: dict[object, object] = {}
-        keys = [_key_value(key, tuples) for key, _ in entries]
-    if len(set(keys)) < len(keys):
-        twice = next(key for key, count in Counter(keys).items() if count > 1)
-        shown = "(...)" if isinstance(twice, tuple) else safe_text(str(twice))
-        raise PickleError(0, f"the key {shown!r} stands in one dict twice")
-    made = sum(isinstance(key, Call) for key in keys)
-    if 0 < made < len(keys):
-        raise PickleError(0, "a dict has plain keys and objects that may be equal to them")
-
-
-def _key_value(key: Node, tuples: dict[object, object]) -> object:
-    """What a key is found by; an object that is not looked into stands for itself.
-
-    Equal tuples have one number: few of them can hold each other along a billion paths.
-    """
-    if isinstance(key, (Text, Scalar)):
-        return key.value
-    if isinstance(key, Tuple):
-        if id(key) not in tuples:
-            items = tuple(_key_value(item, tuples) for item in key.items)
-            tuples[id(key)] = tuples.setdefault(items, (Tuple, len(tuples)))
-        return tuples[id(key)]
-    if isinstance(key, List) or is_mapping(key):
-        raise PickleError(0, "a dict has a dict or a list as a key")
-    return key
 
 
 def named_pairs(mapping: Node) -> list[tuple[Text, Node]]:
@@ -237,6 +198,7 @@ def mapping_of(items: Mapping[str, Node]) -> Dict:
 
 def memoized(node: Node) -> Node:
     """The node, which the stream may share from now on."""
+    assert isinstance(node, SHAREABLE)
     node.memoized = True
     return node
 

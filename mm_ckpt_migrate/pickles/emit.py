@@ -7,6 +7,7 @@ order of the stream, and every object keeps the opcodes that made and filled it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Final
 
 from mm_ckpt_migrate.pickles import opcodes as op
 from mm_ckpt_migrate.pickles.errors import PickleLimitError
@@ -55,15 +56,14 @@ class _Emitter:
         self.numbers: dict[int, int] = {}
 
     def node(self, node: Node) -> None:
-        number = self.numbers.get(id(node))
-        if number is not None:
+        if node.memoized and (number := self.numbers.get(id(node))) is not None:
             self._memo(op.BINGET, op.LONG_BINGET, number)
             return
-        self._make(node)
+        _MAKERS[type(node)](self, node)
         if node.memoized:
             self.numbers[id(node)] = len(self.numbers)
             self._memo(op.BINPUT, op.LONG_BINPUT, len(self.numbers) - 1)
-        if isinstance(node, Mutable):
+        if isinstance(node, Mutable) and node.changes:
             self._changes(node)
 
     def _memo(self, short: bytes, long: bytes, number: int) -> None:
@@ -72,32 +72,35 @@ class _Emitter:
         else:
             self.out += long + number.to_bytes(4, "little")
 
-    def _make(self, node: Node) -> None:
-        if isinstance(node, Text):
-            raw = node.value.encode("utf-8", "surrogatepass")
-            self.out += op.BINUNICODE + len(raw).to_bytes(4, "little") + raw
-        elif isinstance(node, Scalar):
-            self.out += node.raw
-        elif isinstance(node, Global):
-            self.out += op.GLOBAL + f"{node.module}\n{node.name}\n".encode("ascii")
-        elif isinstance(node, Tuple):
-            self._tuple(node)
-        elif isinstance(node, Persistent) and self.label:
-            self.out += self.label(node) + op.BINPERSID
-        elif isinstance(node, Persistent):
-            self.node(node.pid)
-            self.out += op.BINPERSID
-        elif isinstance(node, Call):
-            self.node(node.callee)
-            self.node(node.args)
-            self.out += node.opcode
-        elif isinstance(node, List):
-            self.out += op.EMPTY_LIST
-        else:
-            assert isinstance(node, Dict)
-            self.out += op.EMPTY_DICT
+    def text(self, node: Text) -> None:
+        raw = node.value.encode("utf-8", "surrogatepass")
+        self.out += op.BINUNICODE + len(raw).to_bytes(4, "little") + raw
 
-    def _tuple(self, node: Tuple) -> None:
+    def scalar(self, node: Scalar) -> None:
+        self.out += node.raw
+
+    def global_(self, node: Global) -> None:
+        self.out += op.GLOBAL + f"{node.module}\n{node.name}\n".encode("ascii")
+
+    def persistent(self, node: Persistent) -> None:
+        if self.label:
+            self.out += self.label(node) + op.BINPERSID
+            return
+        self.node(node.pid)
+        self.out += op.BINPERSID
+
+    def call(self, node: Call) -> None:
+        self.node(node.callee)
+        self.node(node.args)
+        self.out += node.opcode
+
+    def list_(self, node: List) -> None:
+        self.out += op.EMPTY_LIST
+
+    def dict_(self, node: Dict) -> None:
+        self.out += op.EMPTY_DICT
+
+    def tuple_(self, node: Tuple) -> None:
         if len(node.items) < len(_TUPLES):
             for item in node.items:
                 self.node(item)
@@ -115,3 +118,15 @@ class _Emitter:
             for operand in change.operands:
                 self.node(operand)
             self.out += change.opcode
+
+
+_MAKERS: Final[dict[type[Node], Callable[[_Emitter, Any], None]]] = {
+    Text: _Emitter.text,
+    Scalar: _Emitter.scalar,
+    Global: _Emitter.global_,
+    Tuple: _Emitter.tuple_,
+    Persistent: _Emitter.persistent,
+    Call: _Emitter.call,
+    List: _Emitter.list_,
+    Dict: _Emitter.dict_,
+}

@@ -7,20 +7,23 @@ A node says what the stream would do, not what it would give: a `Global` is two 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 
-@dataclass(slots=True, eq=False)
 class Node:
     """Anything on the stack.
 
     Attributes:
         depth: height of the tree below this node; the parser bounds it.
+        size: how many nodes the tree has, counting what is shared each time; bounded, too.
         memoized: whether the stream gives the object a memo number, so that it can be shared.
     """
 
-    depth: int = field(default=1, init=False)
-    memoized: bool = field(default=False, init=False)
+    __slots__ = ()
+    # Of a leaf. There may be a million, so that they do without what all have alike.
+    depth: int = 1
+    size: int = 1
+    memoized: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -28,11 +31,15 @@ class Text(Node):
     """A str."""
 
     value: str
+    memoized: bool = field(default=False, init=False)
 
 
 @dataclass(slots=True, eq=False)
 class Scalar(Node):
-    """None, a bool, an int or a float, with the opcode and argument that spelled it."""
+    """None, a bool, an int or a float, with the opcode and argument that spelled it.
+
+    One node may stand for all that are equal: pickle does not share them, and nobody edits them.
+    """
 
     value: bool | int | float | None
     raw: bytes
@@ -44,6 +51,7 @@ class Global(Node):
 
     module: str
     name: str
+    memoized: bool = field(default=False, init=False)
 
     @property
     def path(self) -> str:
@@ -51,12 +59,21 @@ class Global(Node):
 
 
 @dataclass(slots=True, eq=False)
-class Tuple(Node):
+class Parent(Node):
+    """A node that has others below it."""
+
+    depth: int = field(default=1, init=False)
+    size: int = field(default=1, init=False)
+    memoized: bool = field(default=False, init=False)
+
+
+@dataclass(slots=True, eq=False)
+class Tuple(Parent):
     items: list[Node]
 
 
 @dataclass(slots=True, eq=False)
-class Persistent(Node):
+class Persistent(Parent):
     """A persistent id: in torch's files, a reference to a storage."""
 
     pid: Node
@@ -71,7 +88,7 @@ class Change:
 
 
 @dataclass(slots=True, eq=False)
-class Mutable(Node):
+class Mutable(Parent):
     """An object that the stream creates first and fills afterwards."""
 
     changes: list[Change] = field(default_factory=list, init=False)
@@ -96,38 +113,37 @@ class Call(Mutable):
     opcode: bytes
 
 
+# What pickle gives a memo number.
+SHAREABLE: Final = (Text, Global, Parent)
+
 Scalars: TypeAlias = bool | int | float | None
-
-
-_LEAVES = (Text, Scalar, Global)
 
 
 def children(node: Node) -> list[Node]:
     """The nodes directly below, in the order in which the stream meets them."""
     if isinstance(node, Tuple):
         return node.items
-    if isinstance(node, Persistent):
-        return [node.pid]
-    below: list[Node] = []
-    if isinstance(node, Call):
-        below += (node.callee, node.args)
     if isinstance(node, Mutable):
+        below: list[Node] = [node.callee, node.args] if isinstance(node, Call) else []
         for change in node.changes:
             below += change.operands
-    return below
+        return below
+    return [node.pid] if isinstance(node, Persistent) else []
 
 
 def walk(root: Node) -> list[Node]:
-    """Every node reachable from root, once each, in first-visit order."""
+    """Every node reachable from root, in first-visit order: a shared one once, a number always."""
     seen: set[int] = set()
     order: list[Node] = []
     stack = [root]
     while stack:
         node = stack.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
+        if node.memoized:
+            # No other can be met a second time.
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
         order.append(node)
-        if not isinstance(node, _LEAVES):
-            stack.extend(reversed(children(node)))
+        if isinstance(node, Parent) and (below := children(node)):
+            stack += below[::-1]
     return order

@@ -16,6 +16,7 @@ from typing import Final
 from mm_ckpt_migrate.pickles import opcodes as op
 from mm_ckpt_migrate.pickles.errors import PickleCutShortError, PickleError, PickleLimitError
 from mm_ckpt_migrate.pickles.nodes import (
+    SHAREABLE,
     Call,
     Change,
     Dict,
@@ -23,6 +24,7 @@ from mm_ckpt_migrate.pickles.nodes import (
     List,
     Mutable,
     Node,
+    Parent,
     Persistent,
     Scalar,
     Text,
@@ -33,9 +35,19 @@ from mm_ckpt_migrate.pickles.nodes import (
 # 2 MB each, so these limits are wider than what weights alone would need.
 MAX_PICKLE_BYTES: Final = 256 << 20
 MAX_STRING_BYTES: Final = 64 << 20
-MAX_OPCODES: Final = 5_000_000
+MAX_OPCODES: Final = 10_000_000
 MAX_DEPTH: Final = 200
 MAX_NAME_BYTES: Final = 512
+# An opcode of one byte makes an object of two hundred, and costs as much time as any other. The
+# largest genuine training (Swin-L, 529 MB) has 33,000 objects; the densest has one opcode for 3.9
+# bytes and one object for 13.
+FREE_OPCODES: Final = 200_000
+BYTES_PER_OPCODE: Final = 3
+FREE_OBJECTS: Final = 100_000
+BYTES_PER_OBJECT: Final = 6
+# Some passes meet a shared object at each of its places.
+FREE_MEETINGS: Final = 500_000
+MEETINGS_PER_BYTE: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,197 +78,259 @@ def parse_whole(data: bytes) -> Node:
     return parsed.root
 
 
-class _Mark:
-    """What MARK leaves on the stack."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Shared:
+class _Shared(Node):
     """What a memo GET leaves on the stack: an object made earlier, which must not change now."""
 
-    node: Node
+    __slots__ = ("node",)
 
-
-_MARK: Final = _Mark()
+    def __init__(self, node: Node) -> None:
+        self.node = node
 
 
 class _Machine:
+    """The stack machine. A handler is given the offset behind its opcode, and gives the next."""
+
     def __init__(self, data: bytes, start: int) -> None:
         self.data = data
-        self.start = self.position = start
-        self.stack: list[Node | _Mark | _Shared] = []
+        self.start = start
+        self.stack: list[Node] = []
+        self.below_marks: list[list[Node]] = []
         self.memo: list[Node] = []
         self.states: set[int] = set()
+        self.shared = 0
 
     def run(self) -> Parsed:
-        self._expect_protocol_2()
-        count, data, size, stop = 0, self.data, len(self.data), op.STOP[0]
+        at, data, size, stop = self._expect_protocol_2(), self.data, len(self.data), op.STOP[0]
+        opcodes = objects = allowed = allowed_objects = 0
         try:
-            # One opcode is a few microseconds, and there are fifty thousand of them in a file.
-            while self.position < size and (opcode := data[self.position]) != stop:
-                self.position += 1
-                count += 1
-                if count > MAX_OPCODES:
-                    raise self._limit(f"more than {MAX_OPCODES} opcodes")
+            # One opcode is a fraction of a microsecond, and there are fifty thousand in a file.
+            while at < size and (opcode := data[at]) != stop:
+                opcodes += 1
+                objects += _MAKES[opcode]
+                if opcodes > allowed or objects > allowed_objects:
+                    allowed, allowed_objects = self._allowed(at, opcodes, objects)
                 handler = _TABLE[opcode]
                 if handler is None:
-                    shown = bytes((opcode,))
-                    raise self._error(f"opcode {shown!r} is not one that torch.save writes")
-                handler(self)
-            self._take(1)
-            root = self._pop()
+                    raise self._error(
+                        at, f"opcode {bytes((opcode,))!r} is not one that torch.save writes"
+                    )
+                at = handler(self, at + 1)
         except IndexError:
-            raise self._error("the stack is empty or a memo number is unknown") from None
-        if self.stack:
-            raise self._error("objects are left on the stack")
-        return Parsed(root, self.position)
+            if at + 1 < size:
+                raise self._error(at, "the stack is empty or a memo number is unknown") from None
+            at = size
+        self._take(at, 1)
+        if len(self.stack) != 1 or self.below_marks:
+            raise self._error(at, "not one object is left on the stack")
+        return Parsed(self._unwrapped(self.stack)[0], at + 1)
 
-    def _expect_protocol_2(self) -> None:
-        if self._take(1) != op.PROTO:
-            raise self._error("not a pickle of protocol 2")
-        protocol = self._take(1)[0]
+    def _allowed(self, at: int, opcodes: int, objects: int) -> tuple[int, int]:
+        """How many opcodes and objects there may be up to here."""
+        taken = at - self.start
+        allowed = min(FREE_OPCODES + taken // BYTES_PER_OPCODE, MAX_OPCODES)
+        allowed_objects = FREE_OBJECTS + taken // BYTES_PER_OBJECT
+        if opcodes > allowed:
+            raise self._limit(at, f"more than {allowed:,} opcodes in {taken:,} bytes")
+        if objects > allowed_objects:
+            raise self._limit(at, f"more than {allowed_objects:,} objects in {taken:,} bytes")
+        return allowed, allowed_objects
+
+    def _expect_protocol_2(self) -> int:
+        at = self.start
+        if self._take(at, 1) != op.PROTO:
+            raise self._error(at, "not a pickle of protocol 2")
+        protocol = self._take(at + 1, 1)[0]
         if protocol != 2:
-            raise self._error(f"pickle protocol {protocol}; torch.save writes protocol 2")
+            raise self._error(at, f"pickle protocol {protocol}; torch.save writes protocol 2")
+        return at + 2
 
-    def _error(self, reason: str) -> PickleError:
-        return PickleError(self.position - self.start, reason)
+    def _error(self, at: int, reason: str) -> PickleError:
+        return PickleError(at - self.start, reason)
 
-    def _limit(self, reason: str) -> PickleLimitError:
-        return PickleLimitError(self.position - self.start, reason)
+    def _limit(self, at: int, reason: str) -> PickleLimitError:
+        return PickleLimitError(at - self.start, reason)
 
-    def _take(self, size: int) -> bytes:
-        taken = self.data[self.position : self.position + size]
+    def _take(self, at: int, size: int) -> bytes:
+        taken = self.data[at : at + size]
         if len(taken) != size:
-            raise PickleCutShortError(self.position - self.start, "the pickle is cut short")
-        self.position += size
+            raise PickleCutShortError(at - self.start, "the pickle is cut short")
         return taken
 
-    def _uint(self, size: int) -> int:
-        return int.from_bytes(self._take(size), "little")
-
-    def _line(self) -> str:
-        end = self.data.find(b"\n", self.position, self.position + MAX_NAME_BYTES)
+    def _line(self, at: int) -> tuple[str, int]:
+        """A line, and the offset behind it."""
+        end = self.data.find(b"\n", at, at + MAX_NAME_BYTES)
         if end < 0:
-            if len(self.data) - self.position < MAX_NAME_BYTES:
-                self._take(MAX_NAME_BYTES)
-            raise self._error("a global's name has no end")
-        line = self.data[self.position : end]
-        self.position = end + 1
+            if len(self.data) - at < MAX_NAME_BYTES:
+                self._take(at, MAX_NAME_BYTES)
+            raise self._error(at, "a global's name has no end")
         try:
-            return line.decode("ascii")
+            return self.data[at:end].decode("ascii"), end + 1
         except UnicodeDecodeError:
-            raise self._error("a global's name is not ASCII") from None
+            raise self._error(at, "a global's name is not ASCII") from None
 
     def _pop(self) -> Node:
-        return self._object(self.stack.pop())
+        node = self.stack.pop()
+        if isinstance(node, _Shared):
+            self.shared -= 1
+            return node.node
+        return node
 
     def _pop_to_mark(self) -> list[Node]:
-        nodes: list[Node] = []
-        while not isinstance(slot := self.stack.pop(), _Mark):
-            nodes.append(self._object(slot))
-        return nodes[::-1]
+        nodes = self._unwrapped(self.stack)
+        self.stack = self.below_marks.pop()
+        return nodes
 
-    def _object(self, slot: Node | _Mark | _Shared) -> Node:
-        if isinstance(slot, _Mark):
-            raise self._error("a mark lies where an object must be")
-        return slot.node if isinstance(slot, _Shared) else slot
+    def _unwrapped(self, nodes: list[Node]) -> list[Node]:
+        if not self.shared:
+            return nodes
+        self.shared -= sum(isinstance(node, _Shared) for node in nodes)
+        return [node.node if isinstance(node, _Shared) else node for node in nodes]
 
-    def _push(self, node: Node, below: list[Node]) -> None:
-        self._deepen(node, below)
-        self.stack.append(node)
-
-    def _deepen(self, node: Node, below: list[Node]) -> None:
-        depth = node.depth
+    def _grow(self, at: int, node: Parent, below: list[Node]) -> None:
+        """Let a node have some more below it."""
+        depth, size = node.depth, node.size
         for child in below:
+            if child is not node:
+                size += child.size
             if child.depth >= depth:
                 depth = child.depth + 1
         if depth > MAX_DEPTH:
-            raise self._limit(f"objects nest deeper than {MAX_DEPTH} levels")
-        node.depth = depth
+            raise self._limit(at, f"objects nest deeper than {MAX_DEPTH} levels")
+        if size > FREE_MEETINGS + MEETINGS_PER_BYTE * (at - self.start):
+            raise self._limit(at, "objects are shared so often that to meet each takes too long")
+        node.depth, node.size = depth, size
 
-    def mark(self) -> None:
-        self.stack.append(_MARK)
+    def mark(self, at: int) -> int:
+        self.below_marks.append(self.stack)
+        self.stack = []
+        return at
 
-    def literal(self, value: bool | None, raw: bytes) -> None:
-        self.stack.append(Scalar(value, raw))
+    def constant(self, at: int, node: Scalar) -> int:
+        self.stack.append(node)
+        return at
 
-    def integer(self, opcode: bytes, size: int, signed: bool) -> None:
-        raw = self._take(size)
+    def small_integer(self, at: int) -> int:
+        self.stack.append(_SMALL_INTEGERS[self.data[at]])
+        return at + 1
+
+    def integer(self, at: int, opcode: bytes, size: int, signed: bool) -> int:
+        raw = self._take(at, size)
         self.stack.append(Scalar(int.from_bytes(raw, "little", signed=signed), opcode + raw))
+        return at + size
 
-    def long(self, opcode: bytes, prefix: int) -> None:
-        length = self._take(prefix)
+    def long(self, at: int, opcode: bytes, prefix: int) -> int:
+        length = self._take(at, prefix)
         size = int.from_bytes(length, "little")
         if size > MAX_NAME_BYTES:
-            raise self._limit("an integer is longer than any that torch writes")
-        raw = self._take(size)
-        self.stack.append(Scalar(int.from_bytes(raw, "little", signed=True), opcode + length + raw))
+            raise self._limit(at, "an integer is longer than any that torch writes")
+        raw = self._take(at + prefix, size)
+        value = int.from_bytes(raw, "little", signed=True)
+        self.stack.append(Scalar(value, opcode + length + raw))
+        return at + prefix + size
 
-    def binfloat(self) -> None:
-        raw = self._take(8)
+    def binfloat(self, at: int) -> int:
+        raw = self._take(at, 8)
         self.stack.append(Scalar(struct.unpack(">d", raw)[0], op.BINFLOAT + raw))
+        return at + 8
 
-    def text(self) -> None:
-        size = self._uint(4)
+    def text(self, at: int) -> int:
+        size = int.from_bytes(self._take(at, 4), "little")
         if size > MAX_STRING_BYTES:
-            raise self._limit(f"a string is longer than {MAX_STRING_BYTES >> 20} MiB")
+            raise self._limit(at, f"a string is longer than {MAX_STRING_BYTES >> 20} MiB")
         try:
-            value = self._take(size).decode("utf-8", "surrogatepass")
+            value = self._take(at + 4, size).decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
-            raise self._error("a string is not UTF-8") from None
+            raise self._error(at, "a string is not UTF-8") from None
         self.stack.append(Text(value))
+        return at + 4 + size
 
-    def global_(self) -> None:
-        module, name = self._line(), self._line()
+    def global_(self, at: int) -> int:
+        module, end = self._line(at)
+        name, end = self._line(end)
         if not all(part.isidentifier() for part in f"{module}.{name}".split(".")):
-            raise self._error(f"a global's name is malformed: {module!r} {name!r}")
+            raise self._error(at, f"a global's name is malformed: {module!r} {name!r}")
         self.stack.append(Global(module, name))
+        return end
 
-    def tuple_(self, size: int) -> None:
+    def tuple_(self, at: int, size: int) -> int:
         items = [self._pop() for _ in range(size)][::-1]
-        self._push(Tuple(items), items)
+        return self._push_tuple(at, items)
 
-    def marked_tuple(self) -> None:
-        items = self._pop_to_mark()
-        self._push(Tuple(items), items)
+    def marked_tuple(self, at: int) -> int:
+        return self._push_tuple(at, self._pop_to_mark())
 
-    def call(self, opcode: bytes) -> None:
+    def _push_tuple(self, at: int, items: list[Node]) -> int:
+        made = Tuple(items)
+        self._grow(at, made, items)
+        self.stack.append(made)
+        return at
+
+    def list_(self, at: int) -> int:
+        self.stack.append(List())
+        return at
+
+    def dict_(self, at: int) -> int:
+        self.stack.append(Dict())
+        return at
+
+    def call(self, at: int, opcode: bytes) -> int:
         args, callee = self._pop(), self._pop()
         if not isinstance(callee, Global) or not isinstance(args, Tuple):
-            raise self._error("something other than a named class or function is called")
-        self._push(Call(callee, args, opcode), [callee, args])
+            raise self._error(at, "something other than a named class or function is called")
+        made = Call(callee, args, opcode)
+        self._grow(at, made, [callee, args])
+        self.stack.append(made)
+        return at
 
-    def persistent(self) -> None:
+    def persistent(self, at: int) -> int:
         pid = self._pop()
-        self._push(Persistent(pid), [pid])
+        made = Persistent(pid)
+        self._grow(at, made, [pid])
+        self.stack.append(made)
+        return at
 
-    def change(self, opcode: bytes, operands: list[Node]) -> None:
-        target = self.stack.pop()
+    def change(self, at: int, opcode: bytes, operands: list[Node]) -> int:
+        target = self.stack[-1]
         if not isinstance(target, Mutable):
-            raise self._error("an object is changed that was not made just before")
+            raise self._error(at, "an object is changed that was not made just before")
         if target.changes and target.changes[-1].opcode == op.BUILD:
-            raise self._error("an object is changed after its BUILD, which pickle writes last")
+            raise self._error(at, "an object is changed after its BUILD, which pickle writes last")
         if id(target) in self.states:
-            raise self._error("a dict is changed after an object's attributes were taken from it")
+            raise self._error(
+                at, "a dict is changed after an object's attributes were taken from it"
+            )
         if not _CHANGES[opcode](target) or (opcode in _ITEMS and len(operands) % 2):
-            raise self._error(f"opcode {opcode!r} does not fit the object it changes")
+            raise self._error(at, f"opcode {opcode!r} does not fit the object it changes")
         target.changes.append(Change(opcode, operands))
         if opcode == op.BUILD:
             self.states.add(id(operands[0]))
-        self._push(target, operands)
+        self._grow(at, target, operands)
+        return at
 
-    def put(self, size: int) -> None:
-        number = self._uint(size)
+    def put(self, at: int, size: int) -> int:
+        number = int.from_bytes(self._take(at, size), "little")
         top = self.stack[-1]
-        if number != len(self.memo) or not isinstance(top, Node) or top.memoized:
-            raise self._error("memo numbers are not in the order in which torch.save writes them")
+        if number != len(self.memo) or not isinstance(top, SHAREABLE) or top.memoized:
+            raise self._error(
+                at, "memo numbers are not in the order in which torch.save writes them"
+            )
         top.memoized = True
         self.memo.append(top)
+        return at + size
 
-    def get(self, size: int) -> None:
-        node = self.memo[self._uint(size)]
-        self.stack.append(_Shared(node) if isinstance(node, Mutable) else node)
+    def get(self, at: int, size: int) -> int:
+        node = self.memo[int.from_bytes(self._take(at, size), "little")]
+        if isinstance(node, Mutable):
+            self.shared += 1
+            node = _Shared(node)
+        self.stack.append(node)
+        return at + size
 
+
+_NONE: Final = Scalar(None, op.NONE)
+_TRUE: Final = Scalar(True, op.NEWTRUE)
+_FALSE: Final = Scalar(False, op.NEWFALSE)
+_SMALL_INTEGERS: Final = [Scalar(value, op.BININT1 + bytes((value,))) for value in range(256)]
 
 _ITEMS: Final = (op.SETITEM, op.SETITEMS)
 
@@ -268,38 +342,60 @@ _CHANGES: Final[dict[bytes, Callable[[Mutable], bool]]] = {
     op.BUILD: lambda target: isinstance(target, Call),
 }
 
-_HANDLERS: Final[dict[bytes, Callable[[_Machine], None]]] = {
+_HANDLERS: Final[dict[bytes, Callable[[_Machine, int], int]]] = {
     op.MARK: _Machine.mark,
-    op.NONE: lambda m: m.literal(None, op.NONE),
-    op.NEWTRUE: lambda m: m.literal(True, op.NEWTRUE),
-    op.NEWFALSE: lambda m: m.literal(False, op.NEWFALSE),
-    op.BININT: lambda m: m.integer(op.BININT, 4, signed=True),
-    op.BININT1: lambda m: m.integer(op.BININT1, 1, signed=False),
-    op.BININT2: lambda m: m.integer(op.BININT2, 2, signed=False),
-    op.LONG1: lambda m: m.long(op.LONG1, 1),
-    op.LONG4: lambda m: m.long(op.LONG4, 4),
+    op.NONE: lambda m, at: m.constant(at, _NONE),
+    op.NEWTRUE: lambda m, at: m.constant(at, _TRUE),
+    op.NEWFALSE: lambda m, at: m.constant(at, _FALSE),
+    op.BININT: lambda m, at: m.integer(at, op.BININT, 4, signed=True),
+    op.BININT1: _Machine.small_integer,
+    op.BININT2: lambda m, at: m.integer(at, op.BININT2, 2, signed=False),
+    op.LONG1: lambda m, at: m.long(at, op.LONG1, 1),
+    op.LONG4: lambda m, at: m.long(at, op.LONG4, 4),
     op.BINFLOAT: _Machine.binfloat,
     op.BINUNICODE: _Machine.text,
     op.GLOBAL: _Machine.global_,
-    op.EMPTY_TUPLE: lambda m: m.tuple_(0),
-    op.TUPLE1: lambda m: m.tuple_(1),
-    op.TUPLE2: lambda m: m.tuple_(2),
-    op.TUPLE3: lambda m: m.tuple_(3),
+    op.EMPTY_TUPLE: lambda m, at: m._push_tuple(at, []),
+    op.TUPLE1: lambda m, at: m.tuple_(at, 1),
+    op.TUPLE2: lambda m, at: m.tuple_(at, 2),
+    op.TUPLE3: lambda m, at: m.tuple_(at, 3),
     op.TUPLE: _Machine.marked_tuple,
-    op.EMPTY_LIST: lambda m: m.stack.append(List()),
-    op.EMPTY_DICT: lambda m: m.stack.append(Dict()),
-    op.APPEND: lambda m: m.change(op.APPEND, [m._pop()]),
-    op.APPENDS: lambda m: m.change(op.APPENDS, m._pop_to_mark()),
-    op.SETITEM: lambda m: m.change(op.SETITEM, [m._pop(), m._pop()][::-1]),
-    op.SETITEMS: lambda m: m.change(op.SETITEMS, m._pop_to_mark()),
-    op.BUILD: lambda m: m.change(op.BUILD, [m._pop()]),
-    op.REDUCE: lambda m: m.call(op.REDUCE),
-    op.NEWOBJ: lambda m: m.call(op.NEWOBJ),
+    op.EMPTY_LIST: _Machine.list_,
+    op.EMPTY_DICT: _Machine.dict_,
+    op.APPEND: lambda m, at: m.change(at, op.APPEND, [m._pop()]),
+    op.APPENDS: lambda m, at: m.change(at, op.APPENDS, m._pop_to_mark()),
+    op.SETITEM: lambda m, at: m.change(at, op.SETITEM, [m._pop(), m._pop()][::-1]),
+    op.SETITEMS: lambda m, at: m.change(at, op.SETITEMS, m._pop_to_mark()),
+    op.BUILD: lambda m, at: m.change(at, op.BUILD, [m._pop()]),
+    op.REDUCE: lambda m, at: m.call(at, op.REDUCE),
+    op.NEWOBJ: lambda m, at: m.call(at, op.NEWOBJ),
     op.BINPERSID: _Machine.persistent,
-    op.BINPUT: lambda m: m.put(1),
-    op.LONG_BINPUT: lambda m: m.put(4),
-    op.BINGET: lambda m: m.get(1),
-    op.LONG_BINGET: lambda m: m.get(4),
+    op.BINPUT: lambda m, at: m.put(at, 1),
+    op.LONG_BINPUT: lambda m, at: m.put(at, 4),
+    op.BINGET: lambda m, at: m.get(at, 1),
+    op.LONG_BINGET: lambda m, at: m.get(at, 4),
 }
 
 _TABLE: Final = [_HANDLERS.get(bytes((opcode,))) for opcode in range(256)]
+
+_MAKERS: Final = (
+    op.BININT,
+    op.BININT2,
+    op.LONG1,
+    op.LONG4,
+    op.BINFLOAT,
+    op.BINUNICODE,
+    op.GLOBAL,
+    op.EMPTY_TUPLE,
+    op.TUPLE1,
+    op.TUPLE2,
+    op.TUPLE3,
+    op.TUPLE,
+    op.EMPTY_LIST,
+    op.EMPTY_DICT,
+    op.REDUCE,
+    op.NEWOBJ,
+    op.BINPERSID,
+)
+# Whether an opcode makes an object that was not there.
+_MAKES: Final = [bytes((opcode,)) in _MAKERS for opcode in range(256)]

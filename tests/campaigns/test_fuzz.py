@@ -96,8 +96,8 @@ def test_a_zip_reader_without_checks_is_found_out(monkeypatch: pytest.MonkeyPatc
 def test_a_pickle_reader_that_misreads_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     from mm_ckpt_migrate.pickles import parse
 
-    def wrong(machine: Any) -> None:
-        machine.integer(b"K", 1, signed=True)
+    def wrong(machine: Any, at: int) -> int:
+        return int(machine.integer(at, b"K", 1, signed=True))
 
     table = list(parse._TABLE)
     table[ord("K")] = wrong

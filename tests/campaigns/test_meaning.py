@@ -69,6 +69,7 @@ def test_a_reader_that_takes_a_key_twice_is_accused(
     campaign.attempt("refused", made_of(body))
     assert campaign.tally.counts["given to torch"] == 0
     monkeypatch.setattr(opening, "check_keys_once", lambda node: None)
+    monkeypatch.setattr(policy, "call_fault", lambda call: None)
     campaign.attempt("by hand", made_of(body))
     assert any(line.startswith("by hand, mmap=") for line in campaign.tally.wrong)
 
@@ -89,6 +90,7 @@ def test_what_a_pickle_attempts_is_told_and_does_not_happen(
 ) -> None:
     """Were the list of harmless names broken, the process would still be confined."""
     monkeypatch.setattr(policy, "_HARMLESS", __import__("re").compile(".*"))
+    monkeypatch.setattr(policy, "call_fault", lambda call: None)
     made = tmp_path / "made"
     call_it = call("os.mkdir", text(str(made)))
     campaign.attempt("by hand", made_of(mapping({"state_dict": WEIGHTS, "meta": call_it})))

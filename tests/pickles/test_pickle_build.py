@@ -12,7 +12,6 @@ from support.streams import Storage, mapping, plain, stream, tensor, text
 from mm_ckpt_migrate.pickles import build
 from mm_ckpt_migrate.pickles.build import (
     attributes,
-    check_keys_once,
     elements,
     from_plain,
     named_pairs,
@@ -25,6 +24,7 @@ from mm_ckpt_migrate.pickles.build import (
 )
 from mm_ckpt_migrate.pickles.emit import emit
 from mm_ckpt_migrate.pickles.errors import PickleError, PickleLimitError
+from mm_ckpt_migrate.pickles.hashed import check_keys_once
 from mm_ckpt_migrate.pickles.nodes import Mutable, Node, Scalar, Tuple, children, walk
 from mm_ckpt_migrate.pickles.parse import parse_whole
 

@@ -139,23 +139,71 @@ def doubling(levels: int, width: int = 2) -> bytes:
     return pickle.dumps(lists, protocol=2)
 
 
-def test_p28_billions_of_paths_are_few_nodes() -> None:
-    stream_ = doubling(100)
-    root = parse_whole(stream_)
-    assert len(walk(root)) == 101
-    assert emit(root) == stream_
+SHARED = {
+    "lists_in_lists": doubling(100),
+    "wide_lists": doubling(7, 1000),
+    "tuples_in_tuples": stream(
+        b")q\x00" + b"".join(b"h%ch%c\x86q%c" % (n, n, n + 1) for n in range(60)) + b"t"
+    ).replace(b")", b"()", 1),
+    "one_large_list_many_times": stream(b"(]q\x00(" + b"N" * 90_000 + b"e" + b"h\x00" * 50 + b"t"),
+    "arguments": stream(
+        b"(" + name("a.b") + b"q\x00](" + b"N" * 90_000 + b"e\x85q\x01" + b"h\x00h\x01R" * 50 + b"t"
+    ),
+    "a_list_in_itself": stream(b"]q\x00(" + b"N" * 90_000 + b"e" + b"h\x00\x85a" * 50),
+}
+
+
+@pytest.mark.parametrize("case", SHARED)
+def test_p28_billions_of_paths_are_few_nodes(case: str) -> None:
+    with pytest.raises(PickleLimitError, match="shared so often"):
+        parse_whole(SHARED[case])
+
+
+def test_p28_what_genuine_files_share_is_fine() -> None:
+    shared = {"betas": (0.9, 0.999)}
+    raw = pickle.dumps([shared] * 10_000, protocol=2)
+    assert emit(parse_whole(raw)) == raw
 
 
 @pytest.mark.timeout(30)
-def test_p28_plain_value_of_billions_of_paths() -> None:
+def test_p28_plain_value_of_billions_of_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FREE_MEETINGS", 10**30)
     root = parse_whole(doubling(7, 1000))
     with pytest.raises(PickleLimitError):
         to_plain(root)
 
 
+DENSE = {
+    "lists": b"](" + b"]" * 150_000 + b"e",
+    "empty_tuples": b"](" + b")" * 150_000 + b"e",
+    "nested_pairs": b"](" + b"]\x85" * 100_000 + b"e",
+    "calls": b"](" + name("a.b") + b"q\x00" + b"h\x00)R" * 100_000 + b"e",
+    "constants": b"](" + b"N" * 400_000 + b"e",
+    "shared_texts": b"](" + text("") + b"q\x00" + b"h\x00" * 700_000 + b"e",
+    "marks": b"(" * 400_000 + b"t" * 400_000,
+}
+
+
+@pytest.mark.parametrize("case", DENSE)
+def test_more_than_the_bytes_of_a_genuine_file_make(case: str) -> None:
+    with pytest.raises(
+        PickleLimitError, match=r"more than [0-9,]+ (opcodes|objects) in [0-9,]+ bytes"
+    ):
+        parse_whole(stream(DENSE[case]))
+
+
+@pytest.mark.parametrize("case", DENSE)
+def test_the_same_in_a_pickle_that_is_large_enough_is_read(case: str) -> None:
+    """As deep as it is allowed to be, that is."""
+    body = DENSE[case] if case != "marks" else b"N"
+    parse_whole(stream(text("x" * 3_000_000) + body + b"\x86"))
+
+
 # A stream, and what it takes of that.
 LIMITS = {
     "MAX_OPCODES": (stream(b"]" + b"(" + b"N" * 2000 + b"e"), 2003),
+    "FREE_OPCODES": (stream(b"](" + b"N" * 2000 + b"e"), 2003 - 2005 // 3),
+    "FREE_OBJECTS": (stream(b"](" + b"]" * 2000 + b"e"), 2001 - 2003 // 6),
     "MAX_STRING_BYTES": (stream(text("x" * 2000)), 2000),
     "MAX_PICKLE_BYTES": (stream(text("x" * 2000)), len(stream(text("x" * 2000)))),
 }

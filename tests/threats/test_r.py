@@ -19,7 +19,7 @@ from toys import toy
 from mm_ckpt_migrate.cli.render import print_ladder
 from mm_ckpt_migrate.errors import ExitCode
 from mm_ckpt_migrate.pickles.errors import PickleLimitError
-from mm_ckpt_migrate.pickles.parse import MAX_OPCODES, parse_whole
+from mm_ckpt_migrate.pickles.parse import BYTES_PER_OPCODE, MAX_OPCODES, parse_whole
 from mm_ckpt_migrate.report import Rung, failed
 
 MIB = 1 << 20
@@ -68,8 +68,10 @@ def test_r2_nothing_stays_open_or_running(tmp_path: Path) -> None:
 @pytest.mark.thorough
 def test_r3_more_opcodes_than_any_file_has() -> None:
     """Objects are made before, so that the opcodes alone count: they only fetch one."""
-    raw = b"\x80\x02(X\x01\0\0\0aq\x00" + b"h\x00" * MAX_OPCODES + b"t."
-    with pytest.raises(PickleLimitError, match="more than 5000000 opcodes"):
+    pad = MAX_OPCODES * BYTES_PER_OPCODE
+    raw = b"\x80\x02(X" + pad.to_bytes(4, "little") + b"a" * pad + b"q\x00"
+    raw += b"h\x00" * MAX_OPCODES + b"t."
+    with pytest.raises(PickleLimitError, match="more than 10,000,000 opcodes"):
         parse_whole(raw)
 
 
