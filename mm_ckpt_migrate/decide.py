@@ -103,13 +103,14 @@ def decide(
         return _nothing_to_do(checkpoint, choice)
     model = target.schema() if target else None
     order, modules = (reorder(names, choice.rules.last.order) for names in _orders(plan))
+    expected = order
     if model is not None:
         check_place(checkpoint, plan, model)
         _check_covering(checkpoint, choice, plan, model, library)
         plan = fit_modules(plan, model.schema)
         order, modules = model.schema.names, tuple(model.schema.modules or ())
     contents, notices = decide_contents(
-        checkpoint, plan, order, model, choice.config, library.families, options
+        checkpoint, plan, expected, model, choice.config, library.families, options
     )
     return Decision(
         choice.rules.family, plan, order, modules, model, None,
