@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.configs.values import Config
-from mm_ckpt_migrate.errors import ConfigError, FamilyError, UnknownFamilyError
+from mm_ckpt_migrate.diagnosis.written import Written, embedded_config, stranger, written_by
+from mm_ckpt_migrate.errors import FamilyError, UnknownFamilyError
 from mm_ckpt_migrate.ruleset.detect import Detection, Layout, detect, find_lookalike, layout_of
 from mm_ckpt_migrate.ruleset.library import Library, family_named
 from mm_ckpt_migrate.ruleset.model import RuleSet
 from mm_ckpt_migrate.verify.roles import contradicts, fits
 
 AUTO = "auto"
+_GARBAGE: Final = "Under the wrong rules a file may load strictly and compute garbage."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +51,17 @@ def choose_family(
         UnknownFamilyError: `auto` was requested, and it is of none.
     """
     names = checkpoint.schema.names
-    config, fault = _embedded_config(checkpoint)
+    config, fault = embedded_config(checkpoint)
+    written = written_by(checkpoint, config)
     detections = detect(names, library.families)
+    objection = None
     if requested.lower() == AUTO:
-        found = _only(checkpoint, detections, config, library)
-        rules, objection = found.rules, _config_objection(found.rules, names, config, library)
+        rules = _only(checkpoint, detections, config, written, library).rules
     else:
         rules = family_named(library.families, requested)
-        objection = _objection(rules, checkpoint, detections, library)
-        objection = objection or _config_objection(rules, names, config, library)
+        objection = _objection(rules, checkpoint, detections, written, library)
+    objection = objection or _written_objection(rules, written, library)
+    objection = objection or _config_objection(rules, names, config, library)
     if objection and not force:
         raise FamilyError(f"{checkpoint.source.path}: {objection.reason}", hint=objection.advice)
     layout = layout_of(rules, [tuple(name.split(".")) for name in names])
@@ -71,26 +76,16 @@ class _Objection:
     advice: str
 
 
-def _embedded_config(checkpoint: Checkpoint) -> tuple[Config | None, str | None]:
-    if checkpoint.config is None:
-        return None, None
-    from mm_ckpt_migrate.configs.read import read_config_text  # where there is something to read
-
-    try:
-        return read_config_text(checkpoint.config, "the config inside the checkpoint"), None
-    except ConfigError as error:
-        return None, error.message
-
-
 def _only(
     checkpoint: Checkpoint,
     detections: Sequence[Detection],
     config: Config | None,
+    written: Written,
     library: Library,
 ) -> Detection:
     names = checkpoint.schema.names
     if not detections:
-        unknown = _unknown(checkpoint, library)
+        unknown = _unknown(checkpoint, written, library)
         raise UnknownFamilyError(f"{checkpoint.source.path}: {unknown.reason}", hint=unknown.advice)
     if len(detections) > 1 and config is not None:
         detections = [d for d in detections if fits(config, names, d.rules)] or detections
@@ -104,21 +99,38 @@ def _only(
 
 
 def _objection(
-    rules: RuleSet, checkpoint: Checkpoint, detections: Sequence[Detection], library: Library
+    rules: RuleSet,
+    checkpoint: Checkpoint,
+    detections: Sequence[Detection],
+    written: Written,
+    library: Library,
 ) -> _Objection | None:
     if any(detection.rules is rules for detection in detections):
         return None
     if not detections:
-        return _unknown(checkpoint, library)
+        return _unknown(checkpoint, written, library)
     family = detections[0].rules.family
     return _Objection(
         f"this is a {family} checkpoint by its keys, not a {rules.family} one",
-        f"Give {family} instead of {rules.family}. Under the wrong rules a file may load "
-        "strictly and compute garbage.",
+        f"Give {family} instead of {rules.family}. {_GARBAGE}",
     )
 
 
-def _unknown(checkpoint: Checkpoint, library: Library) -> _Objection:
+def _written_objection(rules: RuleSet, written: Written, library: Library) -> _Objection | None:
+    found = stranger(written, library.projects, rules)
+    if found is None:
+        return None
+    return _Objection(
+        f"this is a {rules.family} checkpoint by its keys, and it was written by {found.name}: "
+        f"{found.evidence}",
+        found.advice or _GARBAGE,
+    )
+
+
+def _unknown(checkpoint: Checkpoint, written: Written, library: Library) -> _Objection:
+    found = stranger(written, library.projects)
+    if found is not None:
+        return _Objection(f"it was written by {found.name}: {found.evidence}", found.advice)
     lookalike = find_lookalike(checkpoint.schema.names, library.lookalikes)
     if lookalike:
         return _Objection(f"this is {lookalike.name}, not one to migrate", lookalike.advice)

@@ -20,7 +20,7 @@ from mm_ckpt_migrate.errors import (
     TargetMismatchError,
     UnknownFamilyError,
 )
-from mm_ckpt_migrate.keys import PARALLEL
+from mm_ckpt_migrate.keys import PARALLEL, fold
 from mm_ckpt_migrate.options import Options, Purpose
 from mm_ckpt_migrate.plan import (
     Plan,
@@ -95,21 +95,24 @@ def decide(
         if nothing is None:
             raise
         return nothing
-    fold = decide_fold(checkpoint, choice, options)
+    folding = decide_fold(checkpoint, choice, options)
     plan = _plan(checkpoint, choice)
-    plan = with_fold(plan, fold) if fold else plan
-    done = checkpoint.stamp is not None and not plan.renamed and not fold
+    plan = with_fold(plan, folding) if folding else plan
+    done = checkpoint.stamp is not None and not plan.renamed and not folding
     if not plan.prefix and (done or choice.layout is Layout.NEW):
         return _nothing_to_do(checkpoint, choice)
     model = target.schema() if target else None
     order, modules = (reorder(names, choice.rules.last.order) for names in _orders(plan))
+    expected = order
     if model is not None:
         check_place(checkpoint, plan, model)
         _check_covering(checkpoint, choice, plan, model, library)
         plan = fit_modules(plan, model.schema)
         order, modules = model.schema.names, tuple(model.schema.modules or ())
+    elif not options.force_family:
+        _check_parts(checkpoint, choice, plan)
     contents, notices = decide_contents(
-        checkpoint, plan, order, model, choice.config, library.families, options
+        checkpoint, plan, expected, model, choice.config, library.families, options
     )
     return Decision(
         choice.rules.family, plan, order, modules, model, None,
@@ -131,9 +134,16 @@ def _nothing_to_rename(checkpoint: Checkpoint, library: Library) -> Decision | N
     from mm_ckpt_migrate.diagnosis.advice import prefixed
     from mm_ckpt_migrate.diagnosis.judge import diagnose
     from mm_ckpt_migrate.diagnosis.model import Finding
+    from mm_ckpt_migrate.diagnosis.written import read_written
     from mm_ckpt_migrate.layouts.table import load_table
 
-    diagnosis = diagnose(checkpoint.schema, library, load_table(), [checkpoint.source.path.name])
+    diagnosis = diagnose(
+        checkpoint.schema,
+        library,
+        load_table(),
+        [checkpoint.source.path.name],
+        read_written(checkpoint),
+    )
     if diagnosis.finding is not Finding.CURRENT:
         return None
     notices = [diagnosis.advice.rstrip(".")]
@@ -189,6 +199,18 @@ def _check_covering(
         hint="Give the config it was trained with: number of classes, queries and layers, "
         "and the backbone must be the same.",
     )
+
+
+def _check_parts(checkpoint: Checkpoint, choice: Choice, plan: Plan) -> None:
+    """Without a target nothing else tells what becomes of what no rule is about."""
+    unknown = choice.rules.unknown(plan.targets.values()) if choice.layout is Layout.OLD else ()
+    if unknown:
+        family = choice.rules.family
+        raise FamilyError(
+            f"{checkpoint.source.path}: no rule of {family} knows {', '.join(fold(unknown)[:5])}",
+            hint=f"A {family} model has no such part. Where yours has, give its config (CFG) and "
+            "leave --no-build out: a model of exactly these names settles it.",
+        )
 
 
 def _orders(plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:

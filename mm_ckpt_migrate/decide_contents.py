@@ -40,7 +40,7 @@ def decide_contents(
     """What will be edited, and what the user should know of it.
 
     Args:
-        order: the new keys in the new order.
+        order: the new keys in the order that the rules make of the source's.
         config: the config inside the checkpoint, where it can be read.
 
     Raises:

@@ -16,6 +16,7 @@ from mm_ckpt_migrate.batch.verdicts import Verdicts
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.diagnosis.advice import prefixed
 from mm_ckpt_migrate.diagnosis.model import Diagnosis, Finding
+from mm_ckpt_migrate.diagnosis.written import read_written
 from mm_ckpt_migrate.errors import ExitCode, MigrateError
 from mm_ckpt_migrate.keys import PARALLEL
 from mm_ckpt_migrate.layouts.table import Table
@@ -68,8 +69,10 @@ class Decider:
     def _look(self, file: Source, refused: Item) -> Item:
         checkpoint = open_checkpoint(file)
         name = PurePosixPath(refused.source).name
-        diagnosis = self.verdicts.diagnose(checkpoint.schema, name)
+        diagnosis = self.verdicts.diagnose(checkpoint.schema, name, read_written(checkpoint))
         action = _ACTIONS.get(diagnosis.finding, Action.REFUSE)
+        if diagnosis.unknown and self.build:
+            action = Action.MIGRATE
         if action is Action.COPY and checkpoint.prefix not in ("", PARALLEL):
             code = int(ExitCode.FAMILY_REFUSED)
             reason = prefixed(checkpoint.prefix, diagnosis.family)

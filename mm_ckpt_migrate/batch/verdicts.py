@@ -9,13 +9,14 @@ from typing import Final, TypeAlias
 
 from mm_ckpt_migrate.diagnosis.judge import diagnose
 from mm_ckpt_migrate.diagnosis.model import Diagnosis
+from mm_ckpt_migrate.diagnosis.written import Written
 from mm_ckpt_migrate.layouts.table import Table
 from mm_ckpt_migrate.ruleset.library import Library
 from mm_ckpt_migrate.schema import Schema, TensorSpec
 
 _KEPT: Final = 64
 
-_Key: TypeAlias = tuple[tuple[TensorSpec, ...], tuple[tuple[str, ...], ...], str]
+_Key: TypeAlias = tuple[tuple[TensorSpec, ...], tuple[tuple[str, ...], ...], str, Written]
 
 
 class Verdicts:
@@ -28,12 +29,13 @@ class Verdicts:
         self._stems = sorted({PurePosixPath(config).stem for config in configs})
         self._made: OrderedDict[_Key, Diagnosis] = OrderedDict()
 
-    def diagnose(self, schema: Schema, name: str) -> Diagnosis:
+    def diagnose(self, schema: Schema, name: str, written: Written) -> Diagnosis:
         """The diagnosis of a state dict in a file of that name."""
         hint = self._hint(name)
-        key = (schema.tensors, schema.ties, hint)
+        key = (schema.tensors, schema.ties, hint, written)
         if key not in self._made:
-            self._made[key] = diagnose(schema, self._library, self._table, [hint] if hint else [])
+            hints = [hint] if hint else []
+            self._made[key] = diagnose(schema, self._library, self._table, hints, written)
             if len(self._made) > _KEPT:
                 self._made.popitem(last=False)
         self._made.move_to_end(key)

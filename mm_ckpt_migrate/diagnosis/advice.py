@@ -10,10 +10,11 @@ from typing import Final
 from mm_ckpt_migrate.diagnosis.candidates import Candidate
 from mm_ckpt_migrate.diagnosis.model import Finding, Goal
 from mm_ckpt_migrate.errors import PlanError
-from mm_ckpt_migrate.keys import PARALLEL
+from mm_ckpt_migrate.keys import PARALLEL, fold, safe_text
 from mm_ckpt_migrate.layouts.identify import Identity
 from mm_ckpt_migrate.ruleset.model import RuleSet
 
+_SHOWN: Final = 3
 HALF_MIGRATED: Final = "It was half migrated; start again from the original."
 FOREIGN: Final = (
     "No family of the rules has these keys, and no model of mmdet or mmsegmentation has most of "
@@ -117,8 +118,21 @@ def unfit(error: PlanError) -> str:
     return f"It cannot be migrated: {error.message}."
 
 
+def unknown_parts(candidate: Candidate) -> str:
+    family, parts = candidate.rules.family, fold(candidate.unknown)
+    shown = safe_text(", ".join(parts[:_SHOWN]))
+    more = f" and {len(parts) - _SHOWN} more" if len(parts) > _SHOWN else ""
+    return (
+        f"It has parts that no rule of {family} knows: {shown}{more}. "
+        f"Where its config builds them, that model settles whether it can be migrated: "
+        f"mm-ckpt-migrate convert {family} CFG OLD NEW."
+    )
+
+
 def migration(finding: Finding, candidate: Candidate, goal: Goal | None, *, exact: bool) -> str:
     """The command that migrates, or the setting that is all it needs."""
+    if finding is Finding.UNKNOWN:
+        return unknown_parts(candidate)
     if finding is Finding.CONFIG:
         whys = " and ".join(need.why for need in candidate.needs.values())
         settings = ", ".join(f"{path}={value}" for path, value in candidate.settings.items())

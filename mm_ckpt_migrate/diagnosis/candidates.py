@@ -19,12 +19,14 @@ class Candidate:
     Attributes:
         migrated: the layout under its new names.
         needs: the settings that these weights ask of the config, each with its key.
+        unknown: those of the new names that no rule of the family knows.
     """
 
     rules: RuleSet
     plan: Plan
     migrated: Schema
     needs: Mapping[str, Need]
+    unknown: tuple[str, ...]
 
     @property
     def settings(self) -> dict[str, object]:
@@ -55,7 +57,8 @@ def make_candidates(
             errors.append(error)
         else:
             migrated = migrated_schema(plan, schema)
-            found.append(Candidate(rules, plan, migrated, _needs(migrated, rules)))
+            needs, unknown = _needs(migrated, rules), rules.unknown(migrated.names)
+            found.append(Candidate(rules, plan, migrated, needs, unknown))
     return found, errors
 
 

@@ -10,6 +10,7 @@ from mm_ckpt_migrate.diagnosis.case import Case, open_case
 from mm_ckpt_migrate.diagnosis.migration import judge_old
 from mm_ckpt_migrate.diagnosis.model import Diagnosis, Finding, Goal
 from mm_ckpt_migrate.diagnosis.order import order_between
+from mm_ckpt_migrate.diagnosis.written import UNSAID, Written, careful
 from mm_ckpt_migrate.layouts.difference import difference
 from mm_ckpt_migrate.layouts.identify import Identity, identify
 from mm_ckpt_migrate.layouts.table import Table
@@ -20,13 +21,22 @@ from mm_ckpt_migrate.schema import Schema
 
 
 def diagnose(
-    schema: Schema, library: Library, table: Table, names: Sequence[str] = ()
+    schema: Schema,
+    library: Library,
+    table: Table,
+    names: Sequence[str] = (),
+    written: Written = UNSAID,
 ) -> Diagnosis:
     """Say which model a state dict is of, and what leads to the current release.
 
     Args:
         names: what may begin with the name of its config, such as the name of its file.
+        written: what its file says of who wrote it.
     """
+    return careful(_diagnose(schema, library, table, names), written, library)
+
+
+def _diagnose(schema: Schema, library: Library, table: Table, names: Sequence[str]) -> Diagnosis:
     case = open_case(schema, library, table, names)
     diagnosis = _judge(case)
     recognised = case.found[0] if len(case.found) == 1 else None

@@ -54,11 +54,14 @@ def _migrate(
         goal=goal,
         order=_order(case, candidate),
         needs=candidate.settings,
+        unknown=candidate.unknown,
         evidence=tuple(reached.difference.lines()) if reached else (),
     )
 
 
 def _finding(case: Case, candidate: Candidate, goal: Goal | None) -> Finding:
+    if candidate.unknown:
+        return Finding.UNKNOWN
     if not candidate.plan.renamed:
         return Finding.CONFIG
     renames = case.identity and goal and case.table.loads(goal.release, case.identity.layout)

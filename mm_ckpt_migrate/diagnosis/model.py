@@ -66,6 +66,8 @@ class Diagnosis:
         order: None where it is not known.
         needs: settings that the config needs, such as `model.backbone.patch_bias`, and their
             values.
+        unknown: new names of parts that no rule of the family knows; only a model of exactly these
+            names tells whether it can be migrated.
         evidence: where it differs from what is needed, one line for each group of keys.
         advice: what to do, in a sentence.
     """
@@ -79,4 +81,5 @@ class Diagnosis:
     goal: Goal | None = None
     order: Order | None = None
     needs: Mapping[str, object] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from pathlib import Path
 from mm_ckpt_migrate.errors import FamilyError, RuleError
 from mm_ckpt_migrate.resources import resource_folder
 from mm_ckpt_migrate.ruleset.load import LOOKALIKES, load_lookalikes, load_ruleset
-from mm_ckpt_migrate.ruleset.model import Lookalike, RuleSet
+from mm_ckpt_migrate.ruleset.model import Lookalike, Project, RuleSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,13 @@ class Library:
 
     families: tuple[RuleSet, ...]
     lookalikes: tuple[Lookalike, ...]
+    projects: tuple[Project, ...] = ()
 
 
 def load_rules(more: Sequence[Path] = ()) -> Library:
     """The installed rule files, and more; raises RuleError where one is malformed."""
     folder = rules_folder()
-    return Library(load_library(folder, more), load_lookalikes(folder / LOOKALIKES))
+    return Library(load_library(folder, more), *load_lookalikes(folder / LOOKALIKES))
 
 
 def rules_folder() -> Path:

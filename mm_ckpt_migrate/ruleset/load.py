@@ -13,7 +13,15 @@ from typing import Final
 from mm_ckpt_migrate.errors import RuleError
 from mm_ckpt_migrate.ruleset.config_rules import load_config_rules
 from mm_ckpt_migrate.ruleset.fields import SEGMENT, WORD, Fields
-from mm_ckpt_migrate.ruleset.model import Lookalike, Marks, ModuleOrder, Role, Rule, RuleSet
+from mm_ckpt_migrate.ruleset.model import (
+    Lookalike,
+    Marks,
+    ModuleOrder,
+    Project,
+    Role,
+    Rule,
+    RuleSet,
+)
 from mm_ckpt_migrate.ruleset.pattern import Pattern, PatternError, compile_pattern
 from mm_ckpt_migrate.ruleset.relocations import load_fold, load_needs, load_relocations
 from mm_ckpt_migrate.ruleset.yamltext import MAX_BYTES, YamlText
@@ -51,6 +59,7 @@ def load_ruleset(path: Path) -> RuleSet:
         load_relocations(fields), load_needs(fields, builder.pattern), builder.versions(fields),
         builder.control(fields, rules), mistake, path, hashlib.sha256(raw).hexdigest(), following,
         load_fold(fields, builder.patterns),
+        builder.patterns(fields, "parts", minimum=1) if "parts" in fields.left else (),
     )  # fmt: skip
     builder.check_names(fields)
     if not rules and not ruleset.needs:
@@ -59,8 +68,12 @@ def load_ruleset(path: Path) -> RuleSet:
     return ruleset
 
 
-def load_lookalikes(path: Path) -> tuple[Lookalike, ...]:
-    """Load the list of files to name and refuse; raises as `load_ruleset` does."""
+def load_lookalikes(path: Path) -> tuple[tuple[Lookalike, ...], tuple[Project, ...]]:
+    """Load what is to be named and refused, by its keys and by what it says of itself.
+
+    Raises:
+        RuleError: as `load_ruleset`.
+    """
     fields = _open(path, _read(path))
     builder = _Builder({})
     entries = []
@@ -68,8 +81,22 @@ def load_lookalikes(path: Path) -> tuple[Lookalike, ...]:
         patterns = builder.patterns(entry, "present", minimum=1)
         entries.append(Lookalike(entry.text("name"), patterns, entry.text("advice")))
         entry.close()
+    projects = fields.tables("projects") if "projects" in fields.left else ()
+    written = tuple(map(_project, projects))
     fields.close()
-    return tuple(entries)
+    return tuple(entries), written
+
+
+def _project(fields: Fields) -> Project:
+    project = Project(
+        name=fields.text("name"),
+        packages=tuple(fields.texts("packages", WORD, minimum=1)),
+        below=fields.integer("below") if "below" in fields.left else None,
+        models=tuple(fields.texts("models", SEGMENT)) if "models" in fields.left else (),
+        advice=fields.text("advice"),
+    )
+    fields.close()
+    return project
 
 
 def _read(path: Path) -> bytes:

@@ -205,6 +205,8 @@ class RuleSet:
         next_family: name of the family that goes on from the names that these rules give, or None.
         mistake: what `control` does, for `with ...`.
         versions: new paths of modules whose state-dict version changed, and that version.
+        parts: the new names of all that a model of the family has, or may have beside it; empty
+            where that is not said.
         following: that family, where the rule files were loaded together.
     """
 
@@ -229,12 +231,19 @@ class RuleSet:
     digest: str
     next_family: str | None = None
     fold: FoldRule | None = None
+    parts: tuple[Pattern, ...] = ()
     following: RuleSet | None = None
 
     @property
     def last(self) -> RuleSet:
         """The family whose new names are those of the current release."""
         return self.following.last if self.following else self
+
+    def unknown(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Which of a migrated state dict's names are of no part that the family knows."""
+        parts = self.last.parts
+        keys = ((name, tuple(name.split("."))) for name in (names if parts else ()))
+        return tuple(name for name, key in keys if all(p.match(key) is None for p in parts))
 
     def version(self, path: str, old: int | None) -> int | None:
         """The version of a module, by its new path."""
@@ -277,4 +286,22 @@ class Lookalike:
 
     name: str
     present: tuple[Pattern, ...]
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project that wrote files, or its releases before another, by what they say of themselves.
+
+    Attributes:
+        packages: what stands before `_version` in `meta`, and as `default_scope` in configs.
+        below: the major release from which on files are not meant, or None.
+        models: `type` of models that mmdet and mmsegmentation have not.
+        advice: what leads on.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    below: int | None
+    models: tuple[str, ...]
     advice: str

@@ -17,6 +17,7 @@ from mm_ckpt_migrate.diagnosis.advice import prefixed
 from mm_ckpt_migrate.diagnosis.download import Download, find_download
 from mm_ckpt_migrate.diagnosis.judge import diagnose
 from mm_ckpt_migrate.diagnosis.model import Diagnosis, Finding
+from mm_ckpt_migrate.diagnosis.written import read_written
 from mm_ckpt_migrate.layouts.table import load_table
 from mm_ckpt_migrate.pickles.nodes import walk
 from mm_ckpt_migrate.ruleset.library import Library
@@ -105,7 +106,8 @@ def _diagnose(
     names = [path.name, *experiments(checkpoint)]
     if download is not None:
         names.append(PurePosixPath(download.config).name)
-    return diagnose(checkpoint.schema, library, load_table(), names)
+    written = read_written(checkpoint)
+    return diagnose(checkpoint.schema, library, load_table(), names, written)
 
 
 def _name_hash(path: Path, digest: str) -> bool | None:

@@ -130,10 +130,8 @@ def plan_optimizer(optimizer: Optimizer, parameters: Parameters) -> OptimizerMov
         UnknownOrderError: which parameter an index belongs to, or in which order the new release
             would have the groups, cannot be known.
     """
-    names = _names(optimizer, parameters)
+    names, old_rank = _places(optimizer, parameters)
     _check_shapes(optimizer, names, parameters)
-    before = {name: number for number, name in enumerate(parameters.old)}
-    old_rank = [before[name] for name in names]
     rank = [parameters.rank[parameters.table[name]] for name in names]
     gone = _frozen_groups(optimizer, names, parameters)
     kept = [
@@ -153,14 +151,32 @@ def plan_optimizer(optimizer: Optimizer, parameters: Parameters) -> OptimizerMov
     )
 
 
-def _names(optimizer: Optimizer, parameters: Parameters) -> list[str]:
-    """Old name of the parameter at each index."""
-    count = sum(map(len, optimizer.indices))
+def _places(optimizer: Optimizer, parameters: Parameters) -> tuple[list[str], list[int]]:
+    """Old name of the parameter at each index, and its place among all in the old order."""
+    names = _listed_names(optimizer, parameters)
+    if parameters.fault is not None:
+        # Without a target the new order is made from the old one, and as wrong.
+        if names is None or parameters.frozen is None:
+            raise UnknownOrderError(parameters.fault)
+        return names, list(range(len(names)))
+    names = names or _ordered_names(optimizer, parameters)
+    before = {name: number for number, name in enumerate(parameters.old)}
+    return names, [before[name] for name in names]
+
+
+def _listed_names(optimizer: Optimizer, parameters: Parameters) -> list[str] | None:
+    """What `param_names` say; None where they do not name every parameter."""
     listed = [[text_value(n) for n in _listed(group)] for group in optimizer.groups]
-    if list(map(len, listed)) == list(map(len, optimizer.indices)):
-        names = [name for name in chain.from_iterable(listed) if name in parameters.table]
-        if len(set(names)) == count:
-            return [name for name in names if name is not None]
+    if list(map(len, listed)) != list(map(len, optimizer.indices)):
+        return None
+    names = [name for name in chain.from_iterable(listed) if name in parameters.table]
+    found = [name for name in names if name is not None]
+    return found if len(set(found)) == sum(map(len, optimizer.indices)) else None
+
+
+def _ordered_names(optimizer: Optimizer, parameters: Parameters) -> list[str]:
+    """As the model goes through its parameters."""
+    count = sum(map(len, optimizer.indices))
     known = list(parameters.old)
     if optimizer.name:
         known = [name for name in known if name.startswith(f"{optimizer.name}.")]

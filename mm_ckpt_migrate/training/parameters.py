@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
+from mm_ckpt_migrate.keys import safe_text
 from mm_ckpt_migrate.plan import Plan
 from mm_ckpt_migrate.schema import Schema, TargetModel
+from mm_ckpt_migrate.training.order import order_fault
 
 # Last segments of the buffers' names in all 820 layouts of the shipped configs.
 _BUFFERS: Final = re.compile(
@@ -31,6 +34,7 @@ class Parameters:
         rank: place of each new name in the new order.
         shapes: by old name.
         frozen: the new names that are not trained; None where that is not known.
+        fault: why the old order cannot be read off the state dict, or None.
     """
 
     old: tuple[str, ...]
@@ -38,6 +42,7 @@ class Parameters:
     rank: Mapping[str, int]
     shapes: Mapping[str, tuple[int, ...]]
     frozen: frozenset[str] | None
+    fault: str | None = None
 
 
 def match_parameters(
@@ -49,7 +54,7 @@ def match_parameters(
     whatever it has met before. Without a target, buffers are told by their names.
 
     Args:
-        order: the new keys in the new order.
+        order: the new keys in the order that the rules make of the source's.
     """
     if target is not None:
         canonical = _first_names(target.schema.ties)
@@ -67,10 +72,28 @@ def match_parameters(
         if first in rank and first not in met:
             table[old] = first
             met.add(first)
+    # What the rules leave alone, the target has in its order.
+    fault = order_fault(source, plan.renamed if target else source.names)
+    if fault is None and target is not None:
+        fault = _unlike_target((canonical.get(name, name) for name in order), rank)
     return Parameters(
-        tuple(table), table, rank, {name: source[name].shape for name in table},
-        frozenset(target.frozen) if target else None,
-    )  # fmt: skip
+        old=tuple(table),
+        table=table,
+        rank=rank,
+        shapes={name: source[name].shape for name in table},
+        frozen=frozenset(target.frozen) if target else None,
+        fault=fault,
+    )
+
+
+def _unlike_target(order: Iterable[str], rank: Mapping[str, int]) -> str | None:
+    """Where the order that is expected of the new release is not the target's."""
+    expected = dict.fromkeys(name for name in order if name in rank)
+    for first, second in pairwise(expected):
+        if rank[first] > rank[second]:
+            names = f"{safe_text(second)} before {safe_text(first)}"
+            return f"the model has {names}, and by the order of its keys it would be after that"
+    return None
 
 
 def is_buffer(name: str) -> bool:

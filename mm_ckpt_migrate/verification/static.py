@@ -9,6 +9,7 @@ from mm_ckpt_migrate.pickles.emit import Label
 from mm_ckpt_migrate.pickles.nodes import Persistent
 from mm_ckpt_migrate.plan import Plan
 from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, passed, skipped
+from mm_ckpt_migrate.ruleset.order import reorder
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.target.resolve import Target
 from mm_ckpt_migrate.training.follow import plan_training
@@ -69,7 +70,8 @@ def _training(
     """What is wrong with the optimizers and schedulers of the new file."""
     if "optimizer" not in files.output.sections or "optimizer" not in source.sections:
         return []
-    parameters = match_parameters(source.schema, plan, target.schema.names, target)
+    expected = reorder(plan.targets.values(), files.rules.last.order)
+    parameters = match_parameters(source.schema, plan, expected, target)
     try:
         followers = plan_training(source, parameters, optimizer_settings(files.old_config))
     except UnknownOrderError as error:

@@ -16,18 +16,12 @@ from toy_trainings import (
     group_each,
     make_model,
     one_group,
+    planned,
     step,
 )
 
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
-from mm_ckpt_migrate.pickles.emit import emit
-from mm_ckpt_migrate.plan import make_plan, migrated_schema
 from mm_ckpt_migrate.ruleset.model import RuleSet
-from mm_ckpt_migrate.schema import Schema, TargetModel
-from mm_ckpt_migrate.training.follow import plan_training
-from mm_ckpt_migrate.training.optimizer import OptimizerMove
-from mm_ckpt_migrate.training.parameters import UnknownOrderError, match_parameters
+from mm_ckpt_migrate.training.parameters import UnknownOrderError
 
 pytestmark = pytest.mark.mm
 
@@ -41,31 +35,6 @@ def trained(model: Model, grouping: Any, untrained: Sequence[str] = (), **only: 
     optimizer = torch.optim.AdamW(grouping(parameters))
     step(optimizer, parameters, untrained)
     return optimizer.state_dict()
-
-
-def planned(
-    folder: Path, content: dict[str, Any], rules: RuleSet, model: Model,
-    frozen: Sequence[str] = (), ties: tuple[tuple[str, ...], ...] = (),
-) -> OptimizerMove:  # fmt: skip
-    """What would become of the optimizer, for a target with these frozen parameters and ties."""
-    import torch
-
-    torch.save(content, folder / "old.pth")
-    with Source(folder / "old.pth") as source:
-        checkpoint = open_checkpoint(source)
-    plan = make_plan(checkpoint.schema, rules)
-    made = migrated_schema(plan, checkpoint.schema)
-    names = model.after(model.state_dict)
-    schema = Schema(tuple(made[name] for name in names), ties=ties)
-    later = {name for group in ties for name in group[1:]}
-    parameters = tuple(n for n in names if is_parameter(n) and n not in later)
-    target = TargetModel(schema, parameters, tuple(frozen), {}, "cpu")
-    (follower,) = plan_training(
-        checkpoint, match_parameters(checkpoint.schema, plan, names, target), {}
-    )
-    assert checkpoint.tree is not None
-    assert emit(checkpoint.tree.root)
-    return follower.move
 
 
 @pytest.fixture

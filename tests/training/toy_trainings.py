@@ -12,9 +12,18 @@ from typing import Any
 from support.equal import same
 from support.training import by_name, is_parameter, new_name, new_order
 
+from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.convert import convert
 from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.pickles.emit import emit
+from mm_ckpt_migrate.plan import make_plan, migrated_schema
 from mm_ckpt_migrate.report import ConvertReport
+from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.schema import Schema, TargetModel
+from mm_ckpt_migrate.training.follow import plan_training
+from mm_ckpt_migrate.training.optimizer import OptimizerMove
+from mm_ckpt_migrate.training.parameters import match_parameters
 
 FAMILIES = ("maskformer", "mask2former")
 SIZE = 4
@@ -183,3 +192,28 @@ def assert_torch_gives_it_to_the_right_ones(
         if model.new(name) in new:
             state = optimizer.state.get(parameters[model.new(name)], {})
             assert same(dict(state), dict(before["state"].get(number, {}))), name
+
+
+def planned(
+    folder: Path, content: dict[str, Any], rules: RuleSet, model: Model,
+    frozen: Sequence[str] = (), ties: tuple[tuple[str, ...], ...] = (),
+) -> OptimizerMove:  # fmt: skip
+    """What would become of the optimizer, for a target with these frozen parameters and ties."""
+    import torch
+
+    torch.save(content, folder / "old.pth")
+    with Source(folder / "old.pth") as source:
+        checkpoint = open_checkpoint(source)
+    plan = make_plan(checkpoint.schema, rules)
+    made = migrated_schema(plan, checkpoint.schema)
+    names = model.after(model.state_dict)
+    schema = Schema(tuple(made[name] for name in names), ties=ties)
+    later = {name for group in ties for name in group[1:]}
+    trained = tuple(n for n in names if is_parameter(n) and n not in later)
+    target = TargetModel(schema, trained, tuple(frozen), {}, "cpu")
+    expected = model.after(content["state_dict"])
+    parameters = match_parameters(checkpoint.schema, plan, expected, target)
+    (follower,) = plan_training(checkpoint, parameters, {})
+    assert checkpoint.tree is not None
+    assert emit(checkpoint.tree.root)
+    return follower.move
