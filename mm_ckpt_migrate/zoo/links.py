@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from urllib.parse import quote, unquote
 
 _PARAMETERS = re.compile(r"[?#]")
@@ -53,7 +54,13 @@ class NewLinks:
     def any_in(self, text: str) -> bool:
         """Whether a text holds an old name at all: cheap, and never no where `find` finds one."""
         plain = unquote(text)
-        return any(name in plain for name in self.names)
+        lengths = {len(name) for name in self.names}
+        # By how names end, as nearly all do alike: a zoo may have ten thousand of them.
+        for end in {PurePosixPath(name).suffix or name[-1:] for name in self.names}:
+            for found in re.finditer(re.escape(end), plain):
+                if any(plain[max(0, found.end() - n) : found.end()] in self.names for n in lengths):
+                    return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,22 @@ def patch_links(text: str, links: NewLinks) -> Patched:
     A name outside a URL, or one that a longer name such as that of a log begins with, stays.
     """
     replaced: list[Replacement] = []
+    counted, line = 0, 1
+
+    def line_of(place: int) -> int:
+        """Line by line from the last one, for a page may name a file in each of many."""
+        nonlocal counted, line
+        line += text.count("\n", counted, place)
+        counted = place
+        return line
 
     def renew(match: re.Match[str]) -> str:
         url = match[0].rstrip(_PUNCTUATION)
         link = links.find(url)
         if link is None:
             return match[0]
-        line = text.count("\n", 0, match.start()) + 1
-        replaced.append(Replacement(line, "", link.old_name, link.new_name))
+        where = line_of(match.start())
+        replaced.append(Replacement(where, "", link.old_name, link.new_name))
         return link.url + match[0][len(url) :]
 
     return Patched(_URL.sub(renew, text), tuple(replaced))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Final
 
 from mm_ckpt_migrate.archive.folders import make_folder
 from mm_ckpt_migrate.archive.publish import (
@@ -18,6 +19,10 @@ from mm_ckpt_migrate.zoo.links import Base, NewLinks, Patched, Replacement
 from mm_ckpt_migrate.zoo.patch_links import patch_links
 from mm_ckpt_migrate.zoo.patch_metafile import patch_metafile
 from mm_ckpt_migrate.zoo.publication import Renaming, ZooError, new_names
+
+
+MAX_BYTES: Final = 8 << 20
+"""The largest page of mmseg and mmdet has 0.1 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +144,14 @@ def _is_yaml(path: PurePath) -> bool:
 def _patch(folder: Path, path: PurePath, links: NewLinks) -> _File:
     whole = folder / path
     try:
-        # Line ends, a byte order mark and what is no UTF-8 come back as they were.
-        text = whole.read_bytes().decode("utf-8", "surrogateescape")
+        with whole.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ZooError(whole, f"cannot be read: {error.strerror}") from error
+    if len(raw) > MAX_BYTES:
+        raise ZooError(whole, f"it is larger than {MAX_BYTES >> 20} MiB, as no page of a zoo is")
+    # Line ends, a byte order mark and what is no UTF-8 come back as they were.
+    text = raw.decode("utf-8", "surrogateescape")
     if _is_yaml(path):
         return _File(path, text, patch_metafile(whole, text, links))
     return _File(path, text, patch_links(text, links))

@@ -67,6 +67,27 @@ def test_classes_as_the_current_release_spells_them(
     assert same(old["meta"], new["meta"])
 
 
+@pytest.mark.parametrize("kind", ["int64", "uint8", "float32"])
+@pytest.mark.parametrize("where", ["meta", "dataset_meta", "fortran"])
+def test_a_palette_that_is_an_array_can_be_drawn_with(
+    kind: str, where: str, attempt: Attempt, tmp_path: Path
+) -> None:
+    """mmseg 0.x draws one by lot for a data set without: `np.random.randint` of (classes, 3)."""
+    import numpy as np
+
+    palette = np.array(COLOURS, kind, order="F" if where == "fortran" else "C")
+    classes = np.array(NAMES)
+
+    def change(content: Any) -> None:
+        del content["meta"]["dataset_meta"]
+        made = {"CLASSES": classes, "PALETTE": palette}
+        content["meta"] |= {"dataset_meta": made} if where == "dataset_meta" else made
+
+    attempt(CASE, change)
+    found = load(tmp_path / "new.pth", weights_only=True)["meta"]["dataset_meta"]
+    assert (found["classes"], found["palette"]) == (list(NAMES), COLOURS)
+
+
 @pytest.mark.parametrize(
     "meta",
     [
