@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mm_ckpt_migrate.checkpoint.calls import is_method
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.plain_forms import plain_of
-from mm_ckpt_migrate.checkpoint.policy import is_method
 from mm_ckpt_migrate.keys import safe_text
 from mm_ckpt_migrate.pickles.build import find, pairs, text_value
 from mm_ckpt_migrate.pickles.emit import Label, emit
