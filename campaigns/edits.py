@@ -164,17 +164,17 @@ class _Pickled:
             assert checkpoint.tree is not None
             self._format = checkpoint.format
             self._plain = not refused_globals(walk(checkpoint.tree.root))
-            self._pickle = emit(checkpoint.tree.root)
-            self._storages = _storages(checkpoint)
+            self.pickle = emit(checkpoint.tree.root)
+            self.storages = _storages(checkpoint)
         self._path = path
 
-    def edited(self, luck: random.Random) -> tuple[str, bytes]:
-        said, content = edited(self._pickle, self._storages, luck)
+    def edited(self, luck: random.Random, kind: str | None = None) -> tuple[str, bytes]:
+        said, content = edited(self.pickle, self.storages, luck, kind)
         return said, self._file(content.root, content.storages)
 
     def respelled(self) -> list[bytes]:
         """Laid out anew; and what torch makes of the file, where it loads it at its defaults."""
-        again = [self._file(parse_whole(self._pickle), self._storages)]
+        again = [self._file(parse_whole(self.pickle), self.storages)]
         if self._plain:
             import torch
 

@@ -7,7 +7,7 @@ import math
 import random
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -35,6 +35,7 @@ from mm_ckpt_migrate.pickles.parse import parse_whole
 _POLYNOMIAL: Final = (0xEDB88320 << 1 | 1).to_bytes(5, "little")
 _OTHER_TYPES: Final = {"FloatStorage": "IntStorage", "LongStorage": "DoubleStorage"}
 _ORDERED: Final = ("state_dict", "ema_state_dict")
+_DRAWS: Final = 60
 _NUMBER: Final = re.compile(r"(?<![\w.])\d+(?![\w.])")
 
 
@@ -55,19 +56,27 @@ Edit: TypeAlias = Callable[[Content, Slot, random.Random], "str | None"]
 
 
 def edited(
-    pickle: bytes, storages: Mapping[str, bytes], luck: random.Random
+    pickle: bytes, storages: Mapping[str, bytes], luck: random.Random, kind: str | None = None
 ) -> tuple[str, Content]:
-    """One edit: what it was, and the content after it."""
+    """One edit, of any kind where none is given: what it was, and the content after it."""
+    content = Content(parse_whole(pickle), dict(storages))
+    for slot in slots(content.root):
+        content.slots.setdefault(slot.part, []).append(slot)
     while True:
-        content = Content(parse_whole(pickle), dict(storages))
-        for slot in slots(content.root):
-            content.slots.setdefault(slot.part, []).append(slot)
-        part = luck.choice(sorted(content.slots))
-        slot = luck.choice(content.slots[part])
-        kind = luck.choice(list(EDITS))
-        said = EDITS[kind](content, slot, luck)
-        if said is not None:
-            return f"{kind}: {slot}: {said}", content
+        chosen = kind or luck.choices(list(EDITS), _WEIGHTS)[0]
+        for slot in _drawn(content, luck):
+            said = EDITS[chosen](content, slot, luck)
+            if said is not None:
+                return f"{chosen}: {slot}: {said}", content
+
+
+def _drawn(content: Content, luck: random.Random) -> Iterator[Slot]:
+    """Some of each part alike, however many places it has; then all of them."""
+    parts = sorted(content.slots)
+    for _ in range(_DRAWS):
+        yield luck.choice(content.slots[luck.choice(parts)])
+    for part in parts:
+        yield from content.slots[part]
 
 
 def _change(content: Content, slot: Slot, luck: random.Random) -> str | None:
@@ -224,3 +233,4 @@ EDITS: Final[Mapping[str, Edit]] = {
     "exchange": _exchange, "order": _order, "flip": _flip, "forge": _forge,
     "attributes": _lose_attributes,
 }  # fmt: skip
+_WEIGHTS: Final = [1 if kind in ("order", "attributes") else 4 for kind in EDITS]
