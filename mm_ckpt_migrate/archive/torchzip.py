@@ -55,8 +55,12 @@ class TorchZip:
         return int(dict(self.before).get(".storage_alignment", z.DEFAULT_ALIGNMENT))
 
 
-def read_zip(source: Source, *, check_crc: bool = True) -> TorchZip:
+def read_zip(source: Source, *, check_crc: bool | None = True) -> TorchZip:
     """Read the members; storages are located, not read.
+
+    Args:
+        check_crc: hold what is read against its CRC, and refuse an archive that records none;
+            None checks where there is one.
 
     Raises:
         CheckpointError: the archive is damaged or is not one that torch.save writes.
@@ -64,11 +68,13 @@ def read_zip(source: Source, *, check_crc: bool = True) -> TorchZip:
     """
     records = read_records(source)
     top, names = _names(source, records)
-    if check_crc and not any(record.crc for record in records if record.size):
+    recorded = any(record.crc for record in records if record.size)
+    if check_crc and not recorded:
         raise CheckpointError(
             source.path, "it was saved without CRCs, so damage cannot be detected",
             hint="Add --no-crc to accept it with that reduced assurance.",
         )  # fmt: skip
+    check_crc = recorded if check_crc is None else check_crc
     small = [(n, r) for n, r in zip(names, records, strict=True) if not n.startswith("data/")]
     first = next((i for i, name in enumerate(names) if name.startswith("data/")), len(names))
     content = {name: _read_small(source, name, r, check_crc) for name, r in small}

@@ -36,8 +36,11 @@ MAX_TENSORS: Final = 200_000
 _STATE_DICT_NAMES: Final[tuple[str, ...]] = ("state_dict", "model")
 
 
-def open_checkpoint(source: Source, *, check_crc: bool = True) -> Checkpoint:
+def open_checkpoint(source: Source, *, check_crc: bool | None = True) -> Checkpoint:
     """Read everything but the storages.
+
+    Args:
+        check_crc: as for `read_zip`.
 
     Raises:
         CheckpointError: the file is damaged, ambiguous, or no checkpoint.
@@ -59,7 +62,7 @@ def read_schema(path: Path) -> Schema:
         return open_checkpoint(source).schema
 
 
-def _open(source: Source, check_crc: bool) -> Checkpoint:
+def _open(source: Source, check_crc: bool | None) -> Checkpoint:
     # Each reader is imported where there is a file for it: that costs as much as to read one.
     kind = sniff(source)
     if kind is Format.SAFETENSORS:

@@ -67,8 +67,10 @@ def open_files(stack: ExitStack, new: Path, old: Path | None, library: Library) 
         FamilyError: the new file is of no family that the rules know.
         PlanError: its stamp was tampered with.
     """
-    output = _open(stack, new)
-    return files_of(output, _open(stack, old) if old is not None else None, library)
+    output = _open(stack, new, check_crc=True)
+    # Its bytes are compared whole, so that nothing depends on CRCs that it may not have (--no-crc).
+    source = _open(stack, old, check_crc=None) if old is not None else None
+    return files_of(output, source, library)
 
 
 def files_of(output: Checkpoint, source: Checkpoint | None, library: Library) -> Files:
@@ -94,10 +96,10 @@ def _one_set(source: Checkpoint, output: Checkpoint, origin: Origin) -> bool:
     return bool(meant and source.averaged and not output.averaged)
 
 
-def _open(stack: ExitStack, path: Path) -> Checkpoint:
+def _open(stack: ExitStack, path: Path, *, check_crc: bool | None) -> Checkpoint:
     source = stack.enter_context(Source(path))
     source.start_digest()
-    return open_checkpoint(source)
+    return open_checkpoint(source, check_crc=check_crc)
 
 
 def _rules(output: Checkpoint, origin: Origin | None, library: Library) -> RuleSet:

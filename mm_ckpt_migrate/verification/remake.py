@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -30,11 +30,13 @@ class Remade:
 
     Attributes:
         source: the old file, whose storages the content refers to.
+        layout: the keys in their order, and the paths of the modules that they are in.
         root: the object to be pickled; for safetensors the strings beside the tensors, as a dict.
         storages: the bytes of those that are not the source's, by their keys.
     """
 
     source: Checkpoint
+    layout: tuple[tuple[str, ...], tuple[str, ...]]
     root: Node
     storages: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -100,11 +102,18 @@ def remake(
     if (plan := decision.plan) is None:
         return None
     stamp = _complete(stamp_of(checkpoint, plan, decision.contents), checkpoint)
+    layout = decision.order, _holding(decision.modules, decision.order)
     if kind is Format.SAFETENSORS:
         strings = metadata_of(checkpoint, tied_names(checkpoint, plan), stamp)
-        return Remade(checkpoint, from_plain(dict(strings)))
+        return Remade(checkpoint, layout, from_plain(dict(strings)))
     edited = edit(checkpoint, plan, decision.order, decision.modules, stamp, decision.contents)
-    return Remade(checkpoint, edited.root, edited.storages)
+    return Remade(checkpoint, layout, edited.root, edited.storages)
+
+
+def _holding(modules: Sequence[str], keys: Sequence[str]) -> tuple[str, ...]:
+    """Those that hold a tensor; of others, a state dict's `_metadata` tells nothing to torch."""
+    paths = {key[:end] for key in keys for end in range(len(key)) if key[end] == "."}
+    return tuple(path for path in modules if path in paths)
 
 
 def _complete(stamp: dict[str, Plain], checkpoint: Checkpoint) -> dict[str, Plain]:
@@ -114,4 +123,4 @@ def _complete(stamp: dict[str, Plain], checkpoint: Checkpoint) -> dict[str, Plai
 
 def opened_again(checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint with nodes that nobody has edited."""
-    return open_checkpoint(checkpoint.source, check_crc=False)
+    return open_checkpoint(checkpoint.source, check_crc=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mm_ckpt_migrate.archive.storages import storage_ref
@@ -28,6 +28,7 @@ _STAMP: Final = ("meta", STAMP_KEY)
 _TOOL: Final = (*_STAMP, "tool")
 # Since these are noted in it, the stamp says all that the content depends on.
 _NOTED: Final = ((*_STAMP, "inference"), (*_STAMP, "as_is"))
+_TAKEN: Final = "what the model has frozen is taken from the file; only the model (--cfg) can tell"
 # In safetensors the config is one of the strings beside the tensors.
 _CONFIGS: Final = (*CONFIG_PATHS, ("cfg",))
 
@@ -49,11 +50,16 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """A way in which the file may have been made, and where it is not as it would be then."""
+    """A way in which the file may have been made, and where it is not as it would be then.
+
+    Attributes:
+        ordered: whether its keys have the order, and their modules, that the rules alone make.
+    """
 
     way: Way
     remade: Remade | None
     differences: tuple[Difference, ...]
+    ordered: bool = False
 
 
 def compare_whole(files: Files, model: TargetModel | None, digests: Digests) -> Compared:
@@ -70,11 +76,14 @@ def compare_whole(files: Files, model: TargetModel | None, digests: Digests) -> 
         return Compared(untold=(line,)) if _is_others(files.origin) else Compared(wrong=(line,))
     if trial.remade is None:
         return Compared(untold=("convert has nothing to do with the old file",))
-    found = trial.differences
-    if not _is_others(files.origin):
-        untold = ("the order of the keys needs the target model (--cfg)",)
-        return Compared(_lines(found), untold if trial.way.borrowed and not found else ())
-    return _of_others(files, trial.remade, found, digests)
+    if _is_others(files.origin):
+        return _of_others(files, trial.remade, trial.differences, digests)
+    wrong = _lines(trial.differences)
+    if not trial.way.borrowed or wrong:
+        return Compared(wrong)
+    if trial.ordered:
+        return Compared(said=(_TAKEN,))
+    return Compared(untold=("the order of the keys and _metadata need the model (--cfg)",))
 
 
 def _is_others(origin: Origin | None) -> bool:
@@ -90,6 +99,7 @@ def _best(files: Files, model: TargetModel | None, digests: Digests) -> _Trial:
     else:
         models = [(model, False), *models]
     best: _Trial | None = None
+    by_rules: object = None
     refused: MigrateError | None = None
     for way in ways(files.origin, models):
         try:
@@ -97,6 +107,9 @@ def _best(files: Files, model: TargetModel | None, digests: Digests) -> _Trial:
         except MigrateError as error:
             refused = refused or error
             continue
+        layout = trial.remade.layout if trial.remade else None
+        by_rules = layout if way.model is None and by_rules is None else by_rules
+        trial = replace(trial, ordered=layout == by_rules)
         if best is None or len(trial.differences) < len(best.differences):
             best = trial
         if not best.differences:
