@@ -28,47 +28,53 @@ class Releases:
 
     new: Side
     old: Side | None
-    new_config: Path
-    old_config: Path | None
     no_old: str
     old_versions: dict[str, str] | None
 
 
-def open_releases(
-    stack: ExitStack, files: Files, target: TargetConfig, options: VerifyOptions
-) -> Releases:
-    """Start the processes; they end with `stack`.
+def find_old_release(options: VerifyOptions) -> LegacyEnvironment | None:
+    """The old release that was asked for, or that is at hand.
 
     Raises:
-        MissingSoftwareError: the old release that was asked for is not there.
-        ConfigError: a config would import what it may not.
+        MissingSoftwareError: the one that was asked for is not there.
     """
-    gpu = options.device != "cpu"
-    process = stack.enter_context(ReleaseProcess(gpu=gpu))
-    model = model_request(target.config, target.origin, options.allow_imports)
-    new = Side(process, model, files.output.source.path, files.kind)
-    new_config = _plain(target.config, process.folder / "new_config.py", target.origin)
-    environment = _environment(options)
-    reason = _why_not(files, environment)
-    if reason or environment is None or files.source is None or files.old_config is None:
-        return Releases(new, None, new_config, None, reason, None)
-    old_process = stack.enter_context(ReleaseProcess(environment.python, gpu=gpu))
-    source = files.source.source.path
-    origin = f"the config of {source}"
-    request = model_request(files.old_config, origin, options.allow_imports)
-    return Releases(
-        new, Side(old_process, request, source), new_config,
-        _plain(files.old_config, old_process.folder / "old_config.py", origin), "",
-        dict(environment.versions),
-    )  # fmt: skip
-
-
-def _environment(options: VerifyOptions) -> LegacyEnvironment | None:
     if options.legacy_python is not None:
         return environment_of(options.legacy_python)
     if options.legacy in (None, "auto"):
         return auto() if options.legacy else None
     return named(str(options.legacy))
+
+
+def open_releases(
+    stack: ExitStack,
+    files: Files,
+    target: TargetConfig,
+    options: VerifyOptions,
+    environment: LegacyEnvironment | None,
+) -> Releases:
+    """Start the processes; they end with `stack`.
+
+    Args:
+        environment: the old release.
+
+    Raises:
+        ConfigError: the target config would import what it may not.
+    """
+    gpu = options.device != "cpu"
+    model = model_request(target.config, target.origin, options.allow_imports)
+    process = stack.enter_context(ReleaseProcess(gpu=gpu))
+    new = Side(process, model, files.output.source.path, files.kind)
+    reason = _why_not(files, environment)
+    if reason or environment is None or files.source is None or files.old_config is None:
+        return Releases(new, None, reason, None)
+    source = files.source.source.path
+    try:
+        request = model_request(files.old_config, f"the config of {source}", options.allow_imports)
+    except ConfigError as error:
+        return Releases(new, None, error.message, None)
+    old_process = stack.enter_context(ReleaseProcess(environment.python, gpu=gpu))
+    old = Side(old_process, request, source)
+    return Releases(new, old, "", dict(environment.versions))
 
 
 def _why_not(files: Files, environment: LegacyEnvironment | None) -> str:
@@ -81,8 +87,12 @@ def _why_not(files: Files, environment: LegacyEnvironment | None) -> str:
     return ""
 
 
-def _plain(config: Config, path: Path, origin: Path | str) -> Path:
-    """The config as plain values: mmengine runs what it reads, and there is nothing to run."""
+def plain_config(config: Config, path: Path, origin: Path | str) -> Path:
+    """The config as plain values: mmengine runs what it reads, and there is nothing to run.
+
+    Raises:
+        ConfigError: some value cannot be written as Python.
+    """
     try:
         path.write_text(config_source(config), encoding="utf-8")
     except UnwritableError as error:
