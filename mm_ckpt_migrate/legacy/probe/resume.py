@@ -35,13 +35,13 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     """
     torch.set_num_threads(1)
     model.import_for(request)
+    content = reading.read_content(request["checkpoint"])
     dtype = getattr(torch, request.get("dtype", "float32"))
     with model.running(), computing_in(dtype):
-        return _run(request, dtype)
+        return _run(request, content, dtype)
 
 
-def _run(request: dict[str, Any], dtype: Any) -> dict[str, Any]:
-    content = reading.read_content(request["checkpoint"])
+def _run(request: dict[str, Any], content: dict[str, Any], dtype: Any) -> dict[str, Any]:
     state = content["optimizer"]
     if "param_groups" not in state:
         raise RuntimeError(f"the file holds {len(state)} optimizers, and one can be stepped here")
