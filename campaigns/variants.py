@@ -1,6 +1,6 @@
 """Migrate a folder of genuine trainings, and have `verify` climb as far as can be with each.
 
-    python campaigns/variants.py TRAININGS [--legacy-python PATH] [--only NAME] [--save FILE.json]
+    python campaigns/variants.py TRAININGS [--legacy-python PATH] [--for PURPOSE] [--only NAME]
 
 A training is `TRAININGS/NAME/old.pth`, with its config inside, as the old release's Runner saved
 it. Each is converted for `resume` and for `inference`. Nothing may fail: a file is refused with a
@@ -49,11 +49,10 @@ def run(*arguments: str) -> Ending:
 
 
 class Campaign:
-    """What was found, and the reasons that were given."""
+    """What was found; the reasons are printed as they are given."""
 
     def __init__(self, legacy: list[str], folder: Path) -> None:
         self.tally = Tally(_TITLE)
-        self.reasons: list[str] = []
         self._legacy = legacy
         self._new = folder / "new.pth"
 
@@ -77,7 +76,7 @@ class Campaign:
         if made.code == _FAULT:
             self.tally.accuse(said)
         self.tally.count(f"refused with {made.code}")
-        self.reasons.append(said)
+        print(said, flush=True)
 
     def _judged(self, where: str, purpose: str, verdict: dict[str, Any]) -> None:
         summary = str(verdict["summary"])
@@ -87,13 +86,14 @@ class Campaign:
         if verdict["status"] != "pass":
             details = "; ".join(map(str, verdict["details"][:3]))
             said = f"{where}: {verdict['rung']} {verdict['status']}: {summary} ({details})"
-            self.reasons.append(said)
+            print(said, flush=True)
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("trainings", type=Path)
     parser.add_argument("--legacy-python", type=Path)
+    parser.add_argument("--for", action="append", choices=_PURPOSES, dest="purposes")
     parser.add_argument("--only", default="", help="trainings whose names hold this")
     parser.add_argument("--save", type=Path)
     options = parser.parse_args(arguments)
@@ -101,10 +101,8 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         campaign = Campaign(legacy, Path(folder))
         for file in sorted(options.trainings.glob(f"*{options.only}*/old.pth")):
-            for purpose in _PURPOSES:
+            for purpose in options.purposes or _PURPOSES:
                 campaign.attempt(file.parent, purpose)
-    for reason in campaign.reasons:
-        print(reason)
     return campaign.tally.finish(options.save)
 
 

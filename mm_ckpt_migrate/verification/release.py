@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.configs.write import UnwritableError, config_source
@@ -15,6 +18,8 @@ from mm_ckpt_migrate.target_config import TargetConfig
 from mm_ckpt_migrate.verification.files import Files
 from mm_ckpt_migrate.verification.options import VerifyOptions
 from mm_ckpt_migrate.verify.outputs import Side, model_request
+
+_ASK_DEVICE: Final = "import sys, torch; torch.zeros(1, device=sys.argv[1])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,25 @@ def find_old_release(options: VerifyOptions) -> LegacyEnvironment | None:
     if options.legacy in (None, "auto"):
         return auto() if options.legacy else None
     return named(str(options.legacy))
+
+
+def require_device(name: str) -> None:
+    """See that there is such a device, before anything is computed on it.
+
+    Raises:
+        MissingSoftwareError: there is none.
+    """
+    if name == "cpu":
+        return
+    done = subprocess.run(  # noqa: S603 - our own interpreter and code
+        [sys.executable, "-c", _ASK_DEVICE, name], capture_output=True, check=False, cwd="/"
+    )
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["it died"]
+        raise MissingSoftwareError(
+            f"there is no device {name!r} here: {said[-1]}",
+            hint="--device cpu computes without one.",
+        )
 
 
 def open_releases(

@@ -20,7 +20,12 @@ from mm_ckpt_migrate.verification.evaluated import Progress
 from mm_ckpt_migrate.verification.files import Files, open_files, palette
 from mm_ckpt_migrate.verification.ladder import Ladder
 from mm_ckpt_migrate.verification.options import VerifyOptions
-from mm_ckpt_migrate.verification.release import Releases, find_old_release, open_releases
+from mm_ckpt_migrate.verification.release import (
+    Releases,
+    find_old_release,
+    open_releases,
+    require_device,
+)
 from mm_ckpt_migrate.verification.result import Verification
 from mm_ckpt_migrate.verify.forward import ForwardResult
 from mm_ckpt_migrate.verify.metric import MetricResult
@@ -76,10 +81,11 @@ def verify(
         CheckpointError: a file is damaged or no checkpoint.
         FamilyError, PlanError: what was done to the file is not known, or its stamp is no stamp.
         ConfigError: the config that was named cannot be read.
-        MissingSoftwareError: the old release that was named is not there.
+        MissingSoftwareError: the old release that was named is not there, or the device.
     """
     library = load_rules(options.rules)
     environment = find_old_release(options)
+    require_device(options.device)
     ladder = Ladder()
     with ExitStack() as stack:
         files = open_files(stack, new, options.source, library)
