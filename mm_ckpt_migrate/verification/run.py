@@ -99,12 +99,7 @@ def verify(
         except ConfigError as error:
             if cfg != EMBEDDED or files.source is None:
                 raise
-            if files.output.config is None:
-                reason = f"there is no config to build a model from (--cfg): {error.reason}"
-                error = ConfigError(error.path, reason)
-            for rung in _RUNNING:
-                # A file for inference may well hold no config; one that is of no use is a fault.
-                ladder.stop(rung, error, fault=files.output.config is not None)
+            _stop_models(ladder, files, options, error)
         measures = _climb(ladder, files, models, options, progress)
         found = Verification(
             file=str(new),
@@ -142,6 +137,24 @@ class _Measures:
     forward: ForwardResult | None = None
     resume: ResumeResult | None = None
     metric: MetricResult | None = None
+
+
+def _stop_models(
+    ladder: Ladder, files: Files, options: VerifyOptions, error: ConfigError
+) -> None:
+    """Skip all rungs that need a model, as none can be built.
+
+    A file for inference may well hold no config. It is a fault where there is one, of no use, and
+    where a rung was asked for by an option of its own.
+    """
+    there = files.output.config is not None
+    if not there:
+        reason = f"there is no config to build a model from (--cfg): {error.reason}"
+        error = ConfigError(error.path, reason)
+    outputs = options.reference is not None or options.record is not None
+    asked = {Rung.METRIC: options.evaluate, Rung.FORWARD: outputs}
+    for rung in _RUNNING:
+        ladder.stop(rung, error, fault=there or asked.get(rung, False))
 
 
 def _climb(

@@ -202,6 +202,11 @@ def test_outputs_that_never_repeat(judge: Judge) -> None:
     assert "the same run gives other outputs each time" in verdict.summary
 
 
+def test_one_seed_for_what_draws_random_numbers(judge: Judge) -> None:
+    _, result = judge(backbone="NoisySwin")
+    assert result.repeats
+
+
 def test_a_file_that_does_not_load_is_an_error_with_its_name(
     processes: tuple[ReleaseProcess, ReleaseProcess], new: Path, control: dict[str, str]
 ) -> None:

@@ -212,7 +212,7 @@ def test_what_there_was_no_time_for_is_named() -> None:
         (2e-5, 3.0, Status.PASS, "differ by 2e-05 from those of the old code, folded: equal up to"),
         (3e-5, 3.0, Status.FAIL, "differ by 3e-05 from the old code's, folded: more than rounding"),
         (math.nan, 3.0, Status.FAIL, "folded: more than rounding"),
-        (2e-5, 1e-3, Status.SKIPPED, "this proves nothing: the wrong mapping gives the same outputs"),
+        (2e-5, 1e-3, Status.SKIPPED, "this proves nothing: the wrong mapping gives the same"),
     ],
 )
 def test_a_folded_file_may_differ_by_rounding(
