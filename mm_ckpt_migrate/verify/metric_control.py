@@ -27,11 +27,9 @@ class MetricControl:
     def lines(self) -> Iterator[str]:
         """For the details of a verdict."""
         right, wrong = (metrics_of(a).get(METRIC, math.nan) for a in (self.right, self.wrong))
-        images = f"the first {self.right['images']}" if self._few() else "them"
-        yield f"with {self.mistake}, mIoU on {images} is {wrong:.2f} and not {right:.2f}"
-
-    def _few(self) -> bool:
-        return bool(self.right["images"] < self.right["all_images"])
+        few = int(self.right["images"]) < int(self.right["all_images"])
+        images = f" on the first {self.right['images']} images" if few else ""
+        yield f"with {self.mistake}, mIoU{images} is {wrong:.2f} and not {right:.2f}"
 
     def shows_nothing(self, tolerance: float) -> bool:
         """Whether the wrong mapping would pass, too."""

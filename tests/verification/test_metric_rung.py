@@ -62,7 +62,7 @@ def test_a_genuine_metric_is_held_against_the_wrong_mapping(new: Path, data_root
     assert found["metric"]["status"] == "pass", found["metric"]
     assert code == ExitCode.OK
     control = RESULT["control_metrics"]["mIoU"]
-    said = f"mIoU on them is {control:.2f} and not {SCORE:.2f}"
+    said = f"mIoU is {control:.2f} and not {SCORE:.2f}"
     assert said in " ".join(found["metric"]["details"])
 
 
