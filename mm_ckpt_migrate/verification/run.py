@@ -139,9 +139,7 @@ class _Measures:
     metric: MetricResult | None = None
 
 
-def _stop_models(
-    ladder: Ladder, files: Files, options: VerifyOptions, error: ConfigError
-) -> None:
+def _stop_models(ladder: Ladder, files: Files, options: VerifyOptions, error: ConfigError) -> None:
     """Skip all rungs that need a model, as none can be built.
 
     A file for inference may well hold no config. It is a fault where there is one, of no use, and
