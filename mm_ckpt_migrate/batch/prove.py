@@ -84,24 +84,25 @@ def prove(item: Item, outcome: Outcome, sources: Path, results: Path, how: Provi
     outcome = replace(outcome, verdicts=verdicts, notices=_notices(outcome, found))
     if done.returncode:
         failed = [v.summary for v in verdicts if v.status is Proof.FAIL]
-        return _unproven(outcome, "; ".join(failed), done.returncode)
+        why = failed or [safe_text(str(found.get("error")))]
+        return _unproven(outcome, "; ".join(why), done.returncode)
     passed = ", ".join(v.rung.value for v in verdicts if v.status is Proof.PASS)
     moved = outcome.facts.get("moved", 0)
     return replace(outcome, summary=f"{item.family}: {moved} names changed, {passed} pass")
 
 
 def _arguments(item: Item, sources: Path, new: Path, how: Proving) -> Iterator[str]:
-    yield from ("verify", os.fspath(new), "--json", "--device", how.device)
+    yield from ("verify", os.fspath(new), "--json")
     yield from ("--source", os.fspath(sources / item.source))
     yield from ("--cfg", EMBEDDED if item.config in ("", "-") else item.config)
     if how.pages:
         yield from ("--report", f"{new}{REPORT_SUFFIX}")
     if how.evaluate:
-        yield "--eval"
+        yield from ("--eval", "--device", how.device)
         expected = how.expected.get(PurePosixPath(item.source).name)
         yield from ("--expect", str(expected)) if expected is not None else ()
-    if how.data_root is not None:
-        yield from ("--data-root", os.fspath(how.data_root))
+        if how.data_root is not None:
+            yield from ("--data-root", os.fspath(how.data_root))
     if how.legacy_python is not None:
         yield from ("--legacy-python", os.fspath(how.legacy_python))
 

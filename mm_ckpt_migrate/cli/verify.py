@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -93,6 +92,7 @@ def verify(
     Everything that is given is used: the old file, an old release, a data set.
     """
     from mm_ckpt_migrate.cli.render import print_json
+    from mm_ckpt_migrate.cli.verify_usage import check_usage, rank_of
     from mm_ckpt_migrate.verification.options import VerifyOptions
     from mm_ckpt_migrate.verification.run import verify as run
 
@@ -106,11 +106,12 @@ def verify(
         required=_rungs(require), allow_imports=tuple(allow_import or ()), cache=not no_cache,
         rules=tuple(rules or ()), force=force,
     )  # fmt: skip
+    check_usage(options, against)
+    first = rank_of(launcher) == 0
     if report is not None:
         from mm_ckpt_migrate.htmlreport.write import check_software
 
         check_software()
-    first = launcher == "none" or _rank() == 0
     with _evaluating() as progress:
         write = _writer(report) if first else None
         found = run(new, cfg, options, progress=progress, report=write)
@@ -126,11 +127,6 @@ def verify(
 _SAMPLES = 4
 # Whether the old release evaluates, too; anything else is a recorded result.
 _AGAINST: Final[dict[str | None, bool | None]] = {None: None, "legacy": True, "zoo": False}
-
-
-def _rank() -> int:
-    """Which of several processes this is, as torchrun and Slurm say; the first one speaks."""
-    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
 
 
 def _rungs(text: str | None) -> tuple[Rung, ...]:
@@ -160,6 +156,8 @@ def _print(found: Verification, report: Path | None) -> None:
     print_ladder(found.verdicts)
     for rung in found.missing:
         typer.secho(f"{rung.value} is required, and was skipped.", fg="red")
+    if found.fault is not None:
+        typer.secho(safe_line(f"Error: {found.fault.message}"), fg="red", err=True)
     for notice in found.notices:
         typer.secho(safe_line(f"Note: {notice}."), fg="yellow")
     if report is not None:

@@ -100,6 +100,12 @@ class ReleaseProcess:
         self._child.close()
         self._temporary.cleanup()
 
+    def renew(self) -> None:
+        """Start anew, where the child gave no answer."""
+        self._child.close()
+        self._child = self._start()
+        self._measures = ""
+
     @property
     def pid(self) -> int:
         return self._child.pid

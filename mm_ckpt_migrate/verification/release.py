@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.configs.write import UnwritableError, config_source
@@ -15,6 +18,8 @@ from mm_ckpt_migrate.target_config import TargetConfig
 from mm_ckpt_migrate.verification.files import Files
 from mm_ckpt_migrate.verification.options import VerifyOptions
 from mm_ckpt_migrate.verify.outputs import Side, model_request
+
+_ASK_DEVICE: Final = "import sys, torch; torch.zeros(1, device=sys.argv[1])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,47 +33,72 @@ class Releases:
 
     new: Side
     old: Side | None
-    new_config: Path
-    old_config: Path | None
     no_old: str
     old_versions: dict[str, str] | None
 
 
-def open_releases(
-    stack: ExitStack, files: Files, target: TargetConfig, options: VerifyOptions
-) -> Releases:
-    """Start the processes; they end with `stack`.
+def find_old_release(options: VerifyOptions) -> LegacyEnvironment | None:
+    """The old release that was asked for, or that is at hand.
 
     Raises:
-        MissingSoftwareError: the old release that was asked for is not there.
-        ConfigError: a config would import what it may not.
+        MissingSoftwareError: the one that was asked for is not there.
     """
-    gpu = options.device != "cpu"
-    process = stack.enter_context(ReleaseProcess(gpu=gpu))
-    model = model_request(target.config, target.origin, options.allow_imports)
-    new = Side(process, model, files.output.source.path, files.kind)
-    new_config = _plain(target.config, process.folder / "new_config.py", target.origin)
-    environment = _environment(options)
-    reason = _why_not(files, environment)
-    if reason or environment is None or files.source is None or files.old_config is None:
-        return Releases(new, None, new_config, None, reason, None)
-    old_process = stack.enter_context(ReleaseProcess(environment.python, gpu=gpu))
-    source = files.source.source.path
-    origin = f"the config of {source}"
-    request = model_request(files.old_config, origin, options.allow_imports)
-    return Releases(
-        new, Side(old_process, request, source), new_config,
-        _plain(files.old_config, old_process.folder / "old_config.py", origin), "",
-        dict(environment.versions),
-    )  # fmt: skip
-
-
-def _environment(options: VerifyOptions) -> LegacyEnvironment | None:
     if options.legacy_python is not None:
         return environment_of(options.legacy_python)
     if options.legacy in (None, "auto"):
         return auto() if options.legacy else None
     return named(str(options.legacy))
+
+
+def require_device(name: str) -> None:
+    """See that there is such a device, before anything is computed on it.
+
+    Raises:
+        MissingSoftwareError: there is none.
+    """
+    if name == "cpu":
+        return
+    done = subprocess.run(  # noqa: S603 - our own interpreter and code
+        [sys.executable, "-c", _ASK_DEVICE, name], capture_output=True, check=False, cwd="/"
+    )
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["it died"]
+        raise MissingSoftwareError(
+            f"there is no device {name!r} here: {said[-1]}",
+            hint="--device cpu computes without one.",
+        )
+
+
+def open_releases(
+    stack: ExitStack,
+    files: Files,
+    target: TargetConfig,
+    options: VerifyOptions,
+    environment: LegacyEnvironment | None,
+) -> Releases:
+    """Start the processes; they end with `stack`.
+
+    Args:
+        environment: the old release.
+
+    Raises:
+        ConfigError: the target config would import what it may not.
+    """
+    gpu = options.device != "cpu"
+    model = model_request(target.config, target.origin, options.allow_imports)
+    process = stack.enter_context(ReleaseProcess(gpu=gpu))
+    new = Side(process, model, files.output.source.path, files.kind)
+    reason = _why_not(files, environment)
+    if reason or environment is None or files.source is None or files.old_config is None:
+        return Releases(new, None, reason, None)
+    source = files.source.source.path
+    try:
+        request = model_request(files.old_config, f"the config of {source}", options.allow_imports)
+    except ConfigError as error:
+        return Releases(new, None, error.message, None)
+    old_process = stack.enter_context(ReleaseProcess(environment.python, gpu=gpu))
+    old = Side(old_process, request, source)
+    return Releases(new, old, "", dict(environment.versions))
 
 
 def _why_not(files: Files, environment: LegacyEnvironment | None) -> str:
@@ -81,8 +111,12 @@ def _why_not(files: Files, environment: LegacyEnvironment | None) -> str:
     return ""
 
 
-def _plain(config: Config, path: Path, origin: Path | str) -> Path:
-    """The config as plain values: mmengine runs what it reads, and there is nothing to run."""
+def plain_config(config: Config, path: Path, origin: Path | str) -> Path:
+    """The config as plain values: mmengine runs what it reads, and there is nothing to run.
+
+    Raises:
+        ConfigError: some value cannot be written as Python.
+    """
     try:
         path.write_text(config_source(config), encoding="utf-8")
     except UnwritableError as error:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from mm_ckpt_migrate import __version__
-from mm_ckpt_migrate.errors import ExitCode
+from mm_ckpt_migrate.errors import ExitCode, MigrateError
 from mm_ckpt_migrate.htmlreport import data as page
 from mm_ckpt_migrate.htmlreport.folding import fold_renames
 from mm_ckpt_migrate.plan import Plan
@@ -29,6 +29,7 @@ class Verification:
         palette: the data set's colours, in the order of the labels.
         versions, old_versions: of the two releases; None where the old one did not run.
         required: rungs that must not be skipped.
+        fault: an error that kept a rung from being climbed.
     """
 
     file: str
@@ -47,6 +48,7 @@ class Verification:
     metric: MetricResult | None
     notices: tuple[str, ...]
     required: tuple[Rung, ...]
+    fault: MigrateError | None = None
 
     @property
     def missing(self) -> tuple[Rung, ...]:
@@ -56,8 +58,9 @@ class Verification:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Of the first rung that failed, or that was required and skipped."""
-        return exit_code(self.verdicts) or next(map(rung_code, self.missing), ExitCode.OK)
+        """Of the first rung that failed, or that was required and skipped; or of the fault."""
+        code = exit_code(self.verdicts) or next(map(rung_code, self.missing), ExitCode.OK)
+        return code or (self.fault.exit_code if self.fault is not None else ExitCode.OK)
 
     def to_json(self) -> dict[str, Any]:
         plain = {
@@ -75,6 +78,7 @@ class Verification:
             "resume": asdict(self.resume) if self.resume else None,
             "metric": self.metric.to_json() if self.metric else None,
             "required_but_skipped": list(self.missing),
+            "error": self.fault.message if self.fault is not None else None,
             "exit_code": int(self.exit_code),
         }
 

@@ -3,22 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mm_ckpt_migrate.errors import ConfigError
+from mm_ckpt_migrate.errors import ConfigError, MigrateError
 from mm_ckpt_migrate.options import EMBEDDED, Options
-from mm_ckpt_migrate.report import Rung, skipped
-from mm_ckpt_migrate.ruleset.library import Library, load_rules
+from mm_ckpt_migrate.report import Rung
+from mm_ckpt_migrate.ruleset.library import load_rules
+from mm_ckpt_migrate.schema import TargetModel
+from mm_ckpt_migrate.target.resolve import Target
 from mm_ckpt_migrate.target_config import TargetConfig, open_target, read_target_config
-from mm_ckpt_migrate.verification import measured, static
+from mm_ckpt_migrate.verification import evaluated, measured, static
+from mm_ckpt_migrate.verification.evaluated import Progress
 from mm_ckpt_migrate.verification.files import Files, open_files, palette
+from mm_ckpt_migrate.verification.ladder import Ladder
 from mm_ckpt_migrate.verification.options import VerifyOptions
-from mm_ckpt_migrate.verification.release import open_releases
+from mm_ckpt_migrate.verification.release import (
+    Releases,
+    find_old_release,
+    open_releases,
+    require_device,
+)
 from mm_ckpt_migrate.verification.result import Verification
+from mm_ckpt_migrate.verify.forward import ForwardResult
+from mm_ckpt_migrate.verify.metric import MetricResult
+from mm_ckpt_migrate.verify.resume import ResumeResult
 
 _SHOWN: Final = 20
+_RUNNING: Final = (Rung.KEYS, Rung.FORWARD, Rung.RESUME, Rung.METRIC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Models:
+    """What can be built and run."""
+
+    config: TargetConfig
+    target: Target
+    releases: Releases
+
+    def schema(self) -> TargetModel | None:
+        with suppress(MigrateError):
+            return self.target.schema()
+        return None
+
+    def versions(self) -> dict[str, str]:
+        """Of the current release; none where it does not work."""
+        with suppress(MigrateError):
+            return self.releases.new.process.versions()
+        return {}
 
 
 def _no_progress(name: str, event: Mapping[str, Any]) -> None:
@@ -30,10 +64,13 @@ def verify(
     cfg: str,
     options: VerifyOptions,
     *,
-    progress: measured.Progress = _no_progress,
+    progress: Progress = _no_progress,
     report: Callable[[Verification], None] | None = None,
 ) -> Verification:
     """Climb the ladder of proof with a migrated file.
+
+    A rung that cannot be climbed is skipped with the reason. Where an error is the reason, it
+    decides on the exit code, unless a rung failed.
 
     Args:
         cfg: the target config, as for `convert`; `embedded` is the one inside `new`.
@@ -43,77 +80,107 @@ def verify(
     Raises:
         CheckpointError: a file is damaged or no checkpoint.
         FamilyError, PlanError: what was done to the file is not known, or its stamp is no stamp.
-        ConfigError, MissingSoftwareError: a model cannot be built or run.
-        DataSetError, RecordError, EvaluationError: the metric cannot be measured.
+        ConfigError: the config that was named cannot be read.
+        MissingSoftwareError: the old release that was named is not there, or the device.
     """
     library = load_rules(options.rules)
+    environment = find_old_release(options)
+    require_device(options.device)
+    ladder = Ladder()
     with ExitStack() as stack:
         files = open_files(stack, new, options.source, library)
-        config, missing = _target_config(cfg, files, library)
-        if config is None:
-            found = _without_model(files, options, missing)
-            if report is not None:
-                report(found)
-            return found
-        build = Options(allow_imports=options.allow_imports, cache=options.cache)
-        target = stack.enter_context(open_target(config, build))
-        releases = open_releases(stack, files, config, options)
-        model = target.schema()
-        keys, odd = static.keys(files, target)
-        verdicts = [static.integrity(files, model), keys, static.roles(files)]
-        outputs, measured_outputs = measured.forward(files, releases, options)
-        resumed, measured_losses = measured.resume(files, releases, config)
-        score, measured_score = measured.metric(files, releases, options, progress)
+        models: _Models | None = None
+        try:
+            config = read_target_config(cfg, files.output, library.families)
+            build = Options(allow_imports=options.allow_imports, cache=options.cache)
+            target = stack.enter_context(open_target(config, build))
+            releases = open_releases(stack, files, config, options, environment)
+            models = _Models(config, target, releases)
+        except ConfigError as error:
+            if cfg != EMBEDDED or files.source is None:
+                raise
+            _stop_models(ladder, files, options, error)
+        measures = _climb(ladder, files, models, options, progress)
         found = Verification(
-            str(new), str(options.source) if options.source else None, str(config.origin),
-            files.rules.family, files.digest, files.source_digest, files.plan,
-            palette(files.output), releases.new.process.versions(), releases.old_versions,
-            (*verdicts, outputs, resumed, score),
-            measured_outputs, measured_losses, measured_score,
-            (*_notices(files), *odd[:_SHOWN]), options.required,
-        )  # fmt: skip
+            file=str(new),
+            source=str(options.source) if options.source else None,
+            config=str(models.config.origin) if models else cfg,
+            family=files.rules.family,
+            sha256=files.digest,
+            source_sha256=files.source_digest,
+            plan=files.plan,
+            palette=palette(files.output),
+            versions=models.versions() if models else {},
+            old_versions=models.releases.old_versions if models else None,
+            verdicts=ladder.verdicts,
+            forward=measures.forward,
+            resume=measures.resume,
+            metric=measures.metric,
+            notices=(*_notices(files), *measures.odd[:_SHOWN]),
+            required=options.required,
+            fault=ladder.fault,
+        )
         if report is not None:
             report(found)
         return found
 
 
-def _target_config(cfg: str, files: Files, library: Library) -> tuple[TargetConfig | None, str]:
-    """The config; or None and the reason, where some rungs can be climbed without a model.
+@dataclass(frozen=True, slots=True)
+class _Measures:
+    """What stands behind the verdicts, as far as it was measured.
 
-    Raises:
-        ConfigError: the config that was asked for is missing or unreadable.
+    Attributes:
+        odd: values in the file that no training should leave.
     """
-    try:
-        return read_target_config(cfg, files.output, library.families), ""
-    except ConfigError as error:
-        if cfg != EMBEDDED or files.source is None:
-            raise
-        return None, f"there is no config to build a model from (--cfg): {error.reason}"
+
+    odd: tuple[str, ...] = ()
+    forward: ForwardResult | None = None
+    resume: ResumeResult | None = None
+    metric: MetricResult | None = None
 
 
-def _without_model(files: Files, options: VerifyOptions, reason: str) -> Verification:
-    """What the files alone tell."""
-    verdicts = (
-        static.integrity(files, None), skipped(Rung.KEYS, reason), static.roles(files),
-        *(skipped(rung, reason) for rung in (Rung.FORWARD, Rung.RESUME, Rung.METRIC)),
-    )  # fmt: skip
-    return Verification(
-        file=str(files.output.source.path),
-        source=str(options.source),
-        config="none",
-        family=files.rules.family,
-        sha256=files.digest,
-        source_sha256=files.source_digest,
-        plan=files.plan,
-        palette=palette(files.output),
-        versions={},
-        old_versions=None,
-        verdicts=verdicts,
-        forward=None,
-        resume=None,
-        metric=None,
-        notices=_notices(files),
-        required=options.required,
+def _stop_models(ladder: Ladder, files: Files, options: VerifyOptions, error: ConfigError) -> None:
+    """Skip all rungs that need a model, as none can be built.
+
+    A file for inference may well hold no config. It is a fault where there is one, of no use, and
+    where a rung was asked for by an option of its own.
+    """
+    there = files.output.config is not None
+    if not there:
+        reason = f"there is no config to build a model from (--cfg): {error.reason}"
+        error = ConfigError(error.path, reason)
+    outputs = options.reference is not None or options.record is not None
+    asked = {Rung.METRIC: options.evaluate, Rung.FORWARD: outputs}
+    for rung in _RUNNING:
+        ladder.stop(rung, error, fault=there or asked.get(rung, False))
+
+
+def _climb(
+    ladder: Ladder,
+    files: Files,
+    models: _Models | None,
+    options: VerifyOptions,
+    progress: Progress,
+) -> _Measures:
+    ladder.found[Rung.ROLES] = static.roles(files)
+    if models is None:
+        ladder.found[Rung.INTEGRITY] = static.integrity(files, None)
+        return _Measures()
+    config, releases = models.config, models.releases
+    odd = ladder.climb(Rung.KEYS, lambda: static.keys(files, models.target))
+    schema = models.schema() if odd is not None else None
+    ladder.found[Rung.INTEGRITY] = static.integrity(files, schema)
+    forward, resume = measured.forward, measured.resume
+    return _Measures(
+        odd or (),
+        ladder.climb(Rung.FORWARD, lambda: forward(files, releases, config, options)),
+        ladder.climb(Rung.RESUME, lambda: resume(files, releases, config)),
+        ladder.climb(
+            Rung.METRIC,
+            lambda: evaluated.metric(
+                files, releases, config.config, options, progress, measured.control(files)
+            ),
+        ),
     )
 
 

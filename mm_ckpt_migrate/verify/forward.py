@@ -7,6 +7,7 @@ mapping that loads strictly too, the outputs differ.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,18 +15,21 @@ from typing import TYPE_CHECKING, Final
 
 from mm_ckpt_migrate.keys import fold
 from mm_ckpt_migrate.plan import Plan, make_plan
-from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, passed
+from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, passed, skipped
 from mm_ckpt_migrate.ruleset.model import RuleSet
 from mm_ckpt_migrate.schema import Schema
 from mm_ckpt_migrate.verify.measure import (
+    CLOSER,
     ForwardResult,
     Recorded,
     in_float64,
+    look_closer,
     look_for_unseen,
     measure,
     measure_record,
 )
 from mm_ckpt_migrate.verify.outputs import Image, OutputDifference, Side, largest_of
+from mm_ckpt_migrate.verify.running import NOTHING, CannotRunError, on_an_image
 
 if TYPE_CHECKING:
     from mm_ckpt_migrate.target.resolve import Target
@@ -69,11 +73,11 @@ def check_record(
     wrong = target.forward(new, "torch", record, control)
     largest, deliberate = largest_of(differences.values()), largest_of(wrong.values())
     details = [f"{name}: {difference:.3g}" for name, difference in differences.items()]
-    if deliberate <= TOLERANCE:
-        return failed(Rung.FORWARD, "the wrong mapping gives the same outputs: this proves nothing")
     # Written so that NaN fails.
     if not largest <= TOLERANCE:
         return failed(Rung.FORWARD, f"outputs differ by {largest:.3g} from the old code's", details)
+    if deliberate <= TOLERANCE:
+        return skipped(Rung.FORWARD, f"{NOTHING}: the wrong mapping gives the same outputs")
     return passed(
         Rung.FORWARD,
         f"raw outputs differ by {largest:.3g} from those of the old code; with {mistake}, by "
@@ -88,51 +92,94 @@ def check_forward(
     *,
     mistake: str = _MISTAKE,
     plan: Plan | None = None,
-    image: Image | None = None,
+    images: Sequence[Image] = (Image(),),
     budget: float = _BUDGET,
-) -> tuple[Verdict, ForwardResult]:
+) -> tuple[Verdict, ForwardResult | None]:
     """Compare two releases, each with its own file and config, or a release with a record.
 
     Side by side outputs must be equal to the last bit, or the same mathematics: float64 decides.
     With a record, or where the plan folds a tensor into another, they may differ by `TOLERANCE`,
-    relative to the largest value if that exceeds 1.
+    relative to the largest value if that exceeds 1. What could not have failed proves nothing, and
+    is skipped.
 
     Args:
         control: new names to the new names of the family's deliberate error.
         mistake: what is wrong there.
         plan: how the new file was made; it tells the old name of each module, too.
-        image: a record brings its own.
+        images: the first that the models can be run on is taken; a record brings its own.
         budget: seconds to look for tensors that no output can see; 0 for not at all.
 
+    Returns:
+        The verdict, and what was measured; None where a model could not be run.
+
     Raises:
-        MissingSoftwareError, CheckpointError, ConfigError: a model cannot be built, loaded or run.
+        CheckpointError: the record is none.
+        MissingSoftwareError: the new release's process gave no answer.
     """
-    if isinstance(old, Recorded):
-        result = measure_record(old, new, control)
-        verdict = _judge_closeness(result, plan, mistake)
-    else:
-        result, verdict = _side_by_side(old, new, control, image or Image(), plan, mistake)
+    image = images[0]
+    try:
+        if isinstance(old, Recorded):
+            result = measure_record(old, new, control)
+            verdict = _judge_closeness(result, plan, mistake)
+        else:
+            side = old
+            result, image = on_an_image(images, lambda i: measure(side, new, control, i))
+            result, verdict = _side_by_side(old, new, result, control, image, plan, mistake)
+    except CannotRunError as error:
+        return error.verdict(Rung.FORWARD), None
     if verdict.status is Status.PASS and budget > 0:
-        result = look_for_unseen(new, result, budget)
-        verdict = replace(verdict, details=(*verdict.details, *_unseen(result)))
+        result, lines = _look_for_unseen(new, result, budget, image)
+        verdict = replace(verdict, details=(*verdict.details, *lines))
     return verdict, result
 
 
 def _side_by_side(
     old: Side,
     new: Side,
+    result: ForwardResult,
     control: Mapping[str, str],
     image: Image,
     plan: Plan | None,
     mistake: str,
 ) -> tuple[ForwardResult, Verdict]:
-    result = measure(old, new, control, image)
+    """Judge what was measured in float32; where that does not do, measure in float64, too."""
     if plan is not None and plan.fold is not None:
         return result, _judge_closeness(result, plan, mistake)
-    if _equal(result.differences):
-        return result, _judge(result, True, "", mistake)
-    result = in_float64(old, new, result, image, plan, _TOLERANCE64)
-    return result, _judge(result, _only_rounding(result), _rounding(result), mistake)
+    equal = _equal(result.differences)
+    if (equal and not _faults(result)) or not result.repeats:
+        return result, _judge(result, equal, "", mistake)
+    try:
+        precise = in_float64(old, new, result, image, plan, _TOLERANCE64)
+        if _only_rounding(precise) and _faults(precise):
+            precise = look_closer(new, precise, image, control)
+    except CannotRunError as error:
+        return result, _judge_float32(result, error, mistake)
+    if equal and not _only_rounding(precise):  # then float64 is of no help
+        return result, _judge(result, equal, "", mistake)
+    return precise, _judge(precise, _only_rounding(precise), _rounding(precise), mistake)
+
+
+def _judge_float32(result: ForwardResult, error: CannotRunError, mistake: str) -> Verdict:
+    """Without float64, a small difference may be rounding, and may be an error."""
+    equal = _equal(result.differences)
+    if equal or not _within(result.differences, _TOLERANCE32):
+        return _judge(result, equal, "", mistake)
+    largest = largest_of(d.largest for d in result.differences)
+    return skipped(
+        Rung.FORWARD,
+        f"cannot tell: outputs differ by {largest:.3g}, and float64, which would tell rounding "
+        f"from an error, cannot be run: {error}",
+    )
+
+
+def _look_for_unseen(
+    new: Side, result: ForwardResult, budget: float, image: Image
+) -> tuple[ForwardResult, list[str]]:
+    try:
+        found = look_for_unseen(new, result, budget, image)
+    except CannotRunError as error:
+        return result, [f"which tensors no output sees is not known: {error}"]
+    return found, _unseen(found)
 
 
 def _judge_closeness(result: ForwardResult, plan: Plan | None, mistake: str) -> Verdict:
@@ -145,27 +192,29 @@ def _judge_closeness(result: ForwardResult, plan: Plan | None, mistake: str) -> 
 def _judge(result: ForwardResult, equal: bool, rounding: str, mistake: str) -> Verdict:
     largest = largest_of(d.largest for d in result.differences)
     details = [_line(difference) for difference in result.differences]
-    if not equal:
+    if not all(math.isfinite(difference.scale) for difference in result.differences):
+        return skipped(Rung.FORWARD, f"{NOTHING}: the old code's own outputs are no numbers")
+    if not equal and result.repeats:
         where = f"; the first that differs is {result.first_module}" if result.first_module else ""
-        if not result.repeats:
-            where += "; but the same run gives other outputs each time"
         if result.control <= TOLERANCE < largest:
             where += f"; with {mistake}, they are equal: another family's rules made this file"
         said = f"outputs differ by {largest:.3g} from the old code's{rounding}{where}"
         return failed(Rung.FORWARD, said, details)
     if faults := _faults(result):
-        return failed(Rung.FORWARD, f"this proves nothing: {'; '.join(faults)}", details)
+        return skipped(Rung.FORWARD, f"{NOTHING}: {'; '.join(faults)}")
     same = f"differ by {largest:.3g} from those of the old code{rounding}"
     if largest == 0:
         same = "equal those of the old code to the last bit"
-    control = f"with {mistake}, they differ by {result.control:.3g}"
+    closer = " in float64" if result.closer else ""
+    control = f"with {mistake}, they differ by {result.control:.3g}{closer}"
     return passed(Rung.FORWARD, f"raw outputs {same}; {control}", details)
 
 
 def _faults(result: ForwardResult) -> list[str]:
     """Why the comparison could not have failed."""
-    largest = largest_of(d.largest for d in result.differences)
-    limit = max(TOLERANCE, _CLEARLY * largest)
+    differences = result.differences64 if result.closer else result.differences
+    least = CLOSER if result.closer else TOLERANCE
+    limit = max(least, _CLEARLY * largest_of(d.largest for d in differences or ()))
     checks = {
         "the same run gives other outputs each time": result.repeats,
         "another image gives the same outputs": result.reaches,

@@ -144,6 +144,11 @@ def judge_metric(
     return _against_number(result), result
 
 
+def same_digits(one: Answer, other: Answer) -> bool:
+    """Whether two results agree in every digit that is printed, of every class."""
+    return not _different_metrics(one, other) and not _different_classes(one, other)
+
+
 def _against_release(new: Answer, old: Answer, result: MetricResult) -> Verdict:
     wrong = [*_different_metrics(new, old), *_different_classes(new, old)]
     pixels = _different_pixels(new, old)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Final
 from mm_ckpt_migrate.archive.publish import publish_bytes
 from mm_ckpt_migrate.configs.find import config_scope
 from mm_ckpt_migrate.configs.values import Config, custom_imports
-from mm_ckpt_migrate.errors import ConfigError
+from mm_ckpt_migrate.errors import ConfigError, MissingSoftwareError
 from mm_ckpt_migrate.legacy.process import ReleaseProcess
 from mm_ckpt_migrate.target.process import Format
 from mm_ckpt_migrate.target.request import TargetRequest, make_request
@@ -85,8 +86,14 @@ class Side:
     def send(self, image: Image, out: str, **more: object) -> Path:
         """Ask for a run, without waiting; the path is where its outputs will lie."""
         path = self.process.folder / out
-        self.process.send(self.request("forward", out=str(path), **image.request(), **more))
+        self.ask("forward", out=str(path), **image.request(), **more)
         return path
+
+    def ask(self, what: str, **more: object) -> None:
+        """Hand any request over, without waiting."""
+        # Of a child that has ended `receive` says so, and why.
+        with contextlib.suppress(MissingSoftwareError):
+            self.process.send(self.request(what, **more))
 
     def receive(self, count: int) -> list[dict[str, Any]]:
         """Wait for so many answers; all are taken before the first failure is raised.
@@ -94,12 +101,16 @@ class Side:
         Raises:
             MissingSoftwareError, CheckpointError, ConfigError: see `ReleaseProcess.checked`.
         """
-        answers = [self.process.receive() for _ in range(count)]
+        try:
+            answers = [self.process.receive() for _ in range(count)]
+        except MissingSoftwareError:
+            self.process.renew()  # other rungs go on; a late answer must not be taken for theirs
+            raise
         return [self.process.checked(a, self.model.source, str(self.file)) for a in answers]
 
     def demand(self, what: str, **more: object) -> dict[str, Any]:
         """`send` and `receive` of any request; raises as `receive`."""
-        self.process.send(self.request(what, **more))
+        self.ask(what, **more)
         return self.receive(1)[0]
 
 

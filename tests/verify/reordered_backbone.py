@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from mmseg.models.backbones import SwinTransformer
 from mmseg.registry import MODELS
 
@@ -24,7 +25,17 @@ class SlightlyOtherSwin(SwinTransformer):
 
 @MODELS.register_module()
 class RandomSwin(SwinTransformer):
-    """Never the same twice."""
+    """Never the same twice, from a generator of its own."""
 
     def forward(self, x: Any) -> Any:
-        return super().forward(x + x.new_empty(x.shape).uniform_(0, 1e-3))
+        draw = torch.Generator()
+        draw.seed()
+        return super().forward(x + torch.rand(x.shape, generator=draw) * 1e-3)
+
+
+@MODELS.register_module()
+class NoisySwin(SwinTransformer):
+    """The same once the generator that everybody draws from is seeded."""
+
+    def forward(self, x: Any) -> Any:
+        return super().forward(x + torch.rand(x.shape) * 1e-3)

@@ -53,7 +53,7 @@ def test_the_golden_records(
     assert verdict.status is Status.PASS, verdict
     assert result.control > 0.1
     wrong, _ = check_forward(record, right, {}, budget=0)
-    assert wrong.status is Status.FAIL
+    assert wrong.status is Status.SKIPPED
 
 
 def test_a_record_of_ones_own(

@@ -82,6 +82,7 @@ def _evaluate(
         "images_per_second": round(found.images / seconds, 3),
         "samples": recorder.samples(),
         "inputs_crc32": recorder.inputs_crc32,
+        "varied": recorder.varied,
         "device": str(request.get("device") or "cpu"),
         "threads": threads,
         "versions": evaluate_model.versions(),

@@ -33,6 +33,7 @@ class Recorder:
         exact: the metrics before rounding, in percent.
         classes: of each class its name, scores and areas in pixels; None where it is absent.
         inputs_crc32: of all images as the model was given them; None with several processes.
+        varied: whether some image is predicted to show more than one class.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Recorder:
         self.exact: dict[str, float | None] = {}
         self.classes: list[dict[str, Any]] = []
         self.inputs_crc32: int | None = 0
+        self.varied = False
         self._found = found
         self._progress = progress
         self._out = str(request["out"])
@@ -97,6 +99,7 @@ class Recorder:
                 pixels = image.contiguous().numpy()
                 self.inputs_crc32 = zlib.crc32(pixels.data, self.inputs_crc32)
         for sample in outputs:
+            self.varied = self.varied or _varies(sample.pred_sem_seg.data)
             if sample.img_path in self._wanted:
                 self._save(sample)
         self._tell()
@@ -110,6 +113,7 @@ class Recorder:
 
     def after_all(self) -> None:
         """Say in every process what one of them found."""
+        self.varied = any(self._gather(self.varied))
         problem = self._problem
         found = problem and (problem.kind, str(problem), problem.hint)
         first = next((other for other in self._gather(found) if other is not None), None)
@@ -187,6 +191,10 @@ def _evenly(paths: tuple[str, ...], count: int) -> dict[str, int]:
     """A few of the images, spread over all, with their numbers."""
     count = min(count, len(paths))
     return {paths[number * len(paths) // count]: number for number in range(count)}
+
+
+def _varies(labels: Any) -> bool:
+    return bool(labels.numel()) and bool((labels != labels.flatten()[0]).any())
 
 
 def number(value: Any, scale: int = 1) -> float | None:

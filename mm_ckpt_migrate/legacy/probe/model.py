@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -23,6 +25,15 @@ class BadRecord(Exception):  # noqa: N818
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(reason)
         self.path = path
+
+
+@contextmanager
+def running() -> Iterator[None]:
+    """What a model asserts while it runs is about the model, and not about missing software."""
+    try:
+        yield
+    except AssertionError as error:
+        raise RuntimeError(f"AssertionError: {error}") from error
 
 
 class Models:

@@ -7,7 +7,6 @@ and dropout draw random numbers, so every step starts from a seed.
 from __future__ import annotations
 
 import ast
-import itertools
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +15,7 @@ import torch
 from mm_ckpt_migrate.legacy.probe import model
 from mm_ckpt_migrate.legacy.probe.batch import made_batch
 from mm_ckpt_migrate.target import build, forward, reading
+from mm_ckpt_migrate.target.precision import computing_in
 
 _HALF_PRECISION = ("loss_scale", "dtype", "use_fsdp", "accumulative_counts")
 
@@ -27,29 +27,52 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         training: literal of the config's `optim_wrapper` and `param_scheduler`.
         steps, seed, size: how many steps, and of what batch: one image of height x width.
         exchange: give state of the optimizer to wrong parameters, as a deliberate error.
+        dtype: `float32` or `float64`, which is computed in.
 
     Returns:
-        `losses`, one a step; `draws`, what this build of torch draws from the seed.
+        `losses`, one a step; `draws`, what this build of torch draws from the seed; `exchanged`,
+        how many pairs of parameters got each other's state.
     """
     torch.set_num_threads(1)
     model.import_for(request)
     content = reading.read_content(request["checkpoint"])
+    dtype = getattr(torch, request.get("dtype", "float32"))
+    with model.running(), computing_in(dtype):
+        return _run(request, content, dtype)
+
+
+def _run(request: dict[str, Any], content: dict[str, Any], dtype: Any) -> dict[str, Any]:
+    state = content["optimizer"]
+    if "param_groups" not in state:
+        raise RuntimeError(f"the file holds {len(state)} optimizers, and one can be stepped here")
     network = build.build(request["model"], request["scope"])
     network = import_module("mmengine.model").revert_sync_batchnorm(network)
     forward.load(network, reading.state_dict_of(content))
-    wrapper, schedulers = _trainer(network, ast.literal_eval(request["training"]))
-    state = content["optimizer"]
-    if request.get("exchange"):
-        _exchange(state["state"])
+    training = ast.literal_eval(request["training"])
+    wrapper, schedulers = _trainer(network.to(dtype), training, _epoch_length(content))
+    exchanged = _exchange(state["state"]) if request.get("exchange") else 0
     wrapper.load_state_dict(state)
     for number, values in enumerate(content.get("param_schedulers") or []):
         schedulers[number].load_state_dict(values)
     losses = _steps(network, wrapper, schedulers, request)
-    return {"losses": losses, "draws": _draws(int(request["seed"]))}
+    return {
+        "losses": losses, "draws": _draws(int(request["seed"])), "exchanged": exchanged
+    }  # fmt: skip
 
 
-def _trainer(network: Any, training: dict[str, Any]) -> tuple[Any, list[Any]]:
-    """Before `train()`, as the Runner does it: only there does Swin freeze its stages."""
+def _epoch_length(content: dict[str, Any]) -> int:
+    """Iterations of an epoch: a Runner that counts epochs saves at the end of one."""
+    meta = content.get("meta") or {}
+    epoch, iteration = int(meta.get("epoch") or 0), int(meta.get("iter") or 0)
+    return max(1, iteration // epoch if epoch > 0 else iteration)
+
+
+def _trainer(network: Any, training: dict[str, Any], epoch_length: int) -> tuple[Any, list[Any]]:
+    """Before `train()`, as the Runner does it: only there does Swin freeze its stages.
+
+    A schedule with `convert_to_iter_based` asks for the length of an epoch, and takes all that
+    it makes of it from the file.
+    """
     registry = import_module("mmengine.registry")
     config = import_module("mmengine.config").ConfigDict
     plain = {k: v for k, v in training["optim_wrapper"].items() if k not in _HALF_PRECISION}
@@ -58,7 +81,9 @@ def _trainer(network: Any, training: dict[str, Any]) -> tuple[Any, list[Any]]:
     )
     found = training.get("param_scheduler") or []
     schedulers = [
-        registry.PARAM_SCHEDULERS.build(config(entry), default_args={"optimizer": wrapper})
+        registry.PARAM_SCHEDULERS.build(
+            config(entry), default_args={"optimizer": wrapper, "epoch_length": epoch_length}
+        )
         for entry in (found if isinstance(found, (list, tuple)) else [found])
     ]
     return wrapper, schedulers
@@ -91,19 +116,17 @@ def _mend(network: Any) -> None:
     network.data_preprocessor.batch_augments = None
 
 
-def _exchange(state: dict[int, Any]) -> None:
-    """Neighbours of one shape get each other's state."""
+def _exchange(state: dict[int, Any]) -> int:
+    """Neighbours of one shape get each other's state; how many pairs there are."""
     shapes: dict[Any, list[int]] = {}
     for index, entry in state.items():
-        shapes.setdefault(tuple(_largest(entry).shape), []).append(index)
-    for group in shapes.values():
-        for first, second in itertools.zip_longest(group[::2], group[1::2]):
-            if second is not None:
-                state[first], state[second] = state[second], state[first]
-
-
-def _largest(entry: dict[str, Any]) -> Any:
-    return max((v for v in entry.values() if torch.is_tensor(v)), key=lambda v: v.numel())
+        tensors = [v for v in entry.values() if torch.is_tensor(v) and v.dim()]
+        if tensors:  # without momentum SGD keeps an empty entry, or one that holds None
+            shapes.setdefault(tuple(max(tensors, key=torch.numel).shape), []).append(index)
+    pairs = [pair for group in shapes.values() for pair in zip(group[::2], group[1::2])]  # noqa: B905
+    for first, second in pairs:
+        state[first], state[second] = state[second], state[first]
+    return len(pairs)
 
 
 def _draws(seed: int) -> list[float]:
