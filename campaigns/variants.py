@@ -100,9 +100,10 @@ def main(arguments: list[str]) -> int:
     legacy = ["--legacy-python", str(options.legacy_python)] if options.legacy_python else []
     with tempfile.TemporaryDirectory() as folder:
         campaign = Campaign(legacy, Path(folder))
-        for file in sorted(options.trainings.glob(f"*{options.only}*/old.pth")):
+        found = sorted(file.parent for file in options.trainings.glob("*/old.pth"))
+        for training in (path for path in found if options.only in path.name):
             for purpose in options.purposes or _PURPOSES:
-                campaign.attempt(file.parent, purpose)
+                campaign.attempt(training, purpose)
     return campaign.tally.finish(options.save)
 
 

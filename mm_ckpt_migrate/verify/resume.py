@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from mm_ckpt_migrate.configs.values import Config
+from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.report import Rung, Verdict, failed, passed, skipped
 from mm_ckpt_migrate.target.literal import literal
 from mm_ckpt_migrate.verify.outputs import Image, Side
@@ -65,10 +66,12 @@ def check_resume(
         The verdict, and the losses; None where a training could not be resumed or compared.
 
     Raises:
-        ConfigError: the training's settings are no plain values.
         MissingSoftwareError: the current release's process gave no answer.
     """
-    trainings = _training(old_config, old), _training(new_config, new)
+    try:
+        trainings = _training(old_config, old), _training(new_config, new)
+    except ConfigError as error:  # what must not be built, such as an optimizer of the user's own
+        return skipped(Rung.RESUME, f"cannot tell: {error.message}"), None
 
     def run(image: Image, dtype: str = "float32") -> list[dict[str, Any]]:
         return _losses(old, new, trainings, image, dtype)

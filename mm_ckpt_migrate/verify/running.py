@@ -21,6 +21,8 @@ _SIZES: Final = (
     "model.test_cfg.crop_size", "crop_size", "image_size", "img_scale",
 )  # fmt: skip
 _LARGEST: Final = 2048
+# So does this program refuse a class, a file or a connection, in the process that runs the model.
+_REFUSED: Final = "PermissionError: "
 
 
 class CannotRunError(Exception):
@@ -51,6 +53,8 @@ class CannotRunError(Exception):
         if self.old is not None:
             return skipped(rung, f"cannot tell: the old release gives no result: {_said(self.old)}")
         assert self.new is not None
+        if _REFUSED in self.new.message:
+            return skipped(rung, f"cannot tell: {_said(self.new)}")
         return failed(
             rung, f"the old release can run it, the current one cannot: {_said(self.new)}"
         )

@@ -13,6 +13,7 @@ from mm_ckpt_migrate.verify.running import CannotRunError, images_for, on_an_ima
 
 USUAL = Image(3, (128, 192))
 OF_MODEL = ConfigError("c.py", "the model cannot be built or run: RuntimeError: 97 is not 17")
+REFUSED = ConfigError("c.py", "the model cannot be built or run: PermissionError: 'X' is not on")
 GONE = MissingSoftwareError("python gave no answer: killed")
 
 
@@ -91,6 +92,7 @@ def test_a_process_that_is_gone_is_not_asked_again() -> None:
     [
         (CannotRunError(new=OF_MODEL), Status.FAIL, "the current one cannot: c.py: the model"),
         (CannotRunError(new=CheckpointError("n.pth", "no")), Status.FAIL, "n.pth: no"),
+        (CannotRunError(new=REFUSED), Status.SKIPPED, "cannot tell: c.py: the model"),
         (CannotRunError(old=OF_MODEL), Status.SKIPPED, "cannot tell: the old release gives no"),
         (CannotRunError(OF_MODEL, OF_MODEL), Status.SKIPPED, "97 is not 17"),
         (CannotRunError(GONE, OF_MODEL), Status.SKIPPED, "killed"),
