@@ -17,6 +17,7 @@ from golden_cases import CASES
 
 from mm_ckpt_migrate.configs.read import read_config, read_config_text
 from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.errors import MissingSoftwareError
 from mm_ckpt_migrate.legacy.process import ReleaseProcess
 from mm_ckpt_migrate.options import EMBEDDED, Options
 from mm_ckpt_migrate.report import Status
@@ -132,6 +133,11 @@ def half_precision(training: Training) -> None:
     training.content["optimizer"]["loss_scaler"] = {"scale": 65536.0, "growth_factor": 2.0}
 
 
+def apex(training: Training) -> None:
+    training.config["optim_wrapper"] |= {"type": "ApexOptimWrapper", "opt_level": "O1"}
+    training.content["optimizer"]["apex_amp"] = {"loss_scaler0": {"loss_scale": 65536.0}}
+
+
 def by_epoch(training: Training) -> None:
     entry = {"type": "PolyLR", "by_epoch": True, "convert_to_iter_based": True, "power": 0.9,
              "begin": 0, "end": 8, "eta_min": 1e-5}  # fmt: skip
@@ -146,7 +152,7 @@ def on_a_plateau(training: Training) -> None:
     training.content["param_schedulers"] = []
 
 
-@pytest.mark.parametrize("change", [accumulated, half_precision, by_epoch, on_a_plateau])
+@pytest.mark.parametrize("change", [accumulated, half_precision, apex, by_epoch, on_a_plateau])
 def test_trainings_of_other_kinds_are_resumed(
     change: Callable[[Training], None], training: Training, resumed: Callable[..., Any]
 ) -> None:
@@ -217,6 +223,29 @@ def test_what_the_old_code_cannot_run(training: Training, resumed: Callable[...,
     verdict, _ = resumed(change)
     assert verdict.status is Status.SKIPPED, verdict
     assert "the old release gives no result" in verdict.summary
+
+
+def test_an_old_release_that_dies_and_a_current_one(
+    processes: Processes, training: Training, tmp_path: Path
+) -> None:
+    request = model_request(training.config, "config")
+    file = training.saved(tmp_path / "file.pth")
+    alive = Side(processes[0], request, file)
+    with ReleaseProcess(Path("/bin/false")) as process:
+        dead = Side(process, request, file)
+        for _ in range(2):
+            verdict, result = check_forward(dead, alive, {})
+            assert (verdict.status, result) == (Status.SKIPPED, None)
+            assert "gave no answer: the child ended with status 1" in verdict.summary
+        verdict, _ = check_resume(dead, alive, training.config, training.config)
+        assert verdict.status is Status.SKIPPED
+        for check in (
+            lambda: check_forward(alive, dead, {}),
+            lambda: check_resume(alive, dead, training.config, training.config),
+        ):
+            with pytest.raises(MissingSoftwareError):
+                check()
+    assert alive.demand("forward", seed=0, size=[64, 64])["shapes"]
 
 
 @pytest.mark.parametrize(

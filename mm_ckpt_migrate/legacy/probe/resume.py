@@ -17,7 +17,8 @@ from mm_ckpt_migrate.legacy.probe.batch import made_batch
 from mm_ckpt_migrate.target import build, forward, reading
 from mm_ckpt_migrate.target.precision import computing_in
 
-_HALF_PRECISION = ("loss_scale", "dtype", "use_fsdp", "accumulative_counts")
+# The rest is of half precision (AmpOptimWrapper, ApexOptimWrapper) and of accumulated gradients.
+_OF_A_STEP = ("optimizer", "constructor", "paramwise_cfg", "clip_grad")
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def _trainer(network: Any, training: dict[str, Any], epoch_length: int) -> tuple
     """
     registry = import_module("mmengine.registry")
     config = import_module("mmengine.config").ConfigDict
-    plain = {k: v for k, v in training["optim_wrapper"].items() if k not in _HALF_PRECISION}
+    plain = {k: v for k, v in training["optim_wrapper"].items() if k in _OF_A_STEP}
     wrapper = import_module("mmengine.optim").build_optim_wrapper(
         network, config({**plain, "type": "OptimWrapper"})
     )
