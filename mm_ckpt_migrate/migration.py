@@ -67,13 +67,14 @@ def migrate(
         if decision.plan is None:
             return _report(checkpoint, decision, None, _nothing_written(decision), source.digest())
         _save_plan(decision, options, source, new)
+        said: tuple[str, ...] = ()
         if options.config_out is not None and not options.build:
-            _check_config(cfg, _seen(checkpoint, library, options), library)
+            said = _check_config(cfg, _seen(checkpoint, library, options), library)
         written = write_checkpoint(
             checkpoint, decision, decision.plan, target,
             new=new, options=options, progress=progress,
         )  # fmt: skip
-        notices = (*written.notices, *assurance(checkpoint, options.expected_digest))
+        notices = (*said, *written.notices, *assurance(checkpoint, options.expected_digest))
         made = new if may_publish(written.verdicts) else None
         if made is not None and options.config_out is not None:
             seen = _seen(checkpoint, library, options)
@@ -106,6 +107,7 @@ def _decide(
     decision = decide(checkpoint, family, library, target, options)
     if config is not None and cfg != EMBEDDED:
         said = tuple(f"{cfg} lacks {setting} (--config-out writes it)" for setting in config.needed)
+        said += _contradictions(cfg, config, _seen(checkpoint, library, options), library)
         decision = replace(decision, notices=(*decision.notices, *said))
     return checkpoint, decision, target
 
@@ -140,11 +142,20 @@ def _open_target(stack: ExitStack, config: TargetConfig, options: Options) -> Ta
     return stack.enter_context(open_target(config, options))
 
 
-def _check_config(cfg: str, checkpoint: Checkpoint, library: Library) -> None:
+def _check_config(cfg: str, checkpoint: Checkpoint, library: Library) -> tuple[str, ...]:
     """Have what is wrong with it said before anything is written."""
     from mm_ckpt_migrate.target_config import read_target_config
 
-    read_target_config(cfg, checkpoint, library.families)
+    config = read_target_config(cfg, checkpoint, library.families)
+    return _contradictions(cfg, config, checkpoint, library) if cfg != EMBEDDED else ()
+
+
+def _contradictions(
+    cfg: str, config: TargetConfig, checkpoint: Checkpoint, library: Library
+) -> tuple[str, ...]:
+    from mm_ckpt_migrate.target_config import contradictions
+
+    return contradictions(cfg, config, checkpoint, library.families)
 
 
 def _write_config(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from mm_ckpt_migrate.archive.publish import publish_bytes
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.configs.contradict import differing_settings
 from mm_ckpt_migrate.configs.edits import Put, dotted, edited_config
 from mm_ckpt_migrate.configs.find import config_scope, find_config
 from mm_ckpt_migrate.configs.migrate import is_old, migrate_config
@@ -20,6 +22,8 @@ from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.options import EMBEDDED, Options
 from mm_ckpt_migrate.ruleset.model import RuleSet
 from mm_ckpt_migrate.target.resolve import Target, resolve_target
+
+_SHOWN: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,29 @@ def read_target_config(
         bool(open_in(config, families)),
         tuple(map(_sentence, puts)),
     )
+
+
+def contradictions(
+    cfg: str, target: TargetConfig, checkpoint: Checkpoint, families: Sequence[RuleSet]
+) -> tuple[str, ...]:
+    """What a given config says otherwise than the one inside a checkpoint, as a sentence or none.
+
+    Args:
+        cfg: what to call the given one.
+        target: that, as `read_target_config` has it.
+    """
+    keys = checkpoint.schema.names
+    try:
+        inside = read_target_config(EMBEDDED, checkpoint, families).config
+        given = edited_config(target.config, needed(target.config, keys, families))
+    except ConfigError:
+        return ()
+    found = differing_settings(given, inside)
+    if not found:
+        return ()
+    said = "; ".join(f"{path} is {value}, inside {other}" for path, value, other in found[:_SHOWN])
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return (f"{cfg} says otherwise than the config inside the checkpoint: {said}{more}",)
 
 
 def _sentence(put: Put) -> str:
