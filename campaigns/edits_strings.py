@@ -41,7 +41,17 @@ def _string(header: Any, body: bytearray, luck: random.Random) -> str | None:
     name = luck.choice(sorted(strings))
     text, at = strings[name], luck.randrange(len(strings[name]))
     strings[name] = text[:at] + ("7" if text[at] != "7" else "8") + text[at + 1 :]
-    return f"{name}, character {at}"
+    return f"{_field(text, strings[name])}{name}: character {at}"
+
+
+def _field(before: str, after: str) -> str:
+    """The field of a stamp that an edit changed, as an object's stamp has it."""
+    try:
+        first, second = json.loads(before), json.loads(after)
+        fields = [name for name in {**first, **second} if first.get(name) != second.get(name)]
+    except (ValueError, TypeError):
+        return ""
+    return f"meta.mm_ckpt_migrate.{fields[0]}: " if fields else ""
 
 
 def _lose(header: Any, body: bytearray, luck: random.Random) -> str | None:

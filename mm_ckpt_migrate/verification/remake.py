@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -13,9 +15,11 @@ from mm_ckpt_migrate.choose import AUTO
 from mm_ckpt_migrate.contents import only_weights
 from mm_ckpt_migrate.decide import decide
 from mm_ckpt_migrate.export import metadata_of, tied_names
+from mm_ckpt_migrate.keys import STAMP_KEY
 from mm_ckpt_migrate.options import Options, Purpose
 from mm_ckpt_migrate.pickles.build import Plain, from_plain
 from mm_ckpt_migrate.pickles.nodes import Node
+from mm_ckpt_migrate.plan import Plan
 from mm_ckpt_migrate.rewrite import edit
 from mm_ckpt_migrate.ruleset.library import Library
 from mm_ckpt_migrate.schema import TargetModel
@@ -30,12 +34,14 @@ class Remade:
 
     Attributes:
         source: the old file, whose storages the content refers to.
+        plan: its table.
         layout: the keys in their order, and the paths of the modules that they are in.
         root: the object to be pickled; for safetensors the strings beside the tensors, as a dict.
         storages: the bytes of those that are not the source's, by their keys.
     """
 
     source: Checkpoint
+    plan: Plan
     layout: tuple[tuple[str, ...], tuple[str, ...]]
     root: Node
     storages: Mapping[str, bytes] = field(default_factory=dict)
@@ -105,9 +111,17 @@ def remake(
     layout = decision.order, _holding(decision.modules, decision.order)
     if kind is Format.SAFETENSORS:
         strings = metadata_of(checkpoint, tied_names(checkpoint, plan), stamp)
-        return Remade(checkpoint, layout, from_plain(dict(strings)))
+        return Remade(checkpoint, plan, layout, strings_node(strings))
     edited = edit(checkpoint, plan, decision.order, decision.modules, stamp, decision.contents)
-    return Remade(checkpoint, layout, edited.root, edited.storages)
+    return Remade(checkpoint, plan, layout, edited.root, edited.storages)
+
+
+def strings_node(strings: Mapping[str, str]) -> Node:
+    """The strings of a safetensors file as a dict, with the stamp in them opened."""
+    plain: dict[str, Plain] = dict(strings)
+    with suppress(ValueError, RecursionError):
+        plain[STAMP_KEY] = json.loads(strings.get(STAMP_KEY, ""))
+    return from_plain(plain)
 
 
 def _holding(modules: Sequence[str], keys: Sequence[str]) -> tuple[str, ...]:

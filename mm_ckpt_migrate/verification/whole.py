@@ -14,20 +14,28 @@ from mm_ckpt_migrate.configs.read import read_config_text
 from mm_ckpt_migrate.contents import CONFIG_PATHS
 from mm_ckpt_migrate.errors import ConfigError, MigrateError
 from mm_ckpt_migrate.keys import STAMP_KEY, fold, safe_text
-from mm_ckpt_migrate.pickles.build import from_plain, text_value
+from mm_ckpt_migrate.pickles.build import text_value
 from mm_ckpt_migrate.pickles.nodes import Node, Persistent
+from mm_ckpt_migrate.plan import Plan
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.stamp import TOOL, Origin
 from mm_ckpt_migrate.verification.borrowed import borrowed_models
 from mm_ckpt_migrate.verification.files import Files
-from mm_ckpt_migrate.verification.remake import Remade, Way, opened_again, remake, ways
+from mm_ckpt_migrate.verification.remake import (
+    Remade,
+    Way,
+    opened_again,
+    remake,
+    strings_node,
+    ways,
+)
 from mm_ckpt_migrate.verify.digests import Digests
-from mm_ckpt_migrate.verify.nodes import Content, Difference, differences, shown
+from mm_ckpt_migrate.verify.nodes import Content, Difference, Path, differences, shown
 
-_STAMP: Final = ("meta", STAMP_KEY)
-_TOOL: Final = (*_STAMP, "tool")
-# Since these are noted in it, the stamp says all that the content depends on.
-_NOTED: Final = ((*_STAMP, "inference"), (*_STAMP, "as_is"))
+# What a stamp says of its maker; since the second and the third are noted, it says all that the
+# content depends on.
+_OF_MAKER: Final = ("tool", "inference", "as_is")
+_OF_PLAN: Final = ("plan", "plan_sha256")
 _TAKEN: Final = "what the model has frozen is taken from the file; only the model (--cfg) can tell"
 # In safetensors the config is one of the strings beside the tensors.
 _CONFIGS: Final = (*CONFIG_PATHS, ("cfg",))
@@ -73,10 +81,11 @@ def compare_whole(files: Files, model: TargetModel | None, digests: Digests) -> 
         trial = _best(files, model, digests)
     except MigrateError as error:
         line = f"convert refuses the old file: {error.message}"
-        return Compared(untold=(line,)) if _is_others(files.origin) else Compared(wrong=(line,))
+        others = _is_others(files.origin, None)
+        return Compared(untold=(line,)) if others else Compared(wrong=(line,))
     if trial.remade is None:
         return Compared(untold=("convert has nothing to do with the old file",))
-    if _is_others(files.origin):
+    if _is_others(files.origin, trial.remade.plan):
         return _of_others(files, trial.remade, trial.differences, digests)
     wrong = _lines(trial.differences)
     if not trial.way.borrowed or wrong:
@@ -86,9 +95,11 @@ def compare_whole(files: Files, model: TargetModel | None, digests: Digests) -> 
     return Compared(untold=("the order of the keys and _metadata need the model (--cfg)",))
 
 
-def _is_others(origin: Origin | None) -> bool:
-    """Whether another program, or another version of this one, made the file."""
-    return origin is None or origin.tool != TOOL or origin.inference is None
+def _is_others(origin: Origin | None, plan: Plan | None) -> bool:
+    """Whether another program, another version of this one, or other rules made the file."""
+    if origin is None or origin.tool != TOOL or origin.inference is None:
+        return True
+    return plan is not None and origin.plan.rules_digest != plan.rules_digest
 
 
 def _best(files: Files, model: TargetModel | None, digests: Digests) -> _Trial:
@@ -138,7 +149,7 @@ def root_of(checkpoint: Checkpoint) -> Node:
     """The pickled object; of safetensors the strings beside the tensors."""
     if checkpoint.tree is not None:
         return checkpoint.tree.root
-    return from_plain(dict(getattr(checkpoint.container, "metadata", None) or {}))
+    return strings_node(getattr(checkpoint.container, "metadata", None) or {})
 
 
 def _content(checkpoint: Checkpoint, digests: Digests, remade: Remade | None = None) -> Content:
@@ -165,11 +176,14 @@ def _of_others(
         )
     }  # fmt: skip
     dropped = {(name,) for name in files.origin.dropped} if files.origin else set()
+    same_plan = files.origin is not None and _mean_the_same(files.origin.plan, remade.plan)
     wrong: list[Difference] = []
     excused: list[Difference] = []
     for difference in found:
         path = difference.path
-        if path == _TOOL or path in _NOTED or _same_settings(difference):
+        if _in_stamp(path, _OF_MAKER) or _same_settings(difference):
+            continue
+        if same_plan and _in_stamp(path, _OF_PLAN):
             continue
         ours = path in dropped or any(path[:end] in touched for end in range(len(path) + 1))
         (excused if ours else wrong).append(difference)
@@ -177,6 +191,16 @@ def _of_others(
     untold = tuple(f"made otherwise by {by}: {line}" for line in _lines(excused))
     said = (f"made by {by}, as its stamp says",) if files.origin else ()
     return Compared(_lines(wrong), untold, said)
+
+
+def _in_stamp(path: Path, names: Sequence[str]) -> bool:
+    return len(path) > 1 and path[-2] == STAMP_KEY and path[-1] in names
+
+
+def _mean_the_same(first: Plan, second: Plan) -> bool:
+    """Whether two plans do the same, whatever rules they come from."""
+    tables = first.table == second.table and first.modules == second.modules
+    return tables and (first.fold, first.prefix) == (second.fold, second.prefix)
 
 
 def _lines(found: Sequence[Difference]) -> tuple[str, ...]:

@@ -25,8 +25,6 @@ from mm_ckpt_migrate.convert import convert
 from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.pickles.emit import emit
 from mm_ckpt_migrate.ruleset.library import load_rules
-from mm_ckpt_migrate.schema import TargetModel
-from mm_ckpt_migrate.training.parameters import is_buffer
 from mm_ckpt_migrate.verification import static
 from mm_ckpt_migrate.verification.whole import Compared
 from mm_ckpt_migrate.verify import digests
@@ -39,15 +37,6 @@ TRAINING = edits._TESTS / "resume" / "maskformer_r18.pth"
 (SMALL,) = (edits._TESTS / "golden" / "rpn_r18").glob("*.pth")
 
 
-def layout_of(path: Path) -> TargetModel:
-    """It stands for that of a built model, which other tests hold it against."""
-    with Source(path) as source:
-        schema = open_checkpoint(source).schema
-    later = {name for names in schema.ties for name in names[1:]}
-    parameters = tuple(n for n in schema.names if not is_buffer(n) and n not in later)
-    return TargetModel(schema, parameters, (), {}, "meta")
-
-
 @pytest.fixture
 def opened() -> Iterator[Open]:
     with ExitStack() as stack:
@@ -57,7 +46,7 @@ def opened() -> Iterator[Open]:
 def right_file(task: edits.Task, folder: Path, opened: Open) -> edits.Right:
     new = folder / "new.pth"
     convert("auto", "-", task.old, new, Options(build=False, **edits.WAYS[task.way]))
-    return edits.Right(new, opened(task.old), layout_of(new), load_rules())
+    return edits.Right(new, opened(task.old), edits.layout_of(new), load_rules())
 
 
 @pytest.mark.parametrize("way", ["resume", "inference", "as is", "safetensors"])
