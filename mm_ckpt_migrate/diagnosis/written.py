@@ -109,7 +109,7 @@ def careful(diagnosis: Diagnosis, written: Written, library: Library) -> Diagnos
     if diagnosis.finding in (Finding.CANNOT, Finding.LOOKALIKE):
         return diagnosis
     rules = next((r for r in library.families if r.family == diagnosis.family), None)
-    found = stranger(written, library.projects, rules)
+    found = stranger(written, library, rules)
     if found is None:
         return diagnosis
     looks = f"Its keys are those of {rules.family}, but it" if rules else "It"
@@ -132,22 +132,43 @@ class Stranger:
     advice: str
 
 
-def stranger(
-    written: Written, projects: Sequence[Project], rules: RuleSet | None = None
-) -> Stranger | None:
+def stranger(written: Written, library: Library, rules: RuleSet | None = None) -> Stranger | None:
     """Who else wrote it, where it was not written by what a family or the current releases are of.
 
     Args:
         rules: the family that its keys are of; None where they are the current release's.
     """
-    releases = dict(written.releases)
+    found = _project_of(written, library.projects)
+    if found is None and rules is not None:
+        found = _model_of(written, library.families, rules)
+    return found or _package_of(written, library.projects, rules)
+
+
+def _project_of(written: Written, projects: Sequence[Project]) -> Stranger | None:
+    """The project that wrote it, whatever else it names."""
+    releases, (before, name) = dict(written.releases), _split(written.model)
     for project in projects:
         if project.below is not None and (said := _before(project, releases)):
             return Stranger(project.name, said, project.advice)
-        before, name = _split(written.model)
         if name in project.models and before not in SUPPORTED:
-            evidence = f"the config inside builds {safe_text(name)}"
-            return Stranger(project.name, evidence, project.advice)
+            return Stranger(project.name, _builds(name), project.advice)
+    return None
+
+
+def _model_of(written: Written, families: Sequence[RuleSet], rules: RuleSet) -> Stranger | None:
+    """A model of another family, or one whose keys the family's might be some of."""
+    _, name = _split(written.model)
+    others = {*rules.not_models, *(model for family in families for model in family.models)}
+    if name not in others.difference(rules.models):
+        return None
+    return Stranger(f"a training of {name}", _builds(name), "")
+
+
+def _package_of(
+    written: Written, projects: Sequence[Project], rules: RuleSet | None
+) -> Stranger | None:
+    """A package that it names, where it names none of those that it should."""
+    releases = dict(written.releases)
     ours = packages_of(rules, projects) if rules else SUPPORTED
     named = written.packages | (written.scopes if rules else frozenset())
     if not ours or named & ours:
@@ -174,6 +195,10 @@ def _before(project: Project, releases: Mapping[str, str]) -> str | None:
         if found and int(found[1]) < (project.below or 0):
             return _evidence(package, releases)
     return None
+
+
+def _builds(model: str) -> str:
+    return f"the config inside builds {safe_text(model)}"
 
 
 def _evidence(package: str, releases: Mapping[str, str]) -> str:

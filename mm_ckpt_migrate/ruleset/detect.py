@@ -58,5 +58,14 @@ def find_lookalike(names: Iterable[str], lookalikes: Sequence[Lookalike]) -> Loo
     return None
 
 
+def lookalike_with(
+    names: Iterable[str], unknown: Iterable[str], lookalikes: Sequence[Lookalike]
+) -> Lookalike | None:
+    """The one that parts which a family does not know belong to."""
+    odd = [tuple(name.split(".")) for name in unknown]
+    mine = [e for e in lookalikes if any(matches_any(pattern, odd) for pattern in e.present)]
+    return find_lookalike(names, mine) if odd else None
+
+
 def matches_any(pattern: Pattern, keys: Sequence[tuple[str, ...]]) -> bool:
     return any(pattern.match(key) is not None for key in keys)

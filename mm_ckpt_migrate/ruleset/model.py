@@ -207,6 +207,8 @@ class RuleSet:
         versions: new paths of modules whose state-dict version changed, and that version.
         parts: the new names of all that a model of the family has, or may have beside it; empty
             where that is not said.
+        models: `type` of its models in a config.
+        not_models: `type` of others that its keys might be some of.
         following: that family, where the rule files were loaded together.
     """
 
@@ -232,6 +234,8 @@ class RuleSet:
     next_family: str | None = None
     fold: FoldRule | None = None
     parts: tuple[Pattern, ...] = ()
+    models: tuple[str, ...] = ()
+    not_models: tuple[str, ...] = ()
     following: RuleSet | None = None
 
     @property
