@@ -16,7 +16,8 @@ from mm_ckpt_migrate.diagnosis.model import Diagnosis, Finding
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.keys import safe_text
 from mm_ckpt_migrate.ruleset.library import Library
-from mm_ckpt_migrate.ruleset.model import Project, RuleSet
+from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.ruleset.others import Project
 
 # Names of packages by those that rule files have for their distributions.
 _PACKAGES: Final = {"mmsegmentation": "mmseg", "mmdetection": "mmdet"}
@@ -55,9 +56,13 @@ UNSAID: Final = Written()
 def written_by(checkpoint: Checkpoint, config: Config | None) -> Written:
     """Read it off a checkpoint.
 
+    A backbone alone is anybody's, as all packages have the same: whoever wrote it, it says nothing.
+
     Args:
         config: the config inside, where it can be read.
     """
+    if all(name.startswith("backbone.") for name in checkpoint.schema.names):
+        return UNSAID
     releases = tuple(item for item in sorted(checkpoint.versions.items()) if item[0] not in _BELOW)
     model = config.get("model") if config else None
     if config is None or not isinstance(model, dict):

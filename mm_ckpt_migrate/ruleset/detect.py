@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from mm_ckpt_migrate.ruleset.model import Lookalike, RuleSet
+from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.ruleset.others import Lookalike
 from mm_ckpt_migrate.ruleset.pattern import Pattern
 
 

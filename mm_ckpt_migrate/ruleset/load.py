@@ -13,15 +13,8 @@ from typing import Final
 from mm_ckpt_migrate.errors import RuleError
 from mm_ckpt_migrate.ruleset.config_rules import load_config_rules
 from mm_ckpt_migrate.ruleset.fields import SEGMENT, WORD, Fields
-from mm_ckpt_migrate.ruleset.model import (
-    Lookalike,
-    Marks,
-    ModuleOrder,
-    Project,
-    Role,
-    Rule,
-    RuleSet,
-)
+from mm_ckpt_migrate.ruleset.model import Marks, ModuleOrder, Role, Rule, RuleSet
+from mm_ckpt_migrate.ruleset.others import Lookalike, Project
 from mm_ckpt_migrate.ruleset.pattern import Pattern, PatternError, compile_pattern
 from mm_ckpt_migrate.ruleset.relocations import load_fold, load_needs, load_relocations
 from mm_ckpt_migrate.ruleset.yamltext import MAX_BYTES, YamlText

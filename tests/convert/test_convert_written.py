@@ -91,6 +91,16 @@ def test_what_agrees_or_says_nothing(
     assert attempt(case, meta(**said)).exit_code == ExitCode.OK
 
 
+def test_a_backbone_alone_is_anybodys(attempt: Callable[..., ConvertReport]) -> None:
+    """One that MMPretrain trained is what mmseg starts from."""
+
+    def change(content: Any) -> Any:
+        state = {k: v for k, v in content["state_dict"].items() if k.startswith("backbone.")}
+        return {"meta": {"mmpretrain_version": "1.2.0"}, "state_dict": state}
+
+    assert attempt(VIT, change).exit_code == ExitCode.OK
+
+
 def test_a_classifier_is_named_by_its_keys_alone(refused: Refused) -> None:
     for family in ("auto", "vit"):
         error = refused(VIT, added("head.layers.head.weight"), family)
