@@ -12,7 +12,6 @@ from typing import Final
 
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.configs.values import Config, ConfigValue
-from mm_ckpt_migrate.diagnosis.model import Diagnosis, Finding
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.keys import safe_text
 from mm_ckpt_migrate.ruleset.library import Library
@@ -107,19 +106,6 @@ def _split(kind: str) -> tuple[str, str]:
     """The package before a type, or nothing, and the type."""
     package, _, name = kind.rpartition(".")
     return package, name
-
-
-def careful(diagnosis: Diagnosis, written: Written, library: Library) -> Diagnosis:
-    """The diagnosis, unless somebody else wrote what looks like this: then who that was."""
-    if diagnosis.finding in (Finding.CANNOT, Finding.LOOKALIKE):
-        return diagnosis
-    rules = next((r for r in library.families if r.family == diagnosis.family), None)
-    found = stranger(written, library, rules)
-    if found is None:
-        return diagnosis
-    looks = f"Its keys are those of {rules.family}, but it" if rules else "It"
-    text = f"{looks} was written by {found.name}: {found.evidence}. {found.advice}".rstrip()
-    return Diagnosis(Finding.LOOKALIKE, text, family=found.name, identity=diagnosis.identity)
 
 
 @dataclass(frozen=True, slots=True)
