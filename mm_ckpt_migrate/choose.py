@@ -117,7 +117,7 @@ def _objection(
 
 
 def _written_objection(rules: RuleSet, written: Written, library: Library) -> _Objection | None:
-    found = stranger(written, library.projects, rules)
+    found = stranger(written, library, rules)
     if found is None:
         return None
     return _Objection(
@@ -128,7 +128,7 @@ def _written_objection(rules: RuleSet, written: Written, library: Library) -> _O
 
 
 def _unknown(checkpoint: Checkpoint, written: Written, library: Library) -> _Objection:
-    found = stranger(written, library.projects)
+    found = stranger(written, library)
     if found is not None:
         return _Objection(f"it was written by {found.name}: {found.evidence}", found.advice)
     lookalike = find_lookalike(checkpoint.schema.names, library.lookalikes)

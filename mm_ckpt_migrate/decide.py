@@ -34,7 +34,7 @@ from mm_ckpt_migrate.plan import (
     with_fold,
 )
 from mm_ckpt_migrate.report import Rung, Verdict, failed, skipped
-from mm_ckpt_migrate.ruleset.detect import Layout, detect
+from mm_ckpt_migrate.ruleset.detect import Layout, detect, lookalike_with
 from mm_ckpt_migrate.ruleset.library import Library
 from mm_ckpt_migrate.ruleset.order import reorder
 from mm_ckpt_migrate.schema import TargetModel
@@ -110,7 +110,7 @@ def decide(
         plan = fit_modules(plan, model.schema)
         order, modules = model.schema.names, tuple(model.schema.modules or ())
     elif not options.force_family:
-        _check_parts(checkpoint, choice, plan)
+        _check_parts(checkpoint, choice, plan, library)
     contents, notices = decide_contents(
         checkpoint, plan, expected, model, choice.config, library.families, options
     )
@@ -201,16 +201,20 @@ def _check_covering(
     )
 
 
-def _check_parts(checkpoint: Checkpoint, choice: Choice, plan: Plan) -> None:
+def _check_parts(checkpoint: Checkpoint, choice: Choice, plan: Plan, library: Library) -> None:
     """Without a target nothing else tells what becomes of what no rule is about."""
     unknown = choice.rules.unknown(plan.targets.values()) if choice.layout is Layout.OLD else ()
-    if unknown:
-        family = choice.rules.family
-        raise FamilyError(
-            f"{checkpoint.source.path}: no rule of {family} knows {', '.join(fold(unknown)[:5])}",
-            hint=f"A {family} model has no such part. Where yours has, give its config (CFG) and "
-            "leave --no-build out: a model of exactly these names settles it.",
-        )
+    if not unknown:
+        return
+    family, path = choice.rules.family, checkpoint.source.path
+    lookalike = lookalike_with(checkpoint.schema.names, unknown, library.lookalikes)
+    if lookalike:
+        raise FamilyError(f"{path}: this is {lookalike.name}, not {family}", hint=lookalike.advice)
+    raise FamilyError(
+        f"{path}: no rule of {family} knows {', '.join(fold(unknown)[:5])}",
+        hint=f"A {family} model has no such part. Where yours has, give its config (CFG) and "
+        "leave --no-build out: a model of exactly these names settles it.",
+    )
 
 
 def _orders(plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:

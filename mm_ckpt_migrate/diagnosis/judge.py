@@ -10,7 +10,7 @@ from mm_ckpt_migrate.diagnosis.case import Case, open_case
 from mm_ckpt_migrate.diagnosis.migration import judge_old
 from mm_ckpt_migrate.diagnosis.model import Diagnosis, Finding, Goal
 from mm_ckpt_migrate.diagnosis.order import order_between
-from mm_ckpt_migrate.diagnosis.written import UNSAID, Written, careful
+from mm_ckpt_migrate.diagnosis.written import UNSAID, Written, stranger
 from mm_ckpt_migrate.layouts.difference import difference
 from mm_ckpt_migrate.layouts.identify import Identity, identify
 from mm_ckpt_migrate.layouts.table import Table
@@ -33,7 +33,7 @@ def diagnose(
         names: what may begin with the name of its config, such as the name of its file.
         written: what its file says of who wrote it.
     """
-    return careful(_diagnose(schema, library, table, names), written, library)
+    return _careful(_diagnose(schema, library, table, names), written, library)
 
 
 def _diagnose(schema: Schema, library: Library, table: Table, names: Sequence[str]) -> Diagnosis:
@@ -47,6 +47,19 @@ def _diagnose(schema: Schema, library: Library, table: Table, names: Sequence[st
         return diagnosis
     loads_in = tuple(r for r in table.releases if table.loads(r, case.identity.layout))
     return replace(diagnosis, identity=case.identity, loads_in=loads_in)
+
+
+def _careful(diagnosis: Diagnosis, written: Written, library: Library) -> Diagnosis:
+    """The diagnosis, unless somebody else wrote what looks like this: then who that was."""
+    if diagnosis.finding in (Finding.CANNOT, Finding.LOOKALIKE):
+        return diagnosis
+    rules = next((r for r in library.families if r.family == diagnosis.family), None)
+    found = stranger(written, library, rules)
+    if found is None:
+        return diagnosis
+    looks = f"Its keys are those of {rules.family}, but it" if rules else "It"
+    text = f"{looks} was written by {found.name}: {found.evidence}. {found.advice}".rstrip()
+    return Diagnosis(Finding.LOOKALIKE, text, family=found.name, identity=diagnosis.identity)
 
 
 def _judge(case: Case) -> Diagnosis:

@@ -8,7 +8,7 @@ from mm_ckpt_migrate.diagnosis.case import Case, open_case
 from mm_ckpt_migrate.diagnosis.model import Diagnosis, Finding, Goal, Order
 from mm_ckpt_migrate.diagnosis.order import order_between
 from mm_ckpt_migrate.layouts.identify import Identity
-from mm_ckpt_migrate.ruleset.detect import Layout
+from mm_ckpt_migrate.ruleset.detect import Layout, lookalike_with
 
 
 def judge_old(case: Case) -> Diagnosis:
@@ -45,6 +45,9 @@ def _migrate(
     Args:
         reached: what the migrated one is nearest to, where it is not the goal itself.
     """
+    names, unknown = case.schema.names, candidate.unknown
+    if lookalike := lookalike_with(names, unknown, case.library.lookalikes):
+        return Diagnosis(Finding.LOOKALIKE, lookalike.advice, lookalike.name)
     finding = _finding(case, candidate, goal)
     return Diagnosis(
         finding,

@@ -12,11 +12,11 @@ from typing import Final
 
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.configs.values import Config, ConfigValue
-from mm_ckpt_migrate.diagnosis.model import Diagnosis, Finding
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.keys import safe_text
 from mm_ckpt_migrate.ruleset.library import Library
-from mm_ckpt_migrate.ruleset.model import Project, RuleSet
+from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.ruleset.others import Project
 
 # Names of packages by those that rule files have for their distributions.
 _PACKAGES: Final = {"mmsegmentation": "mmseg", "mmdetection": "mmdet"}
@@ -55,9 +55,13 @@ UNSAID: Final = Written()
 def written_by(checkpoint: Checkpoint, config: Config | None) -> Written:
     """Read it off a checkpoint.
 
+    A backbone alone is anybody's, as all packages have the same: whoever wrote it, it says nothing.
+
     Args:
         config: the config inside, where it can be read.
     """
+    if all(name.startswith("backbone.") for name in checkpoint.schema.names):
+        return UNSAID
     releases = tuple(item for item in sorted(checkpoint.versions.items()) if item[0] not in _BELOW)
     model = config.get("model") if config else None
     if config is None or not isinstance(model, dict):
@@ -104,19 +108,6 @@ def _split(kind: str) -> tuple[str, str]:
     return package, name
 
 
-def careful(diagnosis: Diagnosis, written: Written, library: Library) -> Diagnosis:
-    """The diagnosis, unless somebody else wrote what looks like this: then who that was."""
-    if diagnosis.finding in (Finding.CANNOT, Finding.LOOKALIKE):
-        return diagnosis
-    rules = next((r for r in library.families if r.family == diagnosis.family), None)
-    found = stranger(written, library.projects, rules)
-    if found is None:
-        return diagnosis
-    looks = f"Its keys are those of {rules.family}, but it" if rules else "It"
-    text = f"{looks} was written by {found.name}: {found.evidence}. {found.advice}".rstrip()
-    return Diagnosis(Finding.LOOKALIKE, text, family=found.name, identity=diagnosis.identity)
-
-
 @dataclass(frozen=True, slots=True)
 class Stranger:
     """Who wrote a file that is not what its keys look like.
@@ -132,22 +123,43 @@ class Stranger:
     advice: str
 
 
-def stranger(
-    written: Written, projects: Sequence[Project], rules: RuleSet | None = None
-) -> Stranger | None:
+def stranger(written: Written, library: Library, rules: RuleSet | None = None) -> Stranger | None:
     """Who else wrote it, where it was not written by what a family or the current releases are of.
 
     Args:
         rules: the family that its keys are of; None where they are the current release's.
     """
-    releases = dict(written.releases)
+    found = _project_of(written, library.projects)
+    if found is None and rules is not None:
+        found = _model_of(written, library.families, rules)
+    return found or _package_of(written, library.projects, rules)
+
+
+def _project_of(written: Written, projects: Sequence[Project]) -> Stranger | None:
+    """The project that wrote it, whatever else it names."""
+    releases, (before, name) = dict(written.releases), _split(written.model)
     for project in projects:
         if project.below is not None and (said := _before(project, releases)):
             return Stranger(project.name, said, project.advice)
-        before, name = _split(written.model)
         if name in project.models and before not in SUPPORTED:
-            evidence = f"the config inside builds {safe_text(name)}"
-            return Stranger(project.name, evidence, project.advice)
+            return Stranger(project.name, _builds(name), project.advice)
+    return None
+
+
+def _model_of(written: Written, families: Sequence[RuleSet], rules: RuleSet) -> Stranger | None:
+    """A model of another family, or one whose keys the family's might be some of."""
+    _, name = _split(written.model)
+    others = {*rules.not_models, *(model for family in families for model in family.models)}
+    if name not in others.difference(rules.models):
+        return None
+    return Stranger(f"a training of {name}", _builds(name), "")
+
+
+def _package_of(
+    written: Written, projects: Sequence[Project], rules: RuleSet | None
+) -> Stranger | None:
+    """A package that it names, where it names none of those that it should."""
+    releases = dict(written.releases)
     ours = packages_of(rules, projects) if rules else SUPPORTED
     named = written.packages | (written.scopes if rules else frozenset())
     if not ours or named & ours:
@@ -174,6 +186,10 @@ def _before(project: Project, releases: Mapping[str, str]) -> str | None:
         if found and int(found[1]) < (project.below or 0):
             return _evidence(package, releases)
     return None
+
+
+def _builds(model: str) -> str:
+    return f"the config inside builds {safe_text(model)}"
 
 
 def _evidence(package: str, releases: Mapping[str, str]) -> str:

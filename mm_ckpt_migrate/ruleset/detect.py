@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from mm_ckpt_migrate.ruleset.model import Lookalike, RuleSet
+from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.ruleset.others import Lookalike
 from mm_ckpt_migrate.ruleset.pattern import Pattern
 
 
@@ -56,6 +57,15 @@ def find_lookalike(names: Iterable[str], lookalikes: Sequence[Lookalike]) -> Loo
         if all(matches_any(pattern, keys) for pattern in entry.present):
             return entry
     return None
+
+
+def lookalike_with(
+    names: Iterable[str], unknown: Iterable[str], lookalikes: Sequence[Lookalike]
+) -> Lookalike | None:
+    """The one that parts which a family does not know belong to."""
+    odd = [tuple(name.split(".")) for name in unknown]
+    mine = [e for e in lookalikes if any(matches_any(pattern, odd) for pattern in e.present)]
+    return find_lookalike(names, mine) if odd else None
 
 
 def matches_any(pattern: Pattern, keys: Sequence[tuple[str, ...]]) -> bool:

@@ -10,7 +10,8 @@ from pathlib import Path
 from mm_ckpt_migrate.errors import FamilyError, RuleError
 from mm_ckpt_migrate.resources import resource_folder
 from mm_ckpt_migrate.ruleset.load import LOOKALIKES, load_lookalikes, load_ruleset
-from mm_ckpt_migrate.ruleset.model import Lookalike, Project, RuleSet
+from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.ruleset.others import Lookalike, Project
 
 
 @dataclass(frozen=True, slots=True)

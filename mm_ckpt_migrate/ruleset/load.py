@@ -13,15 +13,8 @@ from typing import Final
 from mm_ckpt_migrate.errors import RuleError
 from mm_ckpt_migrate.ruleset.config_rules import load_config_rules
 from mm_ckpt_migrate.ruleset.fields import SEGMENT, WORD, Fields
-from mm_ckpt_migrate.ruleset.model import (
-    Lookalike,
-    Marks,
-    ModuleOrder,
-    Project,
-    Role,
-    Rule,
-    RuleSet,
-)
+from mm_ckpt_migrate.ruleset.model import Marks, ModuleOrder, Role, Rule, RuleSet
+from mm_ckpt_migrate.ruleset.others import Lookalike, Project
 from mm_ckpt_migrate.ruleset.pattern import Pattern, PatternError, compile_pattern
 from mm_ckpt_migrate.ruleset.relocations import load_fold, load_needs, load_relocations
 from mm_ckpt_migrate.ruleset.yamltext import MAX_BYTES, YamlText
@@ -60,6 +53,7 @@ def load_ruleset(path: Path) -> RuleSet:
         builder.control(fields, rules), mistake, path, hashlib.sha256(raw).hexdigest(), following,
         load_fold(fields, builder.patterns),
         builder.patterns(fields, "parts", minimum=1) if "parts" in fields.left else (),
+        *_models(fields),
     )  # fmt: skip
     builder.check_names(fields)
     if not rules and not ruleset.needs:
@@ -85,6 +79,16 @@ def load_lookalikes(path: Path) -> tuple[tuple[Lookalike, ...], tuple[Project, .
     written = tuple(map(_project, projects))
     fields.close()
     return tuple(entries), written
+
+
+def _models(fields: Fields) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """`of` and `not_of`, either of which may be left out."""
+    table = fields.optional_table("models")
+    of, not_of = (
+        tuple(table.texts(name, SEGMENT)) if name in table.left else () for name in ("of", "not_of")
+    )
+    table.close()
+    return of, not_of
 
 
 def _project(fields: Fields) -> Project:

@@ -207,6 +207,8 @@ class RuleSet:
         versions: new paths of modules whose state-dict version changed, and that version.
         parts: the new names of all that a model of the family has, or may have beside it; empty
             where that is not said.
+        models: `type` of its models in a config.
+        not_models: `type` of others that its keys might be some of.
         following: that family, where the rule files were loaded together.
     """
 
@@ -232,6 +234,8 @@ class RuleSet:
     next_family: str | None = None
     fold: FoldRule | None = None
     parts: tuple[Pattern, ...] = ()
+    models: tuple[str, ...] = ()
+    not_models: tuple[str, ...] = ()
     following: RuleSet | None = None
 
     @property
@@ -278,30 +282,3 @@ class RuleSet:
         wrong = {rule.source.text: rule for rule in self.control}
         right = tuple(rule for rule in self.rules if rule.source.text not in wrong)
         return replace(self, rules=(*right, *self.control))
-
-
-@dataclass(frozen=True, slots=True)
-class Lookalike:
-    """A file that looks like one of ours and is not."""
-
-    name: str
-    present: tuple[Pattern, ...]
-    advice: str
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """A project that wrote files, or its releases before another, by what they say of themselves.
-
-    Attributes:
-        packages: what stands before `_version` in `meta`, and as `default_scope` in configs.
-        below: the major release from which on files are not meant, or None.
-        models: `type` of models that mmdet and mmsegmentation have not.
-        advice: what leads on.
-    """
-
-    name: str
-    packages: tuple[str, ...]
-    below: int | None
-    models: tuple[str, ...]
-    advice: str

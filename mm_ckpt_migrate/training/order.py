@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 
 from mm_ckpt_migrate.keys import safe_text
-from mm_ckpt_migrate.layouts.siblings import known_siblings
 from mm_ckpt_migrate.schema import Schema
 
 
@@ -108,6 +107,9 @@ def _unlike_torch(path: str, module: _Module) -> Iterator[str]:
 
 
 def _unlike_releases(path: str, module: _Module) -> Iterator[str]:
+    # Not at the top: few files hold an optimizer.
+    from mm_ckpt_migrate.layouts.siblings import known_siblings
+
     pairs = known_siblings()
     # Hostile files have modules of 200,000 names; the releases know a few thousand.
     familiar = [name for name in module.order if name in pairs.names]

@@ -52,6 +52,7 @@ SEGMENTOR = "model = dict(type='EncoderDecoder', backbone=dict(type='ResNet'))\n
         (RPN, {"mmrotate_version": "0.3.4"}, "MMRotate"),
         (MF, {"mmtrack_version": "0.14.0"}, "MMTracking"),
         (MF, {"cfg": "default_scope = 'mmpose'\n" + SEGMENTOR}, "MMPose"),
+        (RPN, {"config": "model = dict(type='FasterRCNN')"}, "FasterRCNN"),
         (DETR, {"mmseg_version": "0.30.0"}, "mmseg"),
         (YOLACT, {"mmyolo_version": "0.5.0"}, "MMYOLO"),
         (DEFORMABLE, {"mmdet3d_version": "1.0.0rc4"}, "MMDetection3D"),
@@ -90,6 +91,23 @@ def test_what_agrees_or_says_nothing(
     assert attempt(case, meta(**said)).exit_code == ExitCode.OK
 
 
+def test_a_backbone_alone_is_anybodys(attempt: Callable[..., ConvertReport]) -> None:
+    """One that MMPretrain trained is what mmseg starts from."""
+
+    def change(content: Any) -> Any:
+        state = {k: v for k, v in content["state_dict"].items() if k.startswith("backbone.")}
+        return {"meta": {"mmpretrain_version": "1.2.0"}, "state_dict": state}
+
+    assert attempt(VIT, change).exit_code == ExitCode.OK
+
+
+def test_a_classifier_is_named_by_its_keys_alone(refused: Refused) -> None:
+    for family in ("auto", "vit"):
+        error = refused(VIT, added("head.layers.head.weight"), family)
+        assert "an image classifier of MMPretrain" in error.message
+        assert error.exit_code == ExitCode.FAMILY_REFUSED
+
+
 # --- what no rule knows -------------------------------------------------------------------------
 
 
@@ -111,7 +129,7 @@ UNKNOWN = [
     (DEFORMABLE, "bbox_head.transformer.encoder.layers.0.attentions.1.value_proj.weight"),
     (RPN, "mask_branch.weight"),
     (YOLACT, "teacher.bbox_head.conv_cls.weight"),
-    (VIT, "head.layers.head.weight"),
+    (VIT, "text_head.weight"),
 ]
 
 

@@ -79,6 +79,10 @@ def test_later_ones_are_what_they_were(version: str) -> None:
         (DET_NEW, RETINA, Written(scope="mmrotate", scopes=frozenset({"mmdet"})), "MMRotate"),
         (DET2, "detr/detr_r50_8x2_150e_coco.py", Written(scope="mmseg"), "mmseg"),
         (DET2, "rpn/rpn_r50_fpn_1x_coco.py", meta(mmseg="0.30.0"), "mmseg"),
+        (DET2, "rpn/rpn_r50_fpn_1x_coco.py", Written(model="FasterRCNN"), "FasterRCNN"),
+        (DET2, "rpn/rpn_r50_fpn_1x_coco.py", Written(model="mmdet.CascadeRCNN"), "CascadeRCNN"),
+        (DET2, "detr/detr_r50_8x2_150e_coco.py", Written(model="YOLACT"), "YOLACT"),
+        (OLD, M2F, Written(scope="mmseg", model="mmdet.RPN"), "RPN"),
         (OLD, "vit/vit_vit-b16_mln_upernet_8xb2-80k_ade20k-512x512.py", meta(mmdet="2.25.0"),
          "mmdet"),
     ],
@@ -100,6 +104,8 @@ def test_who_wrote_it_is_named(release: str, config: str, written: Written, name
         (DET_NEW, RETINA, Written(scope="mmdet", scopes=frozenset({"mmpretrain"}))),
         (OLD, M2F, Written(scope="mmseg", scopes=frozenset({"mmdet", "mmcls"}))),
         (OLD, M2F, Written(scope="mmdet", model="mmdet.Mask2Former")),
+        (DET2, "deformable_detr/deformable_detr_r50_16x2_50e_coco.py", Written(model="DETR")),
+        (DET_NEW, "faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py", Written(model="FasterRCNN")),
         (OLD, M2F, Written(scope="my_segmentation", model="MySegmentor")),
         (OLD, M2F, Written(scope="mmrazor")),
         (OLD, M2F, meta(python="3.8", torch="1.9.0")),
@@ -126,8 +132,8 @@ def test_a_rule_file_of_ones_own_may_be_for_another_project() -> None:
     rules = next(rules for rules in LIBRARY.families if rules.family == "mask2former")
     for text in ("mmtrack 1.0.0rc1", "our own 1.0"):
         mine = replace(rules, released_from=text, released_to="later")
-        assert stranger(meta(mmtrack="1.0.0rc1"), LIBRARY.projects, mine) is None
-    assert stranger(meta(mmtrack="1.0.0rc1"), LIBRARY.projects, rules) is not None
+        assert stranger(meta(mmtrack="1.0.0rc1"), LIBRARY, mine) is None
+    assert stranger(meta(mmtrack="1.0.0rc1"), LIBRARY, rules) is not None
 
 
 def test_parts_that_no_rule_knows() -> None:
