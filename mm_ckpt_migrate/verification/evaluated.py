@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from mm_ckpt_migrate.configs.values import Config
-from mm_ckpt_migrate.errors import ConfigError, MigrateError, TargetMismatchError
+from mm_ckpt_migrate.errors import (
+    ConfigError,
+    MigrateError,
+    MissingSoftwareError,
+    TargetMismatchError,
+)
 from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, skipped
 from mm_ckpt_migrate.verification.files import Files
 from mm_ckpt_migrate.verification.options import VerifyOptions
@@ -53,7 +58,11 @@ class _Evaluation:
             "out": str(folder / "evaluation"),
             **more,
         }
-        answer = side.process.ask(request, lambda event: self.progress(name, event))
+        try:
+            answer = side.process.ask(request, lambda event: self.progress(name, event))
+        except MissingSoftwareError:
+            side.process.renew()  # a late answer must not be taken for one to another question
+            raise
         check_answer(answer, side.model.source)
         return answer
 
