@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mm_ckpt_migrate.archive.scratch import scratch_folder
 from mm_ckpt_migrate.batch.find import Found, signature
 from mm_ckpt_migrate.batch.keys import plan_key, rules_digest
 from mm_ckpt_migrate.batch.model import (
@@ -24,7 +25,6 @@ from mm_ckpt_migrate.batch.model import (
 from mm_ckpt_migrate.batch.options import Batch, batch_from_json, batch_to_json
 from mm_ckpt_migrate.batch.pool import Pool
 from mm_ckpt_migrate.batch.prove import prove
-from mm_ckpt_migrate.engines.scratch import scratch_folder
 from mm_ckpt_migrate.engines.urls import UrlFolder
 from mm_ckpt_migrate.errors import CheckpointError, MigrateError, MissingSoftwareError
 
