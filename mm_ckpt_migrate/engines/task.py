@@ -123,7 +123,8 @@ def proof(item: Item, outcome: Outcome, setup: Setup) -> Outcome:
             if setup.urls.results:
                 made = batch.results / outcome.destination
                 assert outcome.written is not None
-                UrlFolder(setup.urls.results).fetch(outcome.destination, outcome.written, made)
+                there = UrlFolder(setup.urls.results, batch.options.seconds)
+                there.fetch(outcome.destination, outcome.written, made)
                 how = replace(how, pages=False)
             return prove(item, outcome, batch.sources, batch.results, how)
     except MigrateError as error:
@@ -138,10 +139,11 @@ def _here(setup: Setup, source: str, known: Signature) -> Iterator[tuple[Batch, 
     if not setup.urls:
         yield setup.batch, _same(setup.batch.sources / source, known)
         return
+    seconds = setup.batch.options.seconds
     with scratch_folder() as folder:
         batch = _local(setup, folder)
         if setup.urls.sources:
-            UrlFolder(setup.urls.sources).fetch(source, known, batch.sources / source)
+            UrlFolder(setup.urls.sources, seconds).fetch(source, known, batch.sources / source)
             here = signature((batch.sources / source).stat())
         else:
             here = _same(batch.sources / source, known)
@@ -196,7 +198,7 @@ def _read(item: Item, outcome: Outcome, here: Signature, setup: Setup) -> Signat
 
 def _published(item: Item, outcome: Outcome, batch: Batch, setup: Setup) -> Outcome:
     made = batch.results / outcome.destination
-    written = UrlFolder(setup.urls.results).publish(
+    written = UrlFolder(setup.urls.results, batch.options.seconds).publish(
         made, outcome.destination, outcome.result, replaces=item.replaces
     )
     return replace(outcome, written=written)

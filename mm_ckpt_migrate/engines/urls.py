@@ -15,6 +15,7 @@ from typing import Any, Final
 from mm_ckpt_migrate.archive.publish import check_space
 from mm_ckpt_migrate.batch.find import SUFFIXES, Found
 from mm_ckpt_migrate.batch.model import Signature
+from mm_ckpt_migrate.engines.patience import TooLateError, within
 from mm_ckpt_migrate.errors import (
     CheckpointError,
     DestinationError,
@@ -49,9 +50,11 @@ class UrlFolder:
         CheckpointError: there are no such URLs.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, seconds: float | None = None) -> None:
+        """`seconds`: what one file, or the list of them, may take; None where others bound it."""
         self.url = url.rstrip("/")
-        with _told(CheckpointError, self.url):
+        self._seconds = seconds
+        with self._told(CheckpointError, self.url):
             self._store, root = _open(self.url)
         self._root = root.rstrip("/")
 
@@ -65,7 +68,7 @@ class UrlFolder:
             CheckpointError: the folder cannot be listed, or there is nothing in it.
         """
         apart = f"{without.rstrip('/')}/" if without else "\0"
-        with _told(CheckpointError, self.url):
+        with self._told(CheckpointError, self.url):
             self._store.invalidate_cache()
             files = self._store.find(self._root, detail=True)
             if not files:
@@ -99,7 +102,7 @@ class UrlFolder:
         Raises:
             CheckpointError: the file is gone, or the store cannot be asked.
         """
-        with _told(CheckpointError, f"{self.url}/{name}"):
+        with self._told(CheckpointError, f"{self.url}/{name}"):
             self._store.invalidate_cache()
             info = self._store.info(self._path(name))
             if info.get("size") is None:
@@ -118,7 +121,7 @@ class UrlFolder:
         if self.signature(name) != known:
             raise CheckpointError(url, "it changed since the plan was made", hint="Run this again.")
         check_space(to, known.size)
-        with _told(CheckpointError, url):
+        with self._told(CheckpointError, url):
             self._store.get_file(self._path(name), str(to))
         if to.stat().st_size != known.size or self.signature(name) != known:
             raise CheckpointError(
@@ -137,7 +140,7 @@ class UrlFolder:
             IntegrityError: what is there afterwards is not what was put there.
         """
         url = f"{self.url}/{name}"
-        with _told(DestinationError, url):
+        with self._told(DestinationError, url):
             present = self._digest(name, made.stat().st_size)
             if present != digest:
                 if present is not None and not replaces:
@@ -157,16 +160,28 @@ class UrlFolder:
             now = self.signature(name)
             if now.changed and now == known:
                 return now
-            with _told(CheckpointError, self.url):
+            with self._told(CheckpointError, self.url):
                 return now if self._digest(name, now.size) == digest else None
         except MigrateError:
             return None
 
     def exists(self, name: str) -> bool:
         """Raises DestinationError where the store cannot be asked."""
-        with _told(DestinationError, f"{self.url}/{name}"):
+        with self._told(DestinationError, f"{self.url}/{name}"):
             self._store.invalidate_cache()
             return bool(self._store.exists(self._path(name)))
+
+    @contextmanager
+    def _told(
+        self, kind: type[CheckpointError] | type[DestinationError], url: str
+    ) -> Iterator[None]:
+        try:
+            with within(self._seconds), _told(kind, url):
+                yield
+        except TooLateError:
+            raise kind(
+                url, f"it took more than {self._seconds:g} seconds", hint="--seconds allows more."
+            ) from None
 
     def _path(self, name: str) -> str:
         if posixpath.normpath(f"below/{name}") != f"below/{name}":
@@ -239,7 +254,7 @@ def _told(kind: type[CheckpointError] | type[DestinationError], url: str) -> Ite
     """Whatever goes wrong, as a sentence: each store's client has errors of its own."""
     try:
         yield
-    except MigrateError:
+    except (MigrateError, TooLateError):
         raise
     except ImportError as error:
         raise MissingSoftwareError(
