@@ -7,13 +7,14 @@ import hashlib
 import os
 import posixpath
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from mm_ckpt_migrate.archive.publish import check_space
-from mm_ckpt_migrate.batch.find import SUFFIXES, Found
+from mm_ckpt_migrate.batch.find import LEADS_OUT, SUFFIXES, Found, leads_out
 from mm_ckpt_migrate.batch.model import Signature
 from mm_ckpt_migrate.engines.patience import TooLateError, within
 from mm_ckpt_migrate.errors import (
@@ -33,6 +34,7 @@ _STAMPS: Final = (
 )  # fmt: skip
 # A put makes an object whole or not at all.
 _ATOMIC: Final = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
+_LOCAL: Final = {"file", "local"}
 _BLOCK: Final = 4 << 20
 _STALLED: Final = 60.0
 _AGAIN: Final = "Check the network and the credentials, and run this again: what is done stays."
@@ -57,6 +59,11 @@ class UrlFolder:
         with self._told(CheckpointError, self.url):
             self._store, root = _open(self.url)
         self._root = root.rstrip("/")
+
+    @property
+    def _mounted(self) -> bool:
+        """Whether it is a folder of this machine, which has links, and files that are private."""
+        return _protocol(self.url) in _LOCAL
 
     def find(self, *, without: str = "") -> list[Found]:
         """All checkpoints below, by name; as `find_checkpoints` does for a folder.
@@ -89,7 +96,9 @@ class UrlFolder:
         if not _is_meant(name):
             return Found(name, nothing)
         try:
-            self._path(name)
+            path = self._path(name)
+            if self._mounted and leads_out(Path(path), Path(self._root)):
+                return Found(name, nothing, LEADS_OUT)
             return Found(
                 name, self.signature(name) if info.get("size") is None else _signature(info)
             )
@@ -123,6 +132,8 @@ class UrlFolder:
         check_space(to, known.size)
         with self._told(CheckpointError, url):
             self._store.get_file(self._path(name), str(to))
+            if self._mounted:
+                to.chmod(_mode(Path(self._path(name))))
         if to.stat().st_size != known.size or self.signature(name) != known:
             raise CheckpointError(
                 url, "it changed while it was fetched", hint="Wait until it is complete."
@@ -197,6 +208,8 @@ class UrlFolder:
         self._store.makedirs(folder, exist_ok=True)
         try:
             self._store.put_file(str(made), temporary)
+            if self._mounted:
+                Path(temporary).chmod(_mode(made))
             self._store.mv(temporary, path)
         except Exception:
             with contextlib.suppress(Exception):
@@ -216,6 +229,10 @@ class UrlFolder:
         except FileNotFoundError:
             return None
         return sha.hexdigest()
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode) & 0o777
 
 
 def _protocol(url: str) -> str:
