@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from pickle import UnpicklingError
@@ -21,6 +20,7 @@ from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 
 from mm_ckpt_migrate.archive.format import Format
+from mm_ckpt_migrate.archive.scratch import scratch_folder
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.choose import AUTO
@@ -74,8 +74,8 @@ def load_from_migrate(filename: str, map_location: Any = None) -> Any:
 
 def _load(old: Path, map_location: Any) -> Any:
     trained = _holds_optimizer(old)
-    with tempfile.TemporaryDirectory(prefix="mm-ckpt-migrate-") as folder:
-        new = Path(folder) / "new.pth"
+    with scratch_folder() as folder:
+        new = folder / "new.pth"
         report = _migrate(old, new, trained)
         _check_verdicts(report)
         content = _read(report, map_location)

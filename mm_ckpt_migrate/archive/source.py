@@ -164,3 +164,7 @@ def _open(path: Path, fd: int | None) -> int:
         ) from None
     except OSError as error:
         raise CheckpointError(path, f"cannot be opened: {error.strerror}") from error
+    except ValueError as error:  # a NUL, or half of a surrogate pair
+        raise CheckpointError(
+            ascii(str(path))[1:-1], "no file can have such a name", hint="Check the path."
+        ) from error

@@ -13,6 +13,7 @@ from mm_ckpt_migrate.batch.model import Signature
 from mm_ckpt_migrate.errors import CheckpointError
 
 SUFFIXES: Final = (".pth", ".pt", ".ckpt", ".safetensors")
+LEADS_OUT: Final = "it is a link that leads out of the folder, and is left out"
 _NOTHING: Final = Signature(0, 0, 0, 0, 0)
 
 
@@ -30,10 +31,11 @@ class Found:
 
 
 def find_checkpoints(folder: Path, *, without: Path) -> list[Found]:
-    """All of them, by name; and the folders and links that lead nowhere, with the reason.
+    """All of them, by name; and the folders and links that are left out, with the reason.
 
-    Links to folders are followed after the folders themselves, each folder is entered once.
-    Hidden files and folders are left out.
+    Links to folders are followed after the folders themselves, each folder is entered once. Links
+    that lead out of the folder are not followed, or a zoo would have its own user's private files
+    copied into what is published. Hidden files and folders are left out.
 
     Args:
         without: a folder that is not entered: the results may lie among the sources.
@@ -90,11 +92,14 @@ class _Walk:
         path = self.root / source
         try:
             status = path.stat()
+            outside = path.is_symlink() and leads_out(path, self.root)
         except OSError as error:
             if path.suffix in SUFFIXES:
                 yield Found(source, _NOTHING, f"it leads nowhere: {error.strerror}")
             return
-        if stat.S_ISDIR(status.st_mode):
+        if outside and (stat.S_ISDIR(status.st_mode) or path.suffix in SUFFIXES):
+            yield Found(source, _NOTHING, LEADS_OUT)
+        elif stat.S_ISDIR(status.st_mode):
             (self.links if path.is_symlink() else folders).append(f"{source}/")
         elif path.suffix in SUFFIXES:
             yield Found(source, signature(status))
@@ -113,12 +118,19 @@ def find_named(folder: Path, names: Iterable[str], *, without: Path) -> list[Fou
             known, fault = _NOTHING, f"{getattr(error, 'strerror', error)}"
         if source.split("/")[0] == ".." or _is_below(os.path.realpath(path), apart):
             fault = "it lies outside the folder of the sources, or among the results"
+        elif not fault and leads_out(Path(path), folder):
+            known, fault = _NOTHING, LEADS_OUT
         found[source] = Found(source, known, fault)
     return sorted(found.values(), key=lambda one: one.source)
 
 
+def leads_out(path: Path, folder: Path) -> bool:
+    """Whether a path below a folder leads out of it by a link, its own or one of a folder's."""
+    return not _is_below(os.path.realpath(path), os.path.realpath(folder))
+
+
 def _is_below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder + os.sep)
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _identity(folder: Path) -> tuple[int, int]:

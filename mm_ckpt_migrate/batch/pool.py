@@ -22,15 +22,13 @@ from mm_ckpt_migrate.batch.model import (
     outcome_from_json,
 )
 from mm_ckpt_migrate.batch.options import Batch
-from mm_ckpt_migrate.batch.process import WorkerProcess
+from mm_ckpt_migrate.batch.process import WorkerKind, WorkerProcess, for_files
 from mm_ckpt_migrate.batch.prove import prove
 from mm_ckpt_migrate.errors import ExitCode, MigrateError
 
 # A file that costs a worker its life is tried once more, and then set aside.
 _ATTEMPTS: Final = 2
 _TICK: Final = 0.2
-# A message costs about as much as a look into a small file.
-_TOGETHER: Final = 32
 _PATIENCE: Final = 2.0
 
 
@@ -41,23 +39,26 @@ class WorkerError(MigrateError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
+class Task:
     """One message: an item to work on, or inputs to decide on.
 
     Attributes:
         lives: how many workers it cost.
+        outcome: of the item, where its new file is to be verified.
     """
 
     item: Item | None = None
     found: tuple[Found, ...] = ()
     lives: int = 0
+    outcome: Outcome | None = None
 
     def message(self) -> dict[str, Any]:
         if self.item is not None:
-            return {"item": self.item.to_json()}
+            proof = {"outcome": self.outcome.to_json()} if self.outcome is not None else {}
+            return {"item": self.item.to_json(), **proof}
         return {"found": [asdict(one) for one in self.found]}
 
-    def again(self) -> list[_Task]:
+    def again(self) -> list[Task]:
         """What to try after it cost a worker: each input by itself; nothing, after the last try."""
         if self.lives + 1 >= _ATTEMPTS:
             return []
@@ -67,15 +68,32 @@ class _Task:
 
 
 class Pool:
-    """Worker processes, started as they are needed. A context manager: leaving it kills them."""
+    """Worker processes, started as they are needed. A context manager: leaving it kills them.
 
-    def __init__(self, batch: Batch, jobs: int, started: Started, held: Sequence[int] = ()) -> None:
+    Attributes:
+        _together: inputs to decide on in one message, which costs about as much as one of them.
+    """
+
+    _together = 32
+
+    def __init__(
+        self,
+        batch: Batch,
+        jobs: int,
+        started: Started,
+        held: Sequence[int] = (),
+        *,
+        kind: WorkerKind | None = None,
+    ) -> None:
         """
         Args:
             started: told of each item and of the number of its worker.
             held: descriptors that the workers hold while they live.
+            kind: of the workers, if the files are not on this machine.
         """
         self._batch = batch
+        self._kind = kind or for_files(batch)
+        self._seconds = batch.options.seconds
         self._jobs = jobs
         self._started = started
         self._held = held
@@ -103,9 +121,9 @@ class Pool:
             WorkerError: no worker can be started.
         """
         listed = list(found)
-        size = max(1, min(_TOGETHER, len(listed) // (4 * self._jobs)))
+        size = max(1, min(self._together, len(listed) // (4 * self._jobs)))
         parts = (tuple(listed[at : at + size]) for at in range(0, len(listed), size))
-        for task, answer in self._results([_Task(found=part) for part in parts]):
+        for task, answer in self._results([Task(found=part) for part in parts]):
             if isinstance(answer, str):
                 (one,) = task.found
                 yield refuse(replace(one, signature=one.signature.unsettled()), answer)
@@ -118,13 +136,7 @@ class Pool:
         Raises:
             WorkerError: no worker can be started.
         """
-        for task, answer in self._results([_Task(item) for item in items]):
-            assert task.item is not None
-            if isinstance(answer, str):
-                code = int(ExitCode.INTERNAL)
-                yield task.item, Outcome(Status.FAILED, answer, exit_code=code)
-            else:
-                yield task.item, outcome_from_json(answer)
+        yield from self._outcomes([Task(item) for item in items])
 
     def prove(self, done: Iterable[tuple[Item, Outcome]]) -> Iterator[tuple[Item, Outcome]]:
         """Have new files verified, one after the other: each takes the whole machine."""
@@ -134,7 +146,20 @@ class Pool:
             self._started(item, 0)
             yield item, prove(item, outcome, batch.sources, batch.results, how)
 
-    def _results(self, tasks: Iterable[_Task]) -> Iterator[tuple[_Task, Any]]:
+    def _outcomes(self, tasks: Iterable[Task]) -> Iterator[tuple[Item, Outcome]]:
+        for task, answer in self._results(tasks):
+            assert task.item is not None
+            if isinstance(answer, str):
+                failed = task.outcome or Outcome(Status.FAILED, "")
+                code = int(ExitCode.INTERNAL)
+                yield (
+                    task.item,
+                    replace(failed, status=Status.FAILED, summary=answer, exit_code=code),
+                )
+            else:
+                yield task.item, outcome_from_json(answer)
+
+    def _results(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Any]]:
         """Answers; or, for a task that was set aside, why, as text."""
         waiting = deque(tasks)
         left = len(waiting)
@@ -150,7 +175,7 @@ class Pool:
                 elif not again:
                     yield task, answer
 
-    def _feed(self, waiting: deque[_Task]) -> None:
+    def _feed(self, waiting: deque[Task]) -> None:
         for worker in self._workers.values():
             if worker.ready and worker.task is None and waiting:
                 task = waiting.popleft()
@@ -160,11 +185,11 @@ class Pool:
         coming = sum(not worker.ready for worker in self._workers.values())
         for number in range(self._jobs):
             if coming < len(waiting) and number not in self._workers:
-                self._workers[number] = worker = WorkerProcess(number, self._batch, self._held)
+                self._workers[number] = worker = WorkerProcess(number, self._kind, self._held)
                 self._selector.register(worker, selectors.EVENT_READ, worker)
                 coming += 1
 
-    def _answers(self) -> Iterator[tuple[_Task, Any]]:
+    def _answers(self) -> Iterator[tuple[Task, Any]]:
         """Answers; or the cause, as text, for a worker that died or was killed for its slowness."""
         for key, _ in self._selector.select(_TICK):
             worker = key.data
@@ -177,12 +202,12 @@ class Pool:
                     continue
                 task, worker.task = worker.task, None
                 yield task, json.loads(line)
-        now, seconds = time.monotonic(), self._batch.options.seconds
+        now, seconds = time.monotonic(), self._seconds
         for worker in list(self._workers.values()):
             if worker.task is not None and now - worker.since > seconds:
                 yield from self._lost(worker, f"it took more than {seconds:g} seconds")
 
-    def _lost(self, worker: WorkerProcess, cause: str) -> Iterator[tuple[_Task, str]]:
+    def _lost(self, worker: WorkerProcess, cause: str) -> Iterator[tuple[Task, str]]:
         how = self._end(worker, 0.0 if cause else _PATIENCE)
         if worker.task is not None:
             yield worker.task, cause or how

@@ -10,10 +10,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mm_ckpt_migrate.batch.options import Batch, batch_to_json
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerKind:
+    """What a worker process runs, and the first line that it is told."""
+
+    module: str
+    setup: Mapping[str, Any]
+
+
+def for_files(batch: Batch) -> WorkerKind:
+    """Workers for the files of this machine."""
+    return WorkerKind("mm_ckpt_migrate.batch.worker", batch_to_json(batch))
 
 
 class WorkerProcess:
@@ -26,7 +40,7 @@ class WorkerProcess:
         since: when it was given that, on the monotonic clock.
     """
 
-    def __init__(self, number: int, batch: Batch, held: Sequence[int]) -> None:
+    def __init__(self, number: int, kind: WorkerKind, held: Sequence[int]) -> None:
         """`held`: descriptors that it holds while it lives."""
         self.number = number
         self.ready = False
@@ -34,12 +48,12 @@ class WorkerProcess:
         self.since = 0.0
         self._rest = b""
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "mm_ckpt_migrate.batch.worker"],
+        self._process = subprocess.Popen(  # noqa: S603 - a module of this program, and no shell
+            [sys.executable, "-m", kind.module],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
             pass_fds=held, start_new_session=True,
         )  # fmt: skip
-        self._send({**batch_to_json(batch), "parent": os.getpid()})
+        self._send({**kind.setup, "parent": os.getpid()})
 
     def fileno(self) -> int:
         assert self._process.stdout is not None

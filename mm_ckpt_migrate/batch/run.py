@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from mm_ckpt_migrate.archive.folders import make_folder
 from mm_ckpt_migrate.archive.leftovers import sweep
+from mm_ckpt_migrate.archive.privacy import as_private_as, make_private
 from mm_ckpt_migrate.archive.publish import as_destination_error
 from mm_ckpt_migrate.batch.before import Before
 from mm_ckpt_migrate.batch.decide import refuse, without_collisions
@@ -89,7 +90,10 @@ def run_batch(
     found = folders.find(batch.names)
     with ExitStack() as stack:
         held = stack.enter_context(_prepared(batch))
-        journal = stack.enter_context(open_journal(batch.journal))
+        read = [batch.sources / one.source for one in found]
+        with as_private_as(read):
+            journal = stack.enter_context(open_journal(batch.journal))
+        make_private(batch.journal, read)  # one that was there before these files were
         workers = stack.enter_context(engine(batch, jobs, watcher.started, held))
         rules = rules_digest()
         before = Before(batch, folders, journal, plan_key(batch, rules))
@@ -100,10 +104,11 @@ def run_batch(
         result = without_twins(Result(made, _absent(batch, found)))
         if batch.proving is not None:
             result = _proven(result, batch.proving, before, workers, watcher)
-        write_report(batch.report, result)
-        if page is not None:
-            page(batch.report.with_suffix(".html"), result.to_json())
-        publish(batch, result)
+        with as_private_as(read):
+            write_report(batch.report, result)
+            if page is not None:
+                page(batch.report.with_suffix(".html"), result.to_json())
+            publish(batch, result)
     return result
 
 

@@ -76,10 +76,11 @@ def _made(item: Item, old: Path, made: Path, batch: Batch) -> Outcome:
 
 def _copied(item: Item, old: Path, made: Path, *, link: bool) -> Outcome:
     with Source(old) as source:
-        if link and _linked(old, made, source):
+        mode = stat.S_IMODE(source.status.st_mode)
+        if link and mode == mode & 0o777 and _linked(old, made, source):
             digest, how = source.digest(), "linked"
         else:
-            with Draft(made, stat.S_IMODE(source.status.st_mode)) as draft:
+            with Draft(made, mode & 0o777) as draft:
                 digest, how = copy_whole(source, draft), "copied"
                 draft.publish(force=False)
     return Outcome(

@@ -32,7 +32,7 @@ class Worker:
         """Items for inputs that were found, or the outcome for an item."""
         if "item" in task:
             return work(item_from_json(task["item"]), self.batch).to_json()
-        return [self.decider.decide(_found(one)).to_json() for one in task["found"]]
+        return [self.decider.decide(found_from_json(one)).to_json() for one in task["found"]]
 
     @property
     def decider(self) -> Decider:
@@ -46,26 +46,32 @@ class Worker:
         return self._decider
 
 
-def _found(data: dict[str, Any]) -> Found:
+def found_from_json(data: dict[str, Any]) -> Found:
     return Found(data["source"], Signature(**data["signature"]), data["fault"])
 
 
 def main() -> None:
     """Work until the tasks end. The first line is the batch; an empty line says that all is set."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
+    answers = take_answers()
     setup = json.loads(sys.stdin.readline())
     die_with_parent(setup["parent"])
     gc.set_threshold(100_000, 50, 50)  # as the program itself
     worker = Worker(setup)
     _limit(worker.batch.options.memory)
-    _say(answers, "")
+    say(answers, "")
     for line in sys.stdin:
-        _say(answers, json.dumps(worker.answer(json.loads(line))))
+        say(answers, json.dumps(worker.answer(json.loads(line))))
     os._exit(0)
 
 
-def _say(answers: Any, line: str) -> None:
+def take_answers() -> Any:
+    """Where answers go; what a library prints goes elsewhere from now on, as it is none."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return answers
+
+
+def say(answers: Any, line: str) -> None:
     answers.write(f"{line}\n")
     answers.flush()
 

@@ -36,17 +36,15 @@ def _line(found: str | None, wanted: str, mend: str) -> str:
 @command
 def demo(as_json: args.JsonOption = False) -> int:
     """Convert the bundled genuine old checkpoints, and show the ladder of proof."""
-    import tempfile
-    from pathlib import Path
-
+    from mm_ckpt_migrate.archive.scratch import scratch_folder
     from mm_ckpt_migrate.cli.render import print_json, print_outcome
     from mm_ckpt_migrate.demo import demonstrate
     from mm_ckpt_migrate.doctor import examine
 
     health = examine()
     reports = []
-    with tempfile.TemporaryDirectory(prefix="mm-ckpt-migrate-") as folder:
-        for report in demonstrate(Path(folder), build=health.ok):
+    with scratch_folder() as folder:
+        for report in demonstrate(folder, build=health.ok):
             reports.append(report)
             if not as_json:
                 print_outcome(report)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mm_ckpt_migrate.archive.privacy import as_private_as
 from mm_ckpt_migrate.cli import arguments as args
 from mm_ckpt_migrate.cli.boundary import command
 from mm_ckpt_migrate.errors import ExitCode
@@ -79,7 +80,8 @@ def derive(
         legacy=legacy or legacy_python is not None, legacy_python=legacy_python,
         check_crc=not no_crc, allow_imports=tuple(allow_import or ()), cache=not no_cache,
     )  # fmt: skip
-    found = derive_rules(old, cfg, options)
+    with as_private_as((old,)):
+        found = derive_rules(old, cfg, options)
     if as_json:
         print_json(_as_json(found, old, out))
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from mm_ckpt_migrate.archive.privacy import as_private_as
 from mm_ckpt_migrate.cli import arguments as args
 from mm_ckpt_migrate.cli.boundary import command
 from mm_ckpt_migrate.report import Rung
@@ -112,7 +113,7 @@ def verify(
         from mm_ckpt_migrate.htmlreport.write import check_software
 
         check_software()
-    with _evaluating() as progress:
+    with as_private_as((new, source)), _evaluating() as progress:
         write = _writer(report) if first else None
         found = run(new, cfg, options, progress=progress, report=write)
     if not first:

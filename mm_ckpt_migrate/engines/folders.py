@@ -25,9 +25,12 @@ class UrlFolders:
         self._batch = batch
         self._urls = urls
         here, there = urls.sources, urls.results
-        self.sources: Folder = UrlFolder(here) if here else LocalFolder(batch.sources, links=True)
+        seconds = batch.options.seconds
+        self.sources: Folder = (
+            UrlFolder(here, seconds) if here else LocalFolder(batch.sources, links=True)
+        )
         self.results: Folder = (
-            UrlFolder(there) if there else LocalFolder(batch.results, links=False)
+            UrlFolder(there, seconds) if there else LocalFolder(batch.results, links=False)
         )
 
     def find(self, names: Iterable[str] | None) -> list[Found]:

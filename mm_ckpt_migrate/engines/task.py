@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mm_ckpt_migrate.archive.scratch import scratch_folder
 from mm_ckpt_migrate.batch.find import Found, signature
 from mm_ckpt_migrate.batch.keys import plan_key, rules_digest
 from mm_ckpt_migrate.batch.model import (
@@ -24,7 +25,6 @@ from mm_ckpt_migrate.batch.model import (
 from mm_ckpt_migrate.batch.options import Batch, batch_from_json, batch_to_json
 from mm_ckpt_migrate.batch.pool import Pool
 from mm_ckpt_migrate.batch.prove import prove
-from mm_ckpt_migrate.engines.scratch import scratch_folder
 from mm_ckpt_migrate.engines.urls import UrlFolder
 from mm_ckpt_migrate.errors import CheckpointError, MigrateError, MissingSoftwareError
 
@@ -123,7 +123,8 @@ def proof(item: Item, outcome: Outcome, setup: Setup) -> Outcome:
             if setup.urls.results:
                 made = batch.results / outcome.destination
                 assert outcome.written is not None
-                UrlFolder(setup.urls.results).fetch(outcome.destination, outcome.written, made)
+                there = UrlFolder(setup.urls.results, batch.options.seconds)
+                there.fetch(outcome.destination, outcome.written, made)
                 how = replace(how, pages=False)
             return prove(item, outcome, batch.sources, batch.results, how)
     except MigrateError as error:
@@ -138,10 +139,11 @@ def _here(setup: Setup, source: str, known: Signature) -> Iterator[tuple[Batch, 
     if not setup.urls:
         yield setup.batch, _same(setup.batch.sources / source, known)
         return
+    seconds = setup.batch.options.seconds
     with scratch_folder() as folder:
         batch = _local(setup, folder)
         if setup.urls.sources:
-            UrlFolder(setup.urls.sources).fetch(source, known, batch.sources / source)
+            UrlFolder(setup.urls.sources, seconds).fetch(source, known, batch.sources / source)
             here = signature((batch.sources / source).stat())
         else:
             here = _same(batch.sources / source, known)
@@ -196,7 +198,7 @@ def _read(item: Item, outcome: Outcome, here: Signature, setup: Setup) -> Signat
 
 def _published(item: Item, outcome: Outcome, batch: Batch, setup: Setup) -> Outcome:
     made = batch.results / outcome.destination
-    written = UrlFolder(setup.urls.results).publish(
+    written = UrlFolder(setup.urls.results, batch.options.seconds).publish(
         made, outcome.destination, outcome.result, replaces=item.replaces
     )
     return replace(outcome, written=written)

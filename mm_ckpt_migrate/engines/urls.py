@@ -7,14 +7,16 @@ import hashlib
 import os
 import posixpath
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from mm_ckpt_migrate.archive.publish import check_space
-from mm_ckpt_migrate.batch.find import SUFFIXES, Found
+from mm_ckpt_migrate.batch.find import LEADS_OUT, SUFFIXES, Found, leads_out
 from mm_ckpt_migrate.batch.model import Signature
+from mm_ckpt_migrate.engines.patience import TooLateError, within
 from mm_ckpt_migrate.errors import (
     CheckpointError,
     DestinationError,
@@ -32,6 +34,7 @@ _STAMPS: Final = (
 )  # fmt: skip
 # A put makes an object whole or not at all.
 _ATOMIC: Final = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
+_LOCAL: Final = {"file", "local"}
 _BLOCK: Final = 4 << 20
 _STALLED: Final = 60.0
 _AGAIN: Final = "Check the network and the credentials, and run this again: what is done stays."
@@ -49,11 +52,18 @@ class UrlFolder:
         CheckpointError: there are no such URLs.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, seconds: float | None = None) -> None:
+        """`seconds`: what one file, or the list of them, may take; None where others bound it."""
         self.url = url.rstrip("/")
-        with _told(CheckpointError, self.url):
+        self._seconds = seconds
+        with self._told(CheckpointError, self.url):
             self._store, root = _open(self.url)
         self._root = root.rstrip("/")
+
+    @property
+    def _mounted(self) -> bool:
+        """Whether it is a folder of this machine, which has links, and files that are private."""
+        return _protocol(self.url) in _LOCAL
 
     def find(self, *, without: str = "") -> list[Found]:
         """All checkpoints below, by name; as `find_checkpoints` does for a folder.
@@ -65,7 +75,7 @@ class UrlFolder:
             CheckpointError: the folder cannot be listed, or there is nothing in it.
         """
         apart = f"{without.rstrip('/')}/" if without else "\0"
-        with _told(CheckpointError, self.url):
+        with self._told(CheckpointError, self.url):
             self._store.invalidate_cache()
             files = self._store.find(self._root, detail=True)
             if not files:
@@ -86,7 +96,9 @@ class UrlFolder:
         if not _is_meant(name):
             return Found(name, nothing)
         try:
-            self._path(name)
+            path = self._path(name)
+            if self._mounted and leads_out(Path(path), Path(self._root)):
+                return Found(name, nothing, LEADS_OUT)
             return Found(
                 name, self.signature(name) if info.get("size") is None else _signature(info)
             )
@@ -99,7 +111,7 @@ class UrlFolder:
         Raises:
             CheckpointError: the file is gone, or the store cannot be asked.
         """
-        with _told(CheckpointError, f"{self.url}/{name}"):
+        with self._told(CheckpointError, f"{self.url}/{name}"):
             self._store.invalidate_cache()
             info = self._store.info(self._path(name))
             if info.get("size") is None:
@@ -118,8 +130,10 @@ class UrlFolder:
         if self.signature(name) != known:
             raise CheckpointError(url, "it changed since the plan was made", hint="Run this again.")
         check_space(to, known.size)
-        with _told(CheckpointError, url):
+        with self._told(CheckpointError, url):
             self._store.get_file(self._path(name), str(to))
+            if self._mounted:
+                to.chmod(_mode(Path(self._path(name))))
         if to.stat().st_size != known.size or self.signature(name) != known:
             raise CheckpointError(
                 url, "it changed while it was fetched", hint="Wait until it is complete."
@@ -137,7 +151,7 @@ class UrlFolder:
             IntegrityError: what is there afterwards is not what was put there.
         """
         url = f"{self.url}/{name}"
-        with _told(DestinationError, url):
+        with self._told(DestinationError, url):
             present = self._digest(name, made.stat().st_size)
             if present != digest:
                 if present is not None and not replaces:
@@ -157,16 +171,28 @@ class UrlFolder:
             now = self.signature(name)
             if now.changed and now == known:
                 return now
-            with _told(CheckpointError, self.url):
+            with self._told(CheckpointError, self.url):
                 return now if self._digest(name, now.size) == digest else None
         except MigrateError:
             return None
 
     def exists(self, name: str) -> bool:
         """Raises DestinationError where the store cannot be asked."""
-        with _told(DestinationError, f"{self.url}/{name}"):
+        with self._told(DestinationError, f"{self.url}/{name}"):
             self._store.invalidate_cache()
             return bool(self._store.exists(self._path(name)))
+
+    @contextmanager
+    def _told(
+        self, kind: type[CheckpointError] | type[DestinationError], url: str
+    ) -> Iterator[None]:
+        try:
+            with within(self._seconds), _told(kind, url):
+                yield
+        except TooLateError:
+            raise kind(
+                url, f"it took more than {self._seconds:g} seconds", hint="--seconds allows more."
+            ) from None
 
     def _path(self, name: str) -> str:
         if posixpath.normpath(f"below/{name}") != f"below/{name}":
@@ -182,6 +208,8 @@ class UrlFolder:
         self._store.makedirs(folder, exist_ok=True)
         try:
             self._store.put_file(str(made), temporary)
+            if self._mounted:
+                Path(temporary).chmod(_mode(made))
             self._store.mv(temporary, path)
         except Exception:
             with contextlib.suppress(Exception):
@@ -201,6 +229,10 @@ class UrlFolder:
         except FileNotFoundError:
             return None
         return sha.hexdigest()
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode) & 0o777
 
 
 def _protocol(url: str) -> str:
@@ -239,7 +271,7 @@ def _told(kind: type[CheckpointError] | type[DestinationError], url: str) -> Ite
     """Whatever goes wrong, as a sentence: each store's client has errors of its own."""
     try:
         yield
-    except MigrateError:
+    except (MigrateError, TooLateError):
         raise
     except ImportError as error:
         raise MissingSoftwareError(

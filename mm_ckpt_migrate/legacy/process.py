@@ -7,10 +7,10 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Final
 
+from mm_ckpt_migrate.archive.scratch import Scratch
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError, MissingSoftwareError
 from mm_ckpt_migrate.target.child import Child, ChildGone, quiet_environment
 
@@ -62,8 +62,8 @@ class ReleaseProcess:
         # Not resolved: a link in a virtual environment says which one it is.
         self.python = Path(os.path.abspath(python))
         self._seconds = seconds
-        self._temporary = TemporaryDirectory(prefix="mm-ckpt-migrate-")
-        self.folder = Path(os.path.abspath(self._temporary.name))
+        self._temporary = Scratch()
+        self.folder = self._temporary.folder
         self._options = {
             "memory": 0 if gpu else memory, "parent": os.getpid(), "folder": str(self.folder)
         }  # fmt: skip

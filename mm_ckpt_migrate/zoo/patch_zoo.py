@@ -20,7 +20,6 @@ from mm_ckpt_migrate.zoo.patch_links import patch_links
 from mm_ckpt_migrate.zoo.patch_metafile import patch_metafile
 from mm_ckpt_migrate.zoo.publication import Renaming, ZooError, new_names
 
-
 MAX_BYTES: Final = 8 << 20
 """The largest page of mmseg and mmdet has 0.1 MB."""
 

@@ -120,14 +120,49 @@ def test_b10_a_loop_of_links_is_entered_once(tmp_path: Path) -> None:
     assert [one.source for one in found] == ["a/b/x.pth"]
 
 
-def test_a_link_to_a_folder_elsewhere_is_followed(tmp_path: Path) -> None:
-    (tmp_path / "zoo").mkdir()
-    (tmp_path / "disk").mkdir()
-    (tmp_path / "disk" / "x.pth").touch()
-    (tmp_path / "zoo" / "one").symlink_to(tmp_path / "disk")
-    (tmp_path / "zoo" / "two").symlink_to(tmp_path / "disk")
-    found = find_checkpoints(tmp_path / "zoo", without=tmp_path / "none")
-    assert [one.source for one in found] == ["one/x.pth"]
+@pytest.fixture
+def linked(tmp_path: Path) -> Path:
+    """A zoo with links that stay within it and such that lead out, of files and of folders."""
+    zoo, home = tmp_path / "zoo", tmp_path / "home"
+    for path in (zoo / "real" / "x.pth", home / "private.pth", tmp_path / "zoo2" / "y.pth"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (zoo / "one").symlink_to("real")
+    (zoo / "within.pth").symlink_to("real/x.pth")
+    (zoo / "roundabout.pth").symlink_to("../zoo/real/x.pth")
+    (zoo / "models").symlink_to(home)
+    (zoo / "beside").symlink_to(tmp_path / "zoo2")  # whose name begins alike
+    (zoo / "file.pth").symlink_to(home / "private.pth")
+    (zoo / "notes.txt").symlink_to(home / "private.pth")
+    (zoo / "real" / "twice.pth").symlink_to("../file.pth")
+    return zoo
+
+
+OUT = ["beside", "file.pth", "models", "real/twice.pth"]
+
+
+def test_links_that_lead_out_are_left_out_and_said(linked: Path) -> None:
+    found = find_checkpoints(linked, without=linked / "none")
+    faults = {one.source: one.fault for one in found}
+    assert [name for name, fault in faults.items() if fault] == OUT
+    assert set(faults.values()) == {
+        "",
+        "it is a link that leads out of the folder, and is left out",
+    }
+    assert [n for n, f in faults.items() if not f] == ["real/x.pth", "roundabout.pth", "within.pth"]
+
+
+def test_links_that_lead_out_are_not_listed_either(linked: Path) -> None:
+    names = ["models/private.pth", "file.pth", "one/x.pth", "real/twice.pth", "beside/y.pth"]
+    found = find_named(linked, names, without=linked / "none")
+    assert [one.source for one in found if not one.fault] == ["one/x.pth"]
+    assert all(one.signature.size == one.signature.inode == 0 for one in found if one.fault)
+
+
+def test_a_folder_that_is_itself_behind_a_link(linked: Path, tmp_path: Path) -> None:
+    (tmp_path / "short").symlink_to(linked)
+    found = find_checkpoints(tmp_path / "short", without=linked / "none")
+    assert [one.source for one in found if one.fault] == OUT
 
 
 def test_what_cannot_be_looked_into_is_listed(tmp_path: Path) -> None:

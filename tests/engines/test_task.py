@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from distributed import files_below, found_in, nobody, prepared
 
+from mm_ckpt_migrate.archive import scratch
 from mm_ckpt_migrate.batch.model import Item, Status
 from mm_ckpt_migrate.batch.options import Batch
 from mm_ckpt_migrate.batch.pool import Pool
-from mm_ckpt_migrate.engines import scratch
 from mm_ckpt_migrate.engines.task import Setup, Urls, perform, version, work
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,27 @@ def test_a_second_run_repairs_what_was_spoilt_and_nothing_else(s3: str, tmp_path
         there.publish(spoilt, "rpn_r18.pth", digest, replaces=True)
     batch(s3, url, "--state", state)
     assert {found.source: found.signature for found in UrlFolder(url).find()} == before
+
+
+def test_a_mounted_folder_is_as_a_folder(zoo: Path, tmp_path: Path) -> None:
+    """Links that lead out of it are left out, and private files give private results."""
+    sources, results = tmp_path / "sources", tmp_path / "results"
+    sources.mkdir()
+    for name in ("rpn_r18.pth", "yolact_r18.pth"):
+        shutil.copy(zoo / name, sources / name)
+    (sources / "rpn_r18.pth").chmod(0o600)
+    (sources / "out.pth").symlink_to(zoo / "rpn_r18.pth")
+    umask = os.umask(0o022)
+    try:
+        code, found = batch(f"file://{sources}", f"file://{results}", "--state", tmp_path / "state")
+    finally:
+        os.umask(umask)
+    assert code == ExitCode.INCOMPLETE
+    faults = {e["source"]: e["reason"] for e in found["entries"] if e["action"] == "refuse"}
+    assert list(faults) == ["out.pth"]
+    assert "leads out of the folder" in faults["out.pth"]
+    modes = {path.name: path.stat().st_mode & 0o7777 for path in results.rglob("*.pth")}
+    assert modes == {"rpn_r18.pth": 0o600, "yolact_r18.pth": 0o644}
 
 
 def test_only_what_is_listed(s3: str, tmp_path: Path) -> None:

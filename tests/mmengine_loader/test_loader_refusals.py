@@ -124,6 +124,13 @@ def test_no_checkpoint_that_can_be_read(
     assert caught.value.hint in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["a\0b", "/old.pth\0", "\ud800.pth", "a" * 5000, ""])
+def test_a_name_that_no_file_has(name: str, load: Load) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        load(name)
+    assert str(caught.value).replace("\n", "").isprintable()
+
+
 def test_a_new_file_that_torch_refuses(tmp_path: Path, load: Load) -> None:
     """mmengine's log buffers are objects, and nothing was converted that could simplify them."""
     new = tmp_path / "new.pth"
