@@ -109,6 +109,10 @@ def _decide(
         said = tuple(f"{cfg} lacks {setting} (--config-out writes it)" for setting in config.needed)
         said += _contradictions(cfg, config, _seen(checkpoint, library, options), library)
         decision = replace(decision, notices=(*decision.notices, *said))
+    if target is not None and target.unconfined:
+        from mm_ckpt_migrate.target.refusals import notice
+
+        decision = replace(decision, notices=(*decision.notices, notice(target.unconfined)))
     return checkpoint, decision, target
 
 

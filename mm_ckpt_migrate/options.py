@@ -36,6 +36,8 @@ class Options:
         digest_result: compute the new file's SHA-256 as well, while the disk writes it.
         keep_opaque: carry objects of classes that no genuine checkpoint needs.
         allow_imports: packages beside OpenMMLab's that the config may import.
+        allow_unconfined: build the config inside the checkpoint even where the system cannot
+            confine the code that does.
         purpose: what the new file is for; None carries what is there.
         raw_weights: for inference, take the weights of the last step rather than averaged ones.
         fold: for inference, fold what the family's rules can into another tensor.
@@ -56,6 +58,7 @@ class Options:
     digest_result: bool = False
     keep_opaque: bool = False
     allow_imports: tuple[str, ...] = ()
+    allow_unconfined: bool = False
     purpose: Purpose | None = None
     raw_weights: bool = False
     fold: bool = False

@@ -137,5 +137,6 @@ def open_target(target: TargetConfig, options: Options) -> Target:
     return resolve_target(
         model, config_scope(path, config),
         imports=custom_imports(config),
-        allow_imports=options.allow_imports, cache=options.cache, source=target.origin,
+        allow_imports=options.allow_imports, allow_unconfined=options.allow_unconfined,
+        cache=options.cache, source=target.origin,
     )  # fmt: skip

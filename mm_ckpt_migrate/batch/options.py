@@ -28,6 +28,7 @@ class BatchOptions:
         publish: name each migrated file as the zoos do, by its config and its own digest.
         link: make a hard link where nothing has to change, if the file system can.
         allow_imports: packages beside OpenMMLab's that configs may import.
+        allow_unconfined: build configs inside checkpoints even where nothing confines that.
         seconds, memory: what one file may take; memory in bytes, beside that of the imports.
     """
 
@@ -36,14 +37,16 @@ class BatchOptions:
     publish: bool = False
     link: bool = False
     allow_imports: tuple[str, ...] = ()
+    allow_unconfined: bool = False
     seconds: float = 1800.0
     memory: int = 4 << 30
 
     def for_convert(self) -> Options:
         purpose = Purpose.INFERENCE if self.publish else self.purpose
         return Options(
-            build=self.build, purpose=purpose, allow_imports=self.allow_imports, digest_result=True
-        )
+            build=self.build, purpose=purpose, allow_imports=self.allow_imports,
+            allow_unconfined=self.allow_unconfined, digest_result=True,
+        )  # fmt: skip
 
     def digest(self, rules: str) -> str:
         """Of everything that decides on the results and their proof, but for the sources.
@@ -51,7 +54,8 @@ class BatchOptions:
         Args:
             rules: the digest of all rule files.
         """
-        decisive = (self.build, self.purpose, self.publish, self.link, self.allow_imports)
+        allowed = (self.allow_imports, self.allow_unconfined)
+        decisive = (self.build, self.purpose, self.publish, self.link, *allowed)
         stack = [_version(name) for name in _STACK] if self.build else []
         text = json.dumps([__version__, rules, decisive, stack], default=str)
         return hashlib.sha256(text.encode()).hexdigest()

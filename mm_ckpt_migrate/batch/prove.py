@@ -35,6 +35,7 @@ class Proving:
         pages: write a report page beside each new file.
         seconds: what one file may take.
         expected: the mIoU of old files by their names, where a zoo states it.
+        allow_unconfined: as `verify` takes it.
     """
 
     evaluate: bool = False
@@ -44,6 +45,7 @@ class Proving:
     pages: bool = True
     seconds: float = 86400.0
     expected: Mapping[str, float] = field(default_factory=dict)
+    allow_unconfined: bool = False
 
     def digest(self, outcome: Outcome) -> str:
         """Of all that the proof of a new file depends on, but what the releases are."""
@@ -97,6 +99,8 @@ def _arguments(item: Item, sources: Path, new: Path, how: Proving) -> Iterator[s
     yield from ("--cfg", EMBEDDED if item.config in ("", "-") else item.config)
     if how.pages:
         yield from ("--report", f"{new}{REPORT_SUFFIX}")
+    if how.allow_unconfined:
+        yield "--allow-unconfined"
     if how.evaluate:
         yield from ("--eval", "--device", how.device)
         expected = how.expected.get(PurePosixPath(item.source).name)

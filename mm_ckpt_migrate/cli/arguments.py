@@ -57,6 +57,14 @@ AllowImportOption = Annotated[
         help="A package that the config may import. Repeatable.",
     ),
 ]
+AllowUnconfinedOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unconfined",
+        help="Build the config inside a checkpoint even where the system cannot confine the code "
+        "that does.",
+    ),
+]
 FoldOption = Annotated[
     bool,
     typer.Option(

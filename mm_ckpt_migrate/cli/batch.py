@@ -115,6 +115,7 @@ def batch(
         float, typer.Option(min=0, metavar="N", help="GPUs that a Ray task that verifies asks for.")
     ] = 0.0,
     allow_import: args.AllowImportOption = None,
+    allow_unconfined: args.AllowUnconfinedOption = False,
     as_json: args.JsonOption = False,
 ) -> int:
     """Migrate a whole model zoo; what needs no migration is copied.
@@ -130,11 +131,15 @@ def batch(
 
     options = BatchOptions(
         build=not no_build, purpose=Purpose(purpose.value) if purpose else None, publish=publish,
-        link=link, allow_imports=tuple(allow_import or ()), seconds=seconds, memory=memory << 20,
+        link=link, allow_imports=tuple(allow_import or ()), allow_unconfined=allow_unconfined,
+        seconds=seconds, memory=memory << 20,
     )  # fmt: skip
     pages = find_spec("jinja2") is not None
     listed = read_listed(zoo) if zoo else Listed({}, {})
-    proving = Proving(evaluate, data_root, device, legacy_python, pages, expected=listed.metrics)
+    proving = Proving(
+        evaluate, data_root, device, legacy_python, pages, expected=listed.metrics,
+        allow_unconfined=allow_unconfined,
+    )  # fmt: skip
     work = Batch(
         Path(sources), Path(results) if state is None else state, options,
         listed.configs, read_names(list_file) if list_file else None,

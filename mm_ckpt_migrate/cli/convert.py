@@ -89,6 +89,7 @@ def convert(
     ] = None,
     keep_opaque: args.KeepOpaqueOption = False,
     allow_import: args.AllowImportOption = None,
+    allow_unconfined: args.AllowUnconfinedOption = False,
     rules: args.RulesOption = None,
     no_cache: args.NoCacheOption = False,
     as_json: args.JsonOption = False,
@@ -114,7 +115,8 @@ def convert(
         build=not no_build, force=force, force_family=force_family, reverse=reverse,
         plan_file=plan_file, format=Format(output_format.value) if output_format else None,
         check_crc=not no_crc, expected_digest=expect_sha256, keep_opaque=keep_opaque,
-        allow_imports=tuple(allow_import or ()), cache=not no_cache, rules=tuple(rules or ()),
+        allow_imports=tuple(allow_import or ()), allow_unconfined=allow_unconfined,
+        cache=not no_cache, rules=tuple(rules or ()),
         purpose=Purpose(purpose.value) if purpose else None,
         raw_weights=weights is Weights.RAW, fold=fold, keep_as_is=keep_as_is,
         config_out=config_out,
@@ -142,6 +144,7 @@ def plan(
     no_crc: args.NoCrcOption = False,
     keep_opaque: args.KeepOpaqueOption = False,
     allow_import: args.AllowImportOption = None,
+    allow_unconfined: args.AllowUnconfinedOption = False,
     rules: args.RulesOption = None,
     no_cache: args.NoCacheOption = False,
     as_json: args.JsonOption = False,
@@ -155,7 +158,8 @@ def plan(
         build=not no_build, force_family=force_family, plan_file=plan_file,
         fold=fold, purpose=Purpose.INFERENCE if fold else None,
         check_crc=not no_crc, keep_opaque=keep_opaque,
-        allow_imports=tuple(allow_import or ()), cache=not no_cache, rules=tuple(rules or ()),
+        allow_imports=tuple(allow_import or ()), allow_unconfined=allow_unconfined,
+        cache=not no_cache, rules=tuple(rules or ()),
     )  # fmt: skip
     table, report = run(family, cfg, old, options)
     if as_json:

@@ -63,6 +63,7 @@ def derive(
     ] = None,
     no_crc: args.NoCrcOption = False,
     allow_import: args.AllowImportOption = None,
+    allow_unconfined: args.AllowUnconfinedOption = False,
     no_cache: args.NoCacheOption = False,
     as_json: args.JsonOption = False,
 ) -> int:
@@ -78,7 +79,8 @@ def derive(
     options = DeriveOptions(
         family=family, old_config=old_config, out=out, force=force,
         legacy=legacy or legacy_python is not None, legacy_python=legacy_python,
-        check_crc=not no_crc, allow_imports=tuple(allow_import or ()), cache=not no_cache,
+        check_crc=not no_crc, allow_imports=tuple(allow_import or ()),
+        allow_unconfined=allow_unconfined, cache=not no_cache,
     )  # fmt: skip
     with as_private_as((old,)):
         found = derive_rules(old, cfg, options)

@@ -13,6 +13,7 @@ import typer
 from mm_ckpt_migrate.archive.privacy import as_private_as
 from mm_ckpt_migrate.cli import arguments as args
 from mm_ckpt_migrate.cli.boundary import command
+from mm_ckpt_migrate.options import EMBEDDED
 from mm_ckpt_migrate.report import Rung
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def verify(
     cfg: Annotated[
         str,
         typer.Option("--cfg", metavar="CFG", help="The target config, as for convert."),
-    ] = "embedded",
+    ] = EMBEDDED,
     source: Annotated[
         Path | None, typer.Option("--source", metavar="OLD", help="The old file.")
     ] = None,
@@ -48,7 +49,10 @@ def verify(
     ] = False,
     data_root: args.DataRootOption = None,
     device: args.DeviceOption = "cpu",
-    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that load.")] = 2,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=0, help="With --launcher: processes that load, for each."),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="The first N images only.")
     ] = None,
@@ -83,6 +87,7 @@ def verify(
         str, typer.Option("--launcher", help="none, pytorch (under torchrun), or slurm.")
     ] = "none",
     allow_import: args.AllowImportOption = None,
+    allow_unconfined: args.AllowUnconfinedOption = False,
     rules: args.RulesOption = None,
     no_cache: args.NoCacheOption = False,
     force: Annotated[bool, typer.Option("--force", help="Replace recorded files.")] = False,
@@ -97,14 +102,25 @@ def verify(
     from mm_ckpt_migrate.verification.options import VerifyOptions
     from mm_ckpt_migrate.verification.run import verify as run
 
+    if launcher == "none" and workers:
+        raise typer.BadParameter(
+            "--workers is for --launcher: elsewhere one process loads and computes, within a wall"
+        )
+    if launcher != "none" and cfg == EMBEDDED:
+        raise typer.BadParameter(
+            "--launcher evaluates without a wall, so that the config inside NEW will not do: name "
+            "one with --cfg FILE (`convert --config-out FILE` writes it)"
+        )
     options = VerifyOptions(
         source=source, legacy=None if legacy == "none" else legacy, legacy_python=legacy_python,
         reference=reference, record=record, evaluate=evaluate, data_root=data_root, device=device,
-        workers=workers, limit=limit, against_legacy=_AGAINST.get(against, False),
+        workers=_WORKERS if workers is None else workers, limit=limit,
+        against_legacy=_AGAINST.get(against, False),
         recorded=None if against in _AGAINST else Path(str(against)),
         record_metric=record_metric, expected=expected, tolerance=tolerance,
         samples=_SAMPLES if report else 0, launcher=launcher, budget=budget,
-        required=_rungs(require), allow_imports=tuple(allow_import or ()), cache=not no_cache,
+        required=_rungs(require), allow_imports=tuple(allow_import or ()),
+        allow_unconfined=allow_unconfined, cache=not no_cache,
         rules=tuple(rules or ()), force=force,
     )  # fmt: skip
     check_usage(options, against)
@@ -126,6 +142,7 @@ def verify(
 
 
 _SAMPLES = 4
+_WORKERS = 2  # for each process of a launcher
 # Whether the old release evaluates, too; anything else is a recorded result.
 _AGAINST: Final[dict[str | None, bool | None]] = {None: None, "legacy": True, "zoo": False}
 

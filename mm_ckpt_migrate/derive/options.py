@@ -17,7 +17,7 @@ class DeriveOptions:
         force: replace it.
         legacy: let the old release settle what is undecided.
         legacy_python: a Python that has one; None takes what `verify` would.
-        check_crc, allow_imports, cache: as for `convert`.
+        check_crc, allow_imports, allow_unconfined, cache: as for `convert`.
     """
 
     family: str = "derived"
@@ -28,4 +28,5 @@ class DeriveOptions:
     legacy_python: Path | None = None
     check_crc: bool = True
     allow_imports: tuple[str, ...] = ()
+    allow_unconfined: bool = False
     cache: bool = True

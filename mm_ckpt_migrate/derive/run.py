@@ -22,6 +22,7 @@ from mm_ckpt_migrate.legacy.environment import auto, environment_of
 from mm_ckpt_migrate.options import Options
 from mm_ckpt_migrate.ruleset.detect import detect
 from mm_ckpt_migrate.ruleset.library import Library, load_rules
+from mm_ckpt_migrate.target.refusals import notice
 from mm_ckpt_migrate.target_config import TargetConfig, open_target, read_target_config
 
 
@@ -45,15 +46,21 @@ def derive_rules(old: Path, cfg: str, options: DeriveOptions) -> Derivation:
             check_destination(options.out, source.status, force=options.force)
         checkpoint = open_checkpoint(source, check_crc=options.check_crc)
         target = read_target_config(cfg, checkpoint, library.families)
-        build = Options(allow_imports=options.allow_imports, cache=options.cache)
-        model = stack.enter_context(open_target(target, build)).schema()
+        build = Options(
+            allow_imports=options.allow_imports,
+            allow_unconfined=options.allow_unconfined,
+            cache=options.cache,
+        )
+        built = stack.enter_context(open_target(target, build))
+        model = built.schema()
+        said = (notice(built.unconfined),) if built.unconfined else ()
         config, fault = _old_config(checkpoint, options)
         layouts = Layouts(checkpoint.schema, model.schema, old.name, _name(target, old))
         found = derive(layouts, options.family, config)
         if options.legacy and found.assignment.covers and found.assignment.open_ties:
-            old_model = OldModel(old, _needed(config, old), _python(options))
-            found = settle(found, layouts, config, old_model, target, model, options.allow_imports)
-    notices = (*_covered(checkpoint, library), *fault, *found.notices)
+            old_model = OldModel(old, _needed(config, old), _origin(options), _python(options))
+            found = settle(found, layouts, config, old_model, target, model, build)
+    notices = (*_covered(checkpoint, library), *fault, *said, *found.notices)
     if options.out is not None and found.text:
         publish_bytes(options.out, found.text.encode(), force=options.force)
     return replace(found, notices=notices)
@@ -77,6 +84,10 @@ def _old_config(
         return read_config_text(checkpoint.config, "the config inside the checkpoint"), ()
     except ConfigError as error:
         return None, (f"the config inside cannot be read: {error.message}",)
+
+
+def _origin(options: DeriveOptions) -> Path | str:
+    return find_config(options.old_config) if options.old_config else "the config inside OLD"
 
 
 def _needed(config: Config | None, old: Path) -> Config:

@@ -37,11 +37,13 @@ class OldModel:
     """The old side of the trials.
 
     Attributes:
+        origin: the config's file, or what to call the one that nobody named.
         python: an interpreter with the old release.
     """
 
     file: Path
     config: Config
+    origin: Path | str
     python: Path
 
 
@@ -52,12 +54,13 @@ def settle(
     old: OldModel,
     target: TargetConfig,
     model: TargetModel,
-    allow_imports: tuple[str, ...],
+    options: Options,
 ) -> Derivation:
     """Try every way to settle the open ties, and keep what the outputs decide.
 
     Args:
         config: what `found` was derived with.
+        options: what may be imported, and built without a wall.
 
     Raises:
         MissingSoftwareError, CheckpointError, ConfigError: a model cannot be built, loaded or run.
@@ -72,10 +75,10 @@ def settle(
         old_process = stack.enter_context(ReleaseProcess(old.python))
         file = new_process.folder / "derived.pth"
         _migrate(old.file, file, found, model)
-        sides = (
-            Side(old_process, model_request(old.config, "the old config", allow_imports), old.file),
-            Side(new_process, model_request(target.config, target.origin, allow_imports), file),
-        )
+        allow, anyhow = options.allow_imports, options.allow_unconfined
+        before = model_request(old.config, old.origin, allow, allow_unconfined=anyhow)
+        after = model_request(target.config, target.origin, allow, allow_unconfined=anyhow)
+        sides = Side(old_process, before, old.file), Side(new_process, after, file)
         equal = _equal(*sides, [_exchanged(tables[0], table) for table in tables])
     return _settled(found, layouts, config, ways, equal)
 

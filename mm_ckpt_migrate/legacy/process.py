@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -12,10 +11,12 @@ from typing import Any, Final
 
 from mm_ckpt_migrate.archive.scratch import Scratch
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError, MissingSoftwareError
-from mm_ckpt_migrate.target.child import Child, ChildGone, quiet_environment
+from mm_ckpt_migrate.target.child import Child, ChildGone, ChildStopped, quiet_environment
+from mm_ckpt_migrate.target.refusals import stopped, unconfined
 
 _PACKAGE: Final = str(Path(__file__).resolve().parents[1])
 _MEMORY: Final = 64 * 1024**3
+_MAX_FILE: Final = 4 * 1024**3
 _SECONDS: Final = 1800.0
 _FOREIGN: Final = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "__PYVENV_LAUNCHER__")
 _MAX_REASON: Final = 600
@@ -28,8 +29,8 @@ sys.path[:] = [p for p in sys.path if p]
 package = types.ModuleType("mm_ckpt_migrate")
 package.__path__ = [sys.argv[1]]
 sys.modules["mm_ckpt_migrate"] = package
-from mm_ckpt_migrate.legacy.probe import main
-main.main(sys.argv[2:])
+from mm_ckpt_migrate.target import serve
+serve.begin("mm_ckpt_migrate.legacy.probe.main", sys.argv[2])
 """
 
 # Work that one child can do in turn.
@@ -42,7 +43,9 @@ class ReleaseProcess:
     """A child process of some Python, which starts at once. A context manager: leaving it kills.
 
     Attributes:
-        folder: a temporary one, and the only one that a `forward` request may write files to.
+        folder: a temporary one, for what this process writes of the answers.
+        unconfined: why no wall of the kernel stood around a child that ran a model; empty where
+            one did.
 
     Args:
         python: an interpreter that has mmengine, mmcv, mmdet and mmseg, of either release.
@@ -64,9 +67,9 @@ class ReleaseProcess:
         self._seconds = seconds
         self._temporary = Scratch()
         self.folder = self._temporary.folder
-        self._options = {
-            "memory": 0 if gpu else memory, "parent": os.getpid(), "folder": str(self.folder)
-        }  # fmt: skip
+        self._options = {"memory": 0 if gpu else memory, "file": _MAX_FILE}
+        self.unconfined = ""
+        self._config = "the config"
         self._gpu = gpu
         self._measures = ""
         try:
@@ -78,7 +81,7 @@ class ReleaseProcess:
     def _start(self) -> Child:
         ours = self.python == Path(os.path.abspath(sys.executable))
         return Child(
-            [json.dumps(self._options)],
+            self._options,
             interpreter=[str(self.python)] if ours else [str(self.python), "-I"],
             bootstrap=(_BOOTSTRAP, _PACKAGE),
             environment=_environment(ours=ours, gpu=self._gpu),
@@ -114,20 +117,30 @@ class ReleaseProcess:
         """The end of what the child and its libraries printed."""
         return self._child.stderr_tail()
 
-    def send(self, request: Mapping[str, object]) -> None:
+    def send(self, request: Mapping[str, object], out: Path | None = None) -> None:
         """Hand a request over; `receive` waits for its answer. Answers come in order.
+
+        Args:
+            request: `source`, if it is there, is what to call the config in messages.
+            out: a file that the child shall write; it gets it opened.
 
         Raises:
             MissingSoftwareError: the child has ended.
+            ConfigError: the kernel ended it.
         """
         self._begin(str(request["do"]))
+        self._config = str(request.get("source", self._config))
         try:
-            self._child.send(request)
+            if out is None:
+                self._child.send(request)
+            else:
+                with out.open("wb") as file:
+                    self._child.send(request, file.fileno())
         except ChildGone as error:
             raise self._gone(error) from error
 
     def _begin(self, what: str) -> None:
-        """Start anew for other work, as a child that runs models seals itself first."""
+        """Start anew for other work: what it has to import first lies behind the wall by then."""
         kind = _KINDS.get(what, "")
         if kind and self._measures and kind != self._measures:
             self._child.close()
@@ -144,12 +157,16 @@ class ReleaseProcess:
 
         Raises:
             MissingSoftwareError: the child ended, was killed, or took too long.
+            ConfigError: the kernel ended it, at the wall; or there is no wall, and must be.
         """
         while True:
             try:
                 answer = self._child.receive(self._seconds)
             except ChildGone as error:
                 raise self._gone(error) from error
+            self.unconfined = self._child.unconfined or self.unconfined
+            if answer.get("kind") == "unconfined":
+                raise unconfined(self._config, str(answer["reason"])[:_MAX_REASON])
             if "progress" not in answer:
                 return answer
             if progress is not None:
@@ -210,7 +227,9 @@ class ReleaseProcess:
             "`mm-ckpt-migrate doctor` looks at this one.",
         )
 
-    def _gone(self, error: ChildGone) -> MissingSoftwareError:
+    def _gone(self, error: ChildGone) -> MissingSoftwareError | ConfigError:
+        if isinstance(error, ChildStopped):
+            return stopped(self._config)
         if "No module named" in str(error):
             return self._missing(str(error))
         return MissingSoftwareError(f"{self.python} gave no answer: {error}")

@@ -58,13 +58,19 @@ def build(text: str, scope: str) -> Any:
     from mmengine.config import ConfigDict
     from mmengine.registry import init_default_scope
 
-    if "'MMSyncBN'" in text and not torch.distributed.is_initialized():
-        # Its constructor asks for the process group; a group of one talks to nobody.
-        store = torch.distributed.HashStore()
-        torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
     init_default_scope(scope)
     config = ConfigDict(ast.literal_eval(text))  # anew for each build: constructors change it
     return importlib.import_module(f"{scope}.registry").MODELS.build(config)
+
+
+def join_group(text: str) -> None:
+    """Make the process group that `MMSyncBN` asks for while it is built; before the wall.
+
+    A group of one talks to nobody, but gloo opens a socket for it.
+    """
+    if "'MMSyncBN'" in text and not torch.distributed.is_initialized():
+        store = torch.distributed.HashStore()
+        torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
 
 
 @contextmanager

@@ -7,11 +7,12 @@ import json
 import os
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ _BOOTSTRAP = """\
 import sys
 sys.path[:] = [p for p in sys.path if p]
 if sys.argv[1] not in sys.path: sys.path.insert(0, sys.argv[1])
-from mm_ckpt_migrate.target import probe
-probe.main(sys.argv[2:])
+from mm_ckpt_migrate.target import serve
+serve.begin("mm_ckpt_migrate.target.probe", sys.argv[2])
 """
 
 
@@ -33,47 +34,80 @@ class ChildGone(Exception):  # noqa: N818 - it says what happened
     """The child gave no answer: it ended, was killed, or ran out of time."""
 
 
+class ChildStopped(ChildGone):
+    """The kernel ended the child: it called the system for what the wall does not let through."""
+
+
 class Child:
-    """The probe in an interpreter of its own, started at once."""
+    """A probe in an interpreter of its own, started at once.
+
+    Attributes:
+        unconfined: why no wall stands around the child (see `wall`); empty where one does, or
+            where nothing is built or run yet.
+
+    Args:
+        options: what the probe is told, beside what every child is: see `serve.Service`.
+    """
 
     def __init__(
         self,
-        arguments: Sequence[str] = (),
+        options: Mapping[str, object],
         *,
         interpreter: Sequence[str] = (sys.executable,),
         bootstrap: Sequence[str] = (_BOOTSTRAP, _ROOT),
         environment: Mapping[str, str] | None = None,
     ) -> None:
+        self.unconfined = ""
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         self._buffer = b""
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
-            [*interpreter, "-c", *bootstrap, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            cwd="/",  # a relative path in a config must not find a file
-            env=quiet_environment() if environment is None else environment,
-            bufsize=0,
-            start_new_session=True,  # so that killing the group reaches grandchildren, not us
-        )
+        self._files, theirs = socket.socketpair()
+        told = {**options, "parent": os.getpid(), "files": theirs.fileno()}
+        with theirs, self._closed_on_error():
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
+                [*interpreter, "-c", *bootstrap, json.dumps(told)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                cwd="/",  # a relative path in a config must not find a file
+                env=quiet_environment() if environment is None else environment,
+                bufsize=0,
+                start_new_session=True,  # so that killing the group reaches grandchildren, not us
+                pass_fds=(theirs.fileno(),),
+            )
+
+    @contextlib.contextmanager
+    def _closed_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._log.close()
+            self._files.close()
+            raise
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
-    def send(self, request: Mapping[str, object]) -> None:
+    def send(self, request: Mapping[str, object], descriptor: int | None = None) -> None:
         """Hand over a request without waiting for the answer.
+
+        Args:
+            descriptor: an open file to hand over with it: the child can open none for writing,
+                and none of this process's.
 
         Raises:
             ChildGone: the child has ended.
         """
         assert self._process.stdin is not None
-        pending = memoryview(json.dumps(request).encode() + b"\n")
+        told = {**request, "descriptor": descriptor is not None}
+        pending = memoryview(json.dumps(told).encode() + b"\n")
         try:
+            if descriptor is not None:
+                socket.send_fds(self._files, [b"\0"], [descriptor])
             while pending:
                 pending = pending[self._process.stdin.write(pending) :]
         except OSError as error:
-            raise ChildGone(self._obituary()) from error
+            raise self._gone() from error
 
     def receive(self, timeout: float) -> dict[str, Any]:
         """The next answer.
@@ -87,12 +121,13 @@ class Child:
             if chunk is None:
                 raise ChildGone(f"no answer within {timeout:g} s")
             if not chunk or len(self._buffer) > _MAX_ANSWER:
-                raise ChildGone(self._obituary())
+                raise self._gone()
             self._buffer += chunk
         line, self._buffer = self._buffer.split(b"\n", 1)
         with contextlib.suppress(ValueError):
             answer = json.loads(line)
             if isinstance(answer, dict):
+                self._note(answer.get("wall"))
                 return answer
         raise ChildGone("the child's answer is not understood")
 
@@ -110,7 +145,7 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._log):
+        for stream in (self._process.stdin, self._process.stdout, self._log, self._files):
             if stream is not None:
                 stream.close()
 
@@ -123,16 +158,22 @@ class Child:
                 return None
         return os.read(self._process.stdout.fileno(), 1 << 20)
 
-    def _obituary(self) -> str:
+    def _note(self, wall: object) -> None:
+        if isinstance(wall, dict):
+            self.unconfined = "" if wall.get("kind") else str(wall.get("reason"))
+
+    def _gone(self) -> ChildGone:
         try:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            return "the child closed its output without an answer"
+            return ChildGone("the child closed its output without an answer")
         lines = self.stderr_tail().splitlines()
         said = f": {lines[-1]}" if lines else ""
+        if code == -signal.SIGSYS:
+            return ChildStopped("the kernel ended the child")
         if code < 0:
-            return f"the child was killed by {signal.Signals(-code).name}{said}"
-        return f"the child ended with status {code}{said}"
+            return ChildGone(f"the child was killed by {signal.Signals(-code).name}{said}")
+        return ChildGone(f"the child ended with status {code}{said}")
 
 
 def quiet_environment() -> dict[str, str]:

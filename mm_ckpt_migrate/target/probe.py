@@ -1,10 +1,11 @@
 """The child's side: build one model and load files into it, one JSON object per line.
 
     {"do": "build", "model": LITERAL, "scope": ..., "imports": [], "packages": [], "needs": []}
-    {"do": "load", "path": ..., "format": "torch" | "safetensors"}
+    {"do": "load", "path": ..., "format": "torch" | "safetensors", "values": ...}
     {"do": "forward", "path": ..., "format": ..., "record": "outputs.npz", "names": {}}
 
-Every answer has `ok`. A failed build adds `kind` (`missing` software or bad `config`), `reason`,
+Every answer has `ok`. A failed build adds `kind` (`missing` software, a bad `config`, or
+`unconfined`, where a confined child was asked for and there is no wall: see `serve`), `reason`,
 `module` (the one not found, if any) and `again`: whether it may fare better in a child that takes
 no short cuts.
 """
@@ -13,40 +14,32 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from mm_ckpt_migrate.target import deferred, sandbox, stack
-
-DEFAULT_MEMORY = 16 * 1024**3
-"""Address space while building; importing torch alone takes 1 to 8 GiB of it."""
+from mm_ckpt_migrate.target.serve import Service, Unconfined
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Answer requests until they end. `arguments`: its options, one JSON object."""
-    options = json.loads(arguments[0]) if arguments else {}
-    if "parent" in options:
-        sandbox.die_with_parent(int(options["parent"]))
-    requests, answers = sandbox.take_streams()
-    memory = int(options.get("memory", DEFAULT_MEMORY))
-    sandbox.limit(memory)
-    sandbox.block_network()
+def main(service: Service) -> None:
+    """Answer requests until they end.
+
+    Options: `memory`, see `Service`; `fast`, whether to take short cuts.
+    """
     gc.disable()  # imports create much and free little: collecting costs a quarter of the time
-    session = _Session(memory, fast=bool(options.get("fast", True)))
-    for request in _lines(requests):
-        answer = getattr(session, request["do"])(request)
-        _write(answers, json.dumps(answer).encode() + b"\n")
-    os._exit(0)  # tearing down torch takes a second
+    options = service.options
+    session = _Session(service, int(options["memory"]), fast=bool(options["fast"]))
+    service.run(lambda request: getattr(session, request["do"])(request))
 
 
 class _Session:
     """One model, and what is known about it."""
 
-    def __init__(self, memory: int, *, fast: bool) -> None:
+    def __init__(self, service: Service, memory: int, *, fast: bool) -> None:
+        self._service = service
         self._memory = memory
         self._fast = fast
         self._request: Mapping[str, Any] = {}
@@ -56,26 +49,31 @@ class _Session:
     def build(self, request: Mapping[str, Any]) -> dict[str, Any]:
         try:
             self._import(request)
+            self._service.confine(request)
+        except Unconfined as error:
+            return self._failure("unconfined", error)
         except (ImportError, AssertionError) as error:
             return self._failure("missing", error)
         except Exception as error:
             return self._failure("config", error)
-        sandbox.seal()
         try:
             return self._build(request)
         except Exception as error:
             return self._failure("config", error)
 
     def load(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Load a file, which is at `path` or came along."""
         from mm_ckpt_migrate.target import loading
 
         if self._model is None:  # an earlier file took it
             self._model = self._model_of(self._request)
         model, self._model = self._model, None
+        descriptor = request.get("descriptor")
+        path = request["path"] if descriptor is None else f"/dev/fd/{descriptor}"
         with contextlib.suppress(OSError):  # loading will say what is wrong with the file
-            sandbox.limit_memory(self._memory + 2 * os.stat(request["path"]).st_size)
+            sandbox.limit_memory(self._memory + 2 * os.stat(path).st_size)
         answer = loading.load(
-            model, self._dtypes, request["path"], request["format"], values=request["values"]
+            model, self._dtypes, path, request["format"], values=request["values"]
         )
         return {**answer, "torch": stack.installed().versions.get("torch", "unknown")}
 
@@ -100,6 +98,7 @@ class _Session:
         build.import_stack(
             request["scope"], request["imports"], request["packages"], request["needs"]
         )
+        build.join_group(request["model"])
 
     def _build(self, request: Mapping[str, Any]) -> dict[str, Any]:
         from mm_ckpt_migrate.target import layout
@@ -120,26 +119,12 @@ class _Session:
 
     def _failure(self, kind: str, error: Exception) -> dict[str, Any]:
         traceback.print_exc(file=sys.stderr)
+        said = str(error).strip() or repr(error)
         module = error.name if isinstance(error, ModuleNotFoundError) else None
         return {
             "ok": False,
             "kind": kind,
-            "reason": f"{type(error).__name__}: {str(error).strip() or repr(error)}",
+            "reason": said if kind == "unconfined" else f"{type(error).__name__}: {said}",
             "module": module,
-            "again": self._fast and module is None,
+            "again": self._fast and module is None and kind != "unconfined",
         }
-
-
-def _lines(descriptor: int) -> Iterator[dict[str, Any]]:
-    with open(descriptor, "rb") as stream:
-        for line in stream:
-            yield json.loads(line)
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,12 +13,14 @@ from typing import Any, Literal
 from mm_ckpt_migrate.errors import ConfigError, MissingSoftwareError
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.target import wire
-from mm_ckpt_migrate.target.child import Child, ChildGone
+from mm_ckpt_migrate.target.child import Child, ChildGone, ChildStopped
+from mm_ckpt_migrate.target.refusals import stopped, unconfined
 from mm_ckpt_migrate.target.request import TargetRequest
 
 Format = Literal["torch", "safetensors"]
 
 _MEMORY = 16 * 1024**3
+_MAX_FILE = 64 * 1024**2
 _BUILD_SECONDS = 300.0
 _LOAD_SECONDS = 900.0
 _MAX_REASON = 400
@@ -91,6 +92,11 @@ class TargetProcess:
     def pid(self) -> int:
         return self._child.pid
 
+    @property
+    def unconfined(self) -> str:
+        """Why no wall of the kernel stands around the child; empty where one does."""
+        return self._child.unconfined
+
     def stderr_tail(self) -> str:
         """The end of what the child and its libraries printed."""
         return self._child.stderr_tail()
@@ -103,8 +109,8 @@ class TargetProcess:
             ConfigError: the model cannot be built, or the child gave up, hung or was killed.
         """
         if self._payload is None:
-            answer = self._build_answer()
-            if not answer["ok"] and answer.get("again"):
+            answer = self._first_answer()
+            if answer is None or (not answer["ok"] and answer.get("again")):
                 self._child.close()
                 self._child = self._start(fast=False)
                 answer = self._build_answer()
@@ -136,12 +142,15 @@ class TargetProcess:
                 nothing.
         """
         self.payload()
-        path = f"/proc/{os.getpid()}/fd/{file}" if isinstance(file, int) else os.path.abspath(file)
-        try:
-            self._child.send({"do": "load", "path": path, "format": kind, "values": values})
-            answer = self._child.receive(self._load_seconds)
-        except ChildGone as error:
-            raise self._impossible(error) from error
+        request = {"do": "load", "path": None, "format": kind, "values": values}
+        if isinstance(file, int):
+            again = os.open(f"/dev/fd/{file}", os.O_RDONLY)
+            try:
+                answer = self._ask(request, again)
+            finally:
+                os.close(again)
+        else:
+            answer = self._ask({**request, "path": os.path.abspath(file)})
         return LoadOutcome(
             ok=bool(answer["ok"]),
             missing=tuple(answer["missing"]),
@@ -172,18 +181,21 @@ class TargetProcess:
             "do": "forward", "path": os.path.abspath(file), "format": kind,
             "record": os.path.abspath(record), "names": dict(names),
         }  # fmt: skip
-        try:
-            self._child.send(request)
-            answer = self._child.receive(self._load_seconds)
-        except ChildGone as error:
-            raise self._impossible(error) from error
+        answer = self._ask(request)
         if not answer["ok"]:
             raise self._failure(answer)
         return dict(answer["differences"])
 
+    def _ask(self, request: Mapping[str, object], descriptor: int | None = None) -> dict[str, Any]:
+        try:
+            self._child.send(request, descriptor)
+            return self._child.receive(self._load_seconds)
+        except ChildGone as error:
+            raise self._impossible(error) from error
+
     def _start(self, *, fast: bool) -> Child:
-        options = json.dumps({"memory": self._memory, "fast": fast, "parent": os.getpid()})
-        child = Child([options], interpreter=self._interpreter)
+        options = {"memory": self._memory, "file": _MAX_FILE, "fast": fast}
+        child = Child(options, interpreter=self._interpreter)
         try:
             child.send(
                 {
@@ -193,6 +205,7 @@ class TargetProcess:
                     "imports": self._request.imports,
                     "packages": self._request.packages,
                     "needs": self._request.needs,
+                    "confined": self._request.confined,
                 }
             )
         except BaseException as error:
@@ -202,6 +215,15 @@ class TargetProcess:
             raise
         return child
 
+    def _first_answer(self) -> dict[str, Any] | None:
+        """None where the kernel ended the child: what is imported late may start programs."""
+        try:
+            return self._child.receive(self._build_seconds)
+        except ChildStopped:
+            return None
+        except ChildGone as error:
+            raise self._impossible(error) from error
+
     def _build_answer(self) -> dict[str, Any]:
         try:
             return self._child.receive(self._build_seconds)
@@ -209,6 +231,8 @@ class TargetProcess:
             raise self._impossible(error) from error
 
     def _impossible(self, error: ChildGone) -> ConfigError:
+        if isinstance(error, ChildStopped):
+            return stopped(self._request.source)
         return ConfigError(self._request.source, f"verification impossible: {error}")
 
     def _failure(self, answer: Mapping[str, Any]) -> MissingSoftwareError | ConfigError:
@@ -217,6 +241,8 @@ class TargetProcess:
             return MissingSoftwareError(
                 f"the target model cannot be built: {reason}", hint=_hint(answer["module"])
             )
+        if answer["kind"] == "unconfined":
+            return unconfined(self._request.source, reason)
         return ConfigError(self._request.source, f"the model cannot be built: {reason}")
 
 

@@ -34,6 +34,8 @@ class TargetRequest:
         packages: the packages all of whose classes the user trusts.
         needs: the packages that imports and types name, which must be installed.
         source: what to call the config in messages.
+        inside: nobody named the config: it lies inside a checkpoint.
+        allow_unconfined: build it even so where the system has no wall to build it within.
     """
 
     model: str
@@ -42,6 +44,13 @@ class TargetRequest:
     packages: tuple[str, ...]
     needs: tuple[str, ...]
     source: str
+    inside: bool = True
+    allow_unconfined: bool = False
+
+    @property
+    def confined(self) -> bool:
+        """Whether a wall is a condition (see `wall`); where it is none, it is built if it can."""
+        return self.inside and not self.allow_unconfined
 
 
 # Our own, which a config names to load old files; a model is built without it.
@@ -54,6 +63,7 @@ def make_request(
     *,
     imports: Sequence[str] | str = (),
     allow_imports: Sequence[str] = (),
+    allow_unconfined: bool = False,
     source: Path | str = "target config",
 ) -> TargetRequest:
     """Strip and check a model config.
@@ -61,6 +71,8 @@ def make_request(
     Args:
         imports: the module names, or the one name, of the config's `custom_imports`.
         allow_imports: packages, or modules, all of whose classes the user trusts.
+        allow_unconfined: build a config that nobody named even where there is no wall.
+        source: the file that a user named; or, of a config that nobody named, what to call it.
 
     Raises:
         ConfigError: the scope is unknown, a value is no plain literal, a `type` is not on the
@@ -85,6 +97,8 @@ def make_request(
         packages=packages,
         needs=tuple(sorted(needs)),
         source=str(source),
+        inside=not isinstance(source, Path),
+        allow_unconfined=allow_unconfined,
     )
 
 

@@ -19,6 +19,7 @@ def resolve_target(
     *,
     imports: Sequence[str] | str = (),
     allow_imports: Sequence[str] = (),
+    allow_unconfined: bool = False,
     cache: bool = True,
     source: Path | str = "target config",
 ) -> Target:
@@ -29,14 +30,15 @@ def resolve_target(
         scope: `mmdet` or `mmseg`.
         imports: the config's `custom_imports`.
         allow_imports: packages outside OpenMMLab that may be imported; this turns the cache off.
-        source: what to call the config in messages.
+        allow_unconfined, source: see `make_request`.
 
     Raises:
         ConfigError: the config is no plain data, or would import what it may not.
     """
     request = make_request(
-        model, scope, imports=imports, allow_imports=allow_imports, source=source
-    )
+        model, scope, imports=imports,
+        allow_imports=allow_imports, allow_unconfined=allow_unconfined, source=source,
+    )  # fmt: skip
     return Target(request, schemas.key(request, stack.installed()) if cache else None)
 
 
@@ -71,6 +73,11 @@ class Target:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def unconfined(self) -> str:
+        """Why no wall stands around the child; empty where one does, or where none was started."""
+        return "" if self._process is None else self._process.unconfined
 
     def start(self) -> TargetProcess:
         """Have the child ready soon, for a caller who knows that a `load` will come.

@@ -1,8 +1,8 @@
-"""What keeps the child harmless: limits, a protocol stream of its own, and refused actions.
+"""What keeps the child harmless beside the wall: limits, streams of its own, and refused actions.
 
-This is a second line behind `request` (which lets only OpenMMLab names through): some library
-constructors evaluate strings or unpickle files that a config names. Python code cannot be truly
-confined from within Python, so nothing here is a licence to build configs of hostile *packages*.
+Python's audit hooks confine nobody who means harm; that is what `wall` is for. They turn what a
+library does in good faith, such as a download, into an exception that it may survive; and where
+the system has no wall they are all there is.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import ctypes
 import os
 import resource
 import signal
+import socket
 import sys
-
-_MAX_FILE = 64 * 1024 * 1024
 
 _NETWORK = frozenset(
     {
@@ -56,7 +55,6 @@ _CHANGES = frozenset(
         "os.utime",
     }
 )
-_SEALED = _NETWORK | _PROCESSES | _CHANGES | {"pickle.find_class"}
 _PR_SET_PDEATHSIG = 1
 
 
@@ -68,7 +66,7 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def limit(memory: int, file: int = _MAX_FILE) -> None:
+def limit(memory: int, file: int) -> None:
     """Bound the address space, the size of each file written, and core dumps."""
     limit_memory(memory)
     _limit(resource.RLIMIT_FSIZE, file)
@@ -97,34 +95,34 @@ def take_streams() -> tuple[int, int]:
 
 
 def block_network() -> None:
-    """Refuse every connection from now on; there is no way back."""
+    """Refuse every connection but local ones from now on; there is no way back.
 
-    def hook(event: str, _args: tuple[object, ...]) -> None:
-        if event in _NETWORK:
+    Workers that load data for several processes (`--launcher`) talk over local sockets.
+    """
+
+    def hook(event: str, args: tuple[object, ...]) -> None:
+        if event in _NETWORK and int(getattr(args[0], "family", 0)) != socket.AF_UNIX:
             raise PermissionError(f"no network while a target model is built ({event})")
 
     sys.addaudithook(hook)
 
 
-def seal(writable: str | None = None) -> None:
-    """Refuse processes, unpickling and changes to files too, once everything is imported.
+def seal(*, unpickling: bool = False) -> None:
+    """Refuse processes and changes to files too, once everything is imported.
 
     Args:
-        writable: a folder in which files may be made all the same.
+        unpickling: let pickles name classes: data sets keep their lists pickled.
     """
     sys.dont_write_bytecode = True
+    refused = _PROCESSES | _CHANGES | (frozenset() if unpickling else {"pickle.find_class"})
     writing = os.O_WRONLY | os.O_RDWR
 
     def hook(event: str, args: tuple[object, ...]) -> None:
-        changes = event == "open" and _flags(args) & writing and not _lies_in(args[0], writable)
-        if event in _SEALED or changes:
+        changes = event == "open" and _flags(args) & writing
+        if event in refused or (changes and not isinstance(args[0], int)):  # a file that is open
             raise PermissionError(f"not while a target model is built: {event}")
 
     sys.addaudithook(hook)
-
-
-def _lies_in(path: object, folder: str | None) -> bool:
-    return folder is not None and isinstance(path, str) and os.path.dirname(path) == folder
 
 
 def _flags(args: tuple[object, ...]) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from mm_ckpt_migrate.configs.values import Config
@@ -14,9 +16,10 @@ from mm_ckpt_migrate.errors import (
     TargetMismatchError,
 )
 from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, skipped
+from mm_ckpt_migrate.target.literal import literal
 from mm_ckpt_migrate.verification.files import Files
 from mm_ckpt_migrate.verification.options import VerifyOptions
-from mm_ckpt_migrate.verification.release import Releases, plain_config, require_old
+from mm_ckpt_migrate.verification.release import Releases, require_old
 from mm_ckpt_migrate.verify.metric import (
     EvaluationError,
     MetricResult,
@@ -43,19 +46,26 @@ class _Evaluation:
 
     def run(self, name: str, side: Side, config: Config, **more: object) -> Answer:
         """What one release answers; raises as `check_answer`, and ReleaseProcess.receive."""
-        folder, options = side.process.folder, self.options
-        path = plain_config(config, folder / "evaluated_config.py", side.model.source)
+        options = self.options
+        if options.launcher != "none" and side.model.inside:
+            raise ConfigError(
+                side.model.source,
+                "nobody named it, and --launcher evaluates it without a wall",
+                hint="Name a config: --cfg FILE (`convert --config-out FILE` writes one); and "
+                "--against zoo, as the old file's config is inside it.",
+            )
         request = {
             "do": "evaluate",
-            "config": str(path),
+            "config": literal(config, side.model.source),
             "checkpoint": str(side.file.absolute()),
             "data_root": str(options.data_root.absolute()) if options.data_root else None,
             "device": options.device,
-            "workers": options.workers,
+            "workers": options.workers if options.launcher != "none" else 0,
             "limit": options.limit,
             "samples": options.samples,
             "launcher": options.launcher,
-            "out": str(folder / "evaluation"),
+            "confined": side.model.confined,
+            "source": side.model.source,
             **more,
         }
         try:
@@ -64,7 +74,18 @@ class _Evaluation:
             side.process.renew()  # a late answer must not be taken for one to another question
             raise
         check_answer(answer, side.model.source)
-        return answer
+        return {**answer, "samples": _saved(answer.get("samples", ()), side.process.folder)}
+
+
+def _saved(samples: Iterable[Mapping[str, str]], folder: Path) -> list[dict[str, str]]:
+    """The pictures as files: the child writes none."""
+    found = []
+    for number, sample in enumerate(samples):
+        paths = {kind: folder / f"{number:02d}_{kind}.png" for kind in ("image", "prediction")}
+        for kind, path in paths.items():
+            path.write_bytes(b64decode(sample[kind]))
+        found.append({"name": sample["name"], **{kind: str(path) for kind, path in paths.items()}})
+    return found
 
 
 def metric(
@@ -133,7 +154,7 @@ def _old_answer(
     asked = options.against_legacy
     if asked is None:
         known = options.recorded is not None or options.expected is not None
-        asked = releases.old is not None and not known
+        asked = releases.old is not None and not known and options.launcher == "none"
     if not asked:
         return None, ()
     side = require_old(releases, "--against legacy")

@@ -30,8 +30,12 @@ class VerifyOptions:
         expected: the mIoU that the old file has, in percent.
         tolerance: of mIoU, where it is held against a number.
         samples: how many images to keep for the report.
-        launcher: mmengine's, when several processes evaluate together.
+        launcher: mmengine's, when several processes evaluate together; there is no wall around
+            these.
+        workers: processes that load for each of them; without a launcher one process does all.
         budget: seconds to look for tensors that no output sees.
+        allow_unconfined: build and run the configs inside the files even where the system cannot
+            confine the code that does.
         required: rungs that must not be skipped.
         force: replace files that exist.
         rules: rule files beside the installed ones.
@@ -45,7 +49,7 @@ class VerifyOptions:
     evaluate: bool = False
     data_root: Path | None = None
     device: str = "cpu"
-    workers: int = 2
+    workers: int = 0
     limit: int | None = None
     against_legacy: bool | None = None
     recorded: Path | None = None
@@ -57,6 +61,7 @@ class VerifyOptions:
     budget: float = 60.0
     required: tuple[Rung, ...] = ()
     allow_imports: tuple[str, ...] = ()
+    allow_unconfined: bool = False
     cache: bool = True
     force: bool = False
     rules: tuple[Path, ...] = ()

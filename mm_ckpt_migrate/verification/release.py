@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from mm_ckpt_migrate.configs.values import Config
-from mm_ckpt_migrate.configs.write import UnwritableError, config_source
 from mm_ckpt_migrate.errors import ConfigError, MissingSoftwareError
 from mm_ckpt_migrate.legacy.environment import LegacyEnvironment, auto, environment_of, named
 from mm_ckpt_migrate.legacy.process import ReleaseProcess
+from mm_ckpt_migrate.target.request import TargetRequest
 from mm_ckpt_migrate.target_config import TargetConfig
 from mm_ckpt_migrate.verification.files import Files
 from mm_ckpt_migrate.verification.options import VerifyOptions
@@ -85,7 +85,7 @@ def open_releases(
         ConfigError: the target config would import what it may not.
     """
     gpu = options.device != "cpu"
-    model = model_request(target.config, target.origin, options.allow_imports)
+    model = _request(target.config, target.origin, options)
     process = stack.enter_context(ReleaseProcess(gpu=gpu))
     new = Side(process, model, files.output.source.path, files.kind)
     reason = _why_not(files, environment)
@@ -93,7 +93,7 @@ def open_releases(
         return Releases(new, None, reason, None)
     source = files.source.source.path
     try:
-        request = model_request(files.old_config, f"the config of {source}", options.allow_imports)
+        request = _request(files.old_config, f"the config of {source}", options)
     except ConfigError as error:
         return Releases(new, None, error.message, None)
     old_process = stack.enter_context(ReleaseProcess(environment.python, gpu=gpu))
@@ -111,17 +111,10 @@ def _why_not(files: Files, environment: LegacyEnvironment | None) -> str:
     return ""
 
 
-def plain_config(config: Config, path: Path, origin: Path | str) -> Path:
-    """The config as plain values: mmengine runs what it reads, and there is nothing to run.
-
-    Raises:
-        ConfigError: some value cannot be written as Python.
-    """
-    try:
-        path.write_text(config_source(config), encoding="utf-8")
-    except UnwritableError as error:
-        raise ConfigError(origin, f"its values cannot be written as Python: {error}") from error
-    return path
+def _request(config: Config, origin: Path | str, options: VerifyOptions) -> TargetRequest:
+    return model_request(
+        config, origin, options.allow_imports, allow_unconfined=options.allow_unconfined
+    )
 
 
 def require_old(releases: Releases, why: str) -> Side:

@@ -13,6 +13,7 @@ from mm_ckpt_migrate.options import EMBEDDED, Options
 from mm_ckpt_migrate.report import Rung
 from mm_ckpt_migrate.ruleset.library import load_rules
 from mm_ckpt_migrate.schema import TargetModel
+from mm_ckpt_migrate.target.refusals import notice
 from mm_ckpt_migrate.target.resolve import Target
 from mm_ckpt_migrate.target_config import TargetConfig, open_target, read_target_config
 from mm_ckpt_migrate.verification import evaluated, measured, static
@@ -47,6 +48,13 @@ class _Models:
         with suppress(MigrateError):
             return self.target.schema()
         return None
+
+    def unconfined(self) -> tuple[str, ...]:
+        """Where one was built or run without a wall, and why."""
+        old = self.releases.old
+        processes = [self.releases.new.process, *([old.process] if old else [])]
+        reasons = [self.target.unconfined, *(process.unconfined for process in processes)]
+        return tuple(notice(reason) for reason in dict.fromkeys(reasons) if reason)
 
     def versions(self) -> dict[str, str]:
         """Of the current release; none where it does not work."""
@@ -92,7 +100,11 @@ def verify(
         models: _Models | None = None
         try:
             config = read_target_config(cfg, files.output, library.families)
-            build = Options(allow_imports=options.allow_imports, cache=options.cache)
+            build = Options(
+                allow_imports=options.allow_imports,
+                allow_unconfined=options.allow_unconfined,
+                cache=options.cache,
+            )
             target = stack.enter_context(open_target(config, build))
             releases = open_releases(stack, files, config, options, environment)
             models = _Models(config, target, releases)
@@ -116,7 +128,11 @@ def verify(
             forward=measures.forward,
             resume=measures.resume,
             metric=measures.metric,
-            notices=(*_notices(files), *measures.odd[:_SHOWN]),
+            notices=(
+                *_notices(files),
+                *(models.unconfined() if models else ()),
+                *measures.odd[:_SHOWN],
+            ),
             required=options.required,
             fault=ladder.fault,
         )

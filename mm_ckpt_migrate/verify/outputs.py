@@ -80,20 +80,25 @@ class Side:
             "needs": self.model.needs,
             "checkpoint": str(self.file.absolute()),
             "format": self.kind,
+            "confined": self.model.confined,
+            "source": self.model.source,
             **more,
         }
 
     def send(self, image: Image, out: str, **more: object) -> Path:
         """Ask for a run, without waiting; the path is where its outputs will lie."""
         path = self.process.folder / out
-        self.ask("forward", out=str(path), **image.request(), **more)
+        self._hand_over(self.request("forward", **image.request(), **more), path)
         return path
 
     def ask(self, what: str, **more: object) -> None:
         """Hand any request over, without waiting."""
+        self._hand_over(self.request(what, **more))
+
+    def _hand_over(self, request: dict[str, object], out: Path | None = None) -> None:
         # Of a child that has ended `receive` says so, and why.
-        with contextlib.suppress(MissingSoftwareError):
-            self.process.send(self.request(what, **more))
+        with contextlib.suppress(MissingSoftwareError, ConfigError):
+            self.process.send(request, out)
 
     def receive(self, count: int) -> list[dict[str, Any]]:
         """Wait for so many answers; all are taken before the first failure is raised.
@@ -115,9 +120,16 @@ class Side:
 
 
 def model_request(
-    config: Config, origin: Path | str, allow_imports: tuple[str, ...] = ()
+    config: Config,
+    origin: Path | str,
+    allow_imports: tuple[str, ...] = (),
+    *,
+    allow_unconfined: bool = False,
 ) -> TargetRequest:
     """The model of a config of either release, which was read without running it.
+
+    Args:
+        origin, allow_imports, allow_unconfined: see `make_request`.
 
     Raises:
         ConfigError: it has no model, or would import what it may not.
@@ -128,7 +140,7 @@ def model_request(
     return make_request(
         model, config_scope(origin if isinstance(origin, Path) else None, config),
         imports=custom_imports(config),
-        allow_imports=allow_imports, source=origin,
+        allow_imports=allow_imports, allow_unconfined=allow_unconfined, source=origin,
     )  # fmt: skip
 
 

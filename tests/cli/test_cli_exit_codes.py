@@ -259,7 +259,7 @@ def _child_that_builds(pid: int) -> int:
     while time.monotonic() < deadline:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for child in map(int, children):
-            if b"target import probe" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"mm_ckpt_migrate.target.probe" in Path(f"/proc/{child}/cmdline").read_bytes():
                 return child
         time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)

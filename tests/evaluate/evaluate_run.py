@@ -22,7 +22,7 @@ import torch
 
 
 def config_of(job: dict[str, Any], out: Path) -> str:
-    """The job's config, edited."""
+    """The job's config, edited, as a literal."""
     evaluate_model.import_stack()
     from mmengine.config import Config
 
@@ -30,12 +30,9 @@ def config_of(job: dict[str, Any], out: Path) -> str:
     if "text_of" in job:
         content = torch.load(job["text_of"], map_location="cpu", weights_only=False)
         path.write_text(content["meta"]["cfg"], encoding="utf-8")
-    if "edits" in job:
-        config = Config.fromfile(str(path))
-        config.merge_from_dict(job["edits"])
-        path = out / "edited.py"
-        config.dump(str(path))
-    return str(path)
+    config = Config.fromfile(str(path))
+    config.merge_from_dict(job.get("edits", {}))
+    return repr(config._cfg_dict.to_dict())
 
 
 def exchanged(checkpoint: str) -> dict[str, str]:

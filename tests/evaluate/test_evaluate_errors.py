@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +58,8 @@ def test_samples_show_images_and_predictions(answers: dict[str, Any]) -> None:
     samples = answers["limited"]["samples"]
     assert [sample["name"] for sample in samples] == ["scene_0000.png", "scene_0002.png"]
     for sample in samples:
-        image, prediction = Image.open(sample["image"]), Image.open(sample["prediction"])
+        pictures = (io.BytesIO(b64decode(sample[kind])) for kind in ("image", "prediction"))
+        image, prediction = map(Image.open, pictures)
         assert (image.mode, prediction.mode) == ("RGB", "L")
         assert image.size == prediction.size == (80, 64)
         assert prediction.getextrema()[1] < 150

@@ -7,13 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from golden_cases import CASES, run
+from support.releases import old_python
 
 from mm_ckpt_migrate.configs.read import read_config
-from mm_ckpt_migrate.errors import MissingSoftwareError
+from mm_ckpt_migrate.errors import ConfigError, ExitCode, MissingSoftwareError
 from mm_ckpt_migrate.legacy.process import ReleaseProcess
 from mm_ckpt_migrate.verify.outputs import Side, model_request
 
@@ -21,8 +23,16 @@ PACKAGE = Path(__file__).parents[2] / "mm_ckpt_migrate"
 PROBE = PACKAGE / "legacy" / "probe"
 # What a Python of the old release may be asked to import: beside these, only the stack.
 SHARED = {
-    "sandbox", "permitted", "classes", "build", "reading", "forward", "outputs", "detectors", "precision",
+    "sandbox", "permitted", "classes", "build", "reading", "forward", "outputs", "detectors",
+    "precision", "serve", "wall", "wall.calls", "wall.landlock", "wall.program", "wall.seccomp",
 }  # fmt: skip
+# Packages whose own `__init__` says what is in them, and imports nothing.
+OUTSIDE = {
+    "mm_ckpt_migrate",
+    "mm_ckpt_migrate.target",
+    "mm_ckpt_migrate.legacy",
+    "mm_ckpt_migrate.legacy.probe",
+}
 OLDEST = (3, 8)
 
 
@@ -31,8 +41,9 @@ def needed() -> dict[str, Path]:
     todo, files = ["mm_ckpt_migrate.legacy.probe.main"], {}
     while todo:
         name = todo.pop()
-        path = PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py")
-        if name in files or not path.exists():
+        place = PACKAGE.parent.joinpath(*name.split("."))
+        path = next(filter(Path.exists, (place.with_suffix(".py"), place / "__init__.py")), place)
+        if name in files or not path.exists() or name in OUTSIDE:
             continue
         files[name] = path
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -108,7 +119,7 @@ def test_too_little_time_and_too_little_memory() -> None:
 
 
 def test_an_evaluation_gets_a_child_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that ran a model has sealed itself: it can start no workers and write no files."""
+    """What it has to import first would lie behind the wall of one that ran a model."""
     events: list[str] = []
 
     class Silent:
@@ -197,6 +208,52 @@ def test_what_a_model_may_not_do(line: str, refused: str, side: Side) -> None:
     answer = side.process.receive()
     assert not answer["ok"]
     assert refused in answer["reason"]
+
+
+ENDS = "__import__('ctypes').CDLL(None).fork()"
+
+
+@pytest.mark.mm
+@pytest.mark.parametrize("what", ["forward", "unseen", "resume"])
+def test_the_kernel_ends_what_python_does_not_see(what: str, side: Side) -> None:
+    """Whatever is done with a model; the next request finds a child of its own."""
+    request = {
+        **side.request(what, seed=0, size=[64, 64], budget=1.0, training="{}", steps=1),
+        "model": side.model.model.replace("'EncoderDecoder'", f"'Confined', 'line': {ENDS!r}"),
+        "imports": ["confined"],
+        "packages": [*side.model.packages, "confined"],
+    }
+    with walled() as process, pytest.raises(ConfigError, match="the kernel ended that") as caught:
+        process.ask(request)
+    assert caught.value.exit_code is ExitCode.BAD_TARGET
+    assert str(side.model.source) in caught.value.message
+
+
+@pytest.mark.mm
+def test_the_kernel_ends_it_while_a_config_is_evaluated() -> None:
+    config = {"custom_imports": {"imports": ["ends"]}}
+    request = {"do": "evaluate", "config": repr(config), "launcher": "none", "source": "mine.py"}
+    with walled() as process, pytest.raises(ConfigError, match=r"mine\.py: .*the kernel ended"):
+        process.ask(request)
+
+
+@pytest.mark.mm
+def test_outputs_are_compared_within_the_wall_of_either_release(tmp_path: Path) -> None:
+    import numpy as np
+
+    np.savez(tmp_path / "a.npz", x=np.ones(3))
+    asked = {"do": "compare", "first": str(tmp_path / "a.npz"), "second": str(tmp_path / "a.npz")}
+    for python in filter(None, (Path(sys.executable), old_python())):
+        with ReleaseProcess(python) as process:
+            assert process.ask(asked)["wall"]["kind"].startswith("seccomp")
+
+
+@contextmanager
+def walled() -> Iterator[ReleaseProcess]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        with ReleaseProcess() as process:
+            yield process
 
 
 @pytest.mark.mm

@@ -67,12 +67,11 @@ def exchanged(checkpoint: Path) -> Path:
 def measured(case: SceneCase, checkpoint: Path) -> dict[str, Any]:
     """What mmengine's test loop says in this release, in a process of its own."""
     request = {
-        "config": f"{case.name}.py",
+        "config": repr(build_config(case)._cfg_dict.to_dict()),
         "checkpoint": str(checkpoint),
         "data_root": str(DATA_ROOT),
         "device": "cpu",
         "workers": 0,
-        "out": f"work_dirs/{case.name}_test",
     }
     path = Path("request.json")
     path.write_text(json.dumps(request))

@@ -37,7 +37,7 @@ class Release:
     untried: list[str] = field(default_factory=list)
     asked: list[Any] = field(default_factory=list)
 
-    def send(self, request: Any) -> None:
+    def send(self, request: Any, _out: Path | None = None) -> None:
         self.asked.append(request)
 
     def receive(self) -> dict[str, Any]:

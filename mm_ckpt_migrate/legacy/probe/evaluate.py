@@ -5,7 +5,7 @@
 This runs in the old release and in the current one, so that the same lines measure both; nothing
 of this package is imported. The request:
 
-    {"config": PATH, "checkpoint": PATH, "out": FOLDER,         (required)
+    {"config": LITERAL, "checkpoint": PATH,                     (required)
      "data_root": PATH, "device": "cpu", "workers": 0, "limit": null, "samples": 0,
      "launcher": "none" | "pytorch" | "slurm", "names": {}}
 
@@ -33,15 +33,23 @@ else:
     import evaluate_record
 
 
-def evaluate(request: dict[str, Any], progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def evaluate(
+    request: dict[str, Any],
+    progress: Callable[[dict[str, Any]], None],
+    confine: Callable[[bool], None] = lambda _gpu: None,
+) -> dict[str, Any]:
     """Test one checkpoint on one data set.
+
+    Args:
+        confine: builds the wall, once everything is imported, and before anything of the config
+            is used; told whether a GPU is.
 
     Returns:
         With `ok`: `metrics` as they are printed, `exact`, `classes`, `images`, `seconds`, ...;
         else `kind` (data, classes, config, missing, weights, crash), `reason` and `hint`.
     """
     try:
-        return _evaluate(request, progress)
+        return _evaluate(request, progress, confine)
     except evaluate_data.ProblemError as problem:
         return {"ok": False, "kind": problem.kind, "reason": str(problem), "hint": problem.hint}
     except Exception as error:
@@ -51,9 +59,12 @@ def evaluate(request: dict[str, Any], progress: Callable[[dict[str, Any]], None]
 
 
 def _evaluate(
-    request: dict[str, Any], progress: Callable[[dict[str, Any]], None]
+    request: dict[str, Any],
+    progress: Callable[[dict[str, Any]], None],
+    confine: Callable[[bool], None],
 ) -> dict[str, Any]:
     evaluate_model.import_stack()
+    confine(evaluate_model.device_of(request).type != "cpu")
     threads = import_module("torch").get_num_threads()
     config = evaluate_model.read_config(request)
     found = evaluate_data.prepare(config, request.get("data_root"), request.get("limit"))

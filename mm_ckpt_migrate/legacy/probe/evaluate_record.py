@@ -6,6 +6,8 @@ those that it returns from `total_area_to_metrics`, before it rounds them.
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 import os
 import time
@@ -45,7 +47,7 @@ class Recorder:
         self.varied = False
         self._found = found
         self._progress = progress
-        self._out = str(request["out"])
+        self._samples: dict[str, tuple[str, str]] = {}
         samples = int(request.get("samples") or 0) if len(found.classes) <= MOST_CLASSES else 0
         self._wanted = _evenly(found.paths, samples)
         self._ignored = 255
@@ -101,7 +103,7 @@ class Recorder:
         for sample in outputs:
             self.varied = self.varied or _varies(sample.pred_sem_seg.data)
             if sample.img_path in self._wanted:
-                self._save(sample)
+                self._keep_sample(sample)
         self._tell()
 
     def _check(self, outputs: Any) -> None:
@@ -156,7 +158,7 @@ class Recorder:
             for i, name in enumerate(self._found.classes)
         ]
 
-    def _save(self, sample: Any) -> None:
+    def _keep_sample(self, sample: Any) -> None:
         """The image as it is displayed, and the labels found, as small as a report needs them."""
         module, ops = import_module("PIL.Image"), import_module("PIL.ImageOps")
         numpy = import_module("numpy")
@@ -168,29 +170,27 @@ class Recorder:
         if scale < 1:
             size = tuple(max(1, round(side * scale)) for side in image.size)
             image, prediction = image.resize(size), prediction.resize(size, module.NEAREST)
-        for path, content in zip(self._paths(sample.img_path), (image, prediction)):  # noqa: B905
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            content.save(path)
-
-    def _paths(self, image: str) -> tuple[str, str]:
-        stem = os.path.join(self._out, "samples", f"{self._wanted[image]:02d}")
-        return f"{stem}_image.png", f"{stem}_prediction.png"
+        self._samples[sample.img_path] = (_png(image), _png(prediction))
 
     def samples(self) -> list[dict[str, str]]:
-        """What was saved, in the order of the data set."""
-        found = []
-        for path in self._wanted:
-            image, prediction = self._paths(path)
-            if os.path.isfile(image) and os.path.isfile(prediction):
-                name = os.path.basename(path)
-                found.append({"name": name, "image": image, "prediction": prediction})
-        return found
+        """The pictures that are kept, in the order of the data set: PNGs, in base 64."""
+        return [
+            {"name": os.path.basename(path), "image": pictures[0], "prediction": pictures[1]}
+            for path, pictures in ((path, self._samples.get(path)) for path in self._wanted)
+            if pictures
+        ]
 
 
-def _evenly(paths: tuple[str, ...], count: int) -> dict[str, int]:
-    """A few of the images, spread over all, with their numbers."""
+def _png(picture: Any) -> str:
+    written = io.BytesIO()
+    picture.save(written, "PNG")
+    return base64.b64encode(written.getvalue()).decode()
+
+
+def _evenly(paths: tuple[str, ...], count: int) -> list[str]:
+    """A few of the images, spread over all."""
     count = min(count, len(paths))
-    return {paths[number * len(paths) // count]: number for number in range(count)}
+    return [paths[number * len(paths) // count] for number in range(count)]
 
 
 def _varies(labels: Any) -> bool:

@@ -22,7 +22,7 @@ def run(request: dict[str, Any], models: model.Models) -> dict[str, Any]:
 
     Request, besides what `Models.loaded` reads:
         image: `.npz` file with an `image`; else `seed` and `size` make one.
-        out: `.npz` file to write: image, outputs, and what they are.
+        descriptor: of an `.npz` file to write: image, outputs, and what they are; None for none.
         repeat: run twice, and say whether the second run gave the same bits.
         modules: keep the output of every module, too.
         about: what to write beside the outputs.
@@ -39,7 +39,7 @@ def run(request: dict[str, Any], models: model.Models) -> dict[str, Any]:
     else:
         seen, found = {}, _outputs(loaded, image, stride)
     seconds = time.monotonic() - started
-    if request.get("out"):
+    if request["descriptor"] is not None:
         _save(request, image, found, seen)
     return {
         "about": _about(request),
@@ -89,4 +89,5 @@ def _save(request: dict[str, Any], image: Any, found: dict[str, Any], seen: Any)
     if request.get("about"):
         arrays[ABOUT] = np.array(json.dumps(request["about"]))
     save = np.savez_compressed if request.get("compress") else np.savez
-    save(request["out"], **arrays)
+    with open(request["descriptor"], "wb", closefd=False) as file:
+        save(file, **arrays)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 import torch
 
-from mm_ckpt_migrate.target import build, forward, reading, sandbox
+from mm_ckpt_migrate.target import build, forward, reading
 
 _PACKAGES = ("torch", "numpy", "mmengine", "mmcv", "mmdet", "mmseg")
 
@@ -39,11 +40,12 @@ def running() -> Iterator[None]:
 class Models:
     """Builds models, and keeps the last one for the next request that wants it.
 
-    From the first build on, files can be written in one folder alone.
+    Args:
+        confine: builds the wall: see `import_for`.
     """
 
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
+    def __init__(self, confine: Callable[[dict[str, Any]], None]) -> None:
+        self._confine = confine
         self._recipe: Any = None
         self._model: Any = None
         self._imported: set[Any] = set()
@@ -76,21 +78,27 @@ class Models:
 
     def _import(self, request: dict[str, Any]) -> None:
         wanted = (request["scope"], *request["imports"], *request["needs"])
-        if set(wanted) <= self._imported:
-            return
-        import_for(request)
-        if not self._imported:
-            sandbox.seal(self._folder)
-        self._imported.update(wanted)
+        if not set(wanted) <= self._imported:
+            import_for(request, self._confine)
+            self._imported.update(wanted)
 
 
-def import_for(request: dict[str, Any]) -> None:
-    """Import what building the model of a request needs."""
+def import_for(request: dict[str, Any], confine: Callable[[dict[str, Any]], None]) -> None:
+    """Import what building the model of a request needs, and then confine this process.
+
+    What `versions` needs is imported, too: an import may start programs, as matplotlib's looks
+    for fonts, and behind the wall that is the end.
+    """
     # mmseg passes over a failed import of mmdet, and fails later with an unrelated message.
     imports = list(request["imports"])
     if request["scope"] == "mmseg" and _uses(request["model"], "mmdet."):
         imports.insert(0, "mmdet.models")
     build.import_stack(request["scope"], imports, request["packages"], request["needs"])
+    build.join_group(request["model"])
+    for module in ("mmdet.models", "mmseg.models"):
+        with contextlib.suppress(ImportError, AssertionError):
+            import_module(module)
+    confine(request)
 
 
 def versions() -> dict[str, str]:

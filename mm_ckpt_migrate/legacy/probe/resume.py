@@ -7,6 +7,7 @@ and dropout draw random numbers, so every step starts from a seed.
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -21,7 +22,7 @@ from mm_ckpt_migrate.target.precision import computing_in
 _OF_A_STEP = ("optimizer", "constructor", "paramwise_cfg", "clip_grad")
 
 
-def run(request: dict[str, Any]) -> dict[str, Any]:
+def run(request: dict[str, Any], confine: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Answer a `resume` request.
 
     Request, besides model, scope, imports, packages, needs and checkpoint:
@@ -30,12 +31,16 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         exchange: give state of the optimizer to wrong parameters, as a deliberate error.
         dtype: `float32` or `float64`, which is computed in.
 
+    Args:
+        confine: see `model.import_for`.
+
     Returns:
         `losses`, one a step; `draws`, what this build of torch draws from the seed; `exchanged`,
         how many pairs of parameters got each other's state.
     """
     torch.set_num_threads(1)
-    model.import_for(request)
+    _import_late_parts()
+    model.import_for(request, confine)
     content = reading.read_content(request["checkpoint"])
     dtype = getattr(torch, request.get("dtype", "float32"))
     with model.running(), computing_in(dtype):
@@ -59,6 +64,15 @@ def _run(request: dict[str, Any], content: dict[str, Any], dtype: Any) -> dict[s
     return {
         "losses": losses, "draws": _draws(int(request["seed"])), "exchanged": exchanged
     }  # fmt: skip
+
+
+def _import_late_parts() -> None:
+    """torch imports its compiler with the first optimizer, from 2.1 on; before the wall, then."""
+    import_module("mmengine.optim")
+    weight = torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    weight.sum().backward()  # type: ignore[no-untyped-call, unused-ignore]
+    optimizer.step()
 
 
 def _epoch_length(content: dict[str, Any]) -> int:
