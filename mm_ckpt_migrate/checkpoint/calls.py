@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from mm_ckpt_migrate.checkpoint import call_args as is_
@@ -82,11 +83,14 @@ def is_method(node: Node) -> bool:
 def call_fault(call: Call) -> str | None:
     """What is odd about a call of a harmless name, or None."""
     assert isinstance(call.callee, Global)
-    path = call.callee.path
-    forms = FORMS.get(canonical(path), ())
-    if any(form.fits(call) for form in forms):
+    if any(form.fits(call) for form in _forms(call.callee.module, call.callee.name)):
         return None
-    return f"{path} {'changed' if call.changes else 'called'} in an odd way"
+    return f"{call.callee.path} {'changed' if call.changes else 'called'} in an odd way"
+
+
+@lru_cache(maxsize=1000)
+def _forms(module: str, name: str) -> tuple[Form, ...]:
+    return FORMS.get(canonical(f"{module}.{name}"), ())
 
 
 def canonical(path: str) -> str:

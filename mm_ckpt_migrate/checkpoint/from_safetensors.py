@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mm_ckpt_migrate.archive.format import Format
-from mm_ckpt_migrate.archive.safetensors import read_safetensors
+from mm_ckpt_migrate.archive.safetensors import SafetensorsFile
 from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.checkpoint.model import Checkpoint, Container
 from mm_ckpt_migrate.checkpoint.tensors import Tensor, ties
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.keys import STAMP_KEY, TIED_KEY, key_fault, prefix_of, safe_text
@@ -17,14 +17,13 @@ from mm_ckpt_migrate.pickles.build import Plain
 from mm_ckpt_migrate.schema import Schema
 
 
-def open_safetensors(source: Source) -> Checkpoint:
-    """Read the header; names that this tool recorded as tied share one tensor again.
+def open_safetensors(source: Source, file: Container) -> Checkpoint:
+    """Understand a header; names that this tool recorded as tied share one tensor again.
 
     Raises:
-        CheckpointError: the file is damaged.
-        LimitError: it exceeds a limit that genuine files keep.
+        CheckpointError: a key cannot be one of a genuine state dict.
     """
-    file = read_safetensors(source)
+    assert isinstance(file, SafetensorsFile)
     metadata = file.metadata or {}
     tensors = {
         spec.name: Tensor(spec, spec.name, 0, _row_major(spec.shape)) for spec, _ in file.entries

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +38,21 @@ MAX_TENSORS: Final = 200_000
 _STATE_DICT_NAMES: Final[tuple[str, ...]] = ("state_dict", "model")
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What stands in a file, before it is understood.
+
+    Attributes:
+        root: the pickled object; None for safetensors.
+        extents: the storages of a pickled object, in file order.
+    """
+
+    kind: Format
+    container: Container
+    root: Node | None
+    extents: tuple[Extent, ...]
+
+
 def open_checkpoint(source: Source, *, check_crc: bool | None = True) -> Checkpoint:
     """Read everything but the storages.
 
@@ -46,8 +63,35 @@ def open_checkpoint(source: Source, *, check_crc: bool | None = True) -> Checkpo
         CheckpointError: the file is damaged, ambiguous, or no checkpoint.
         LimitError: it exceeds a limit that genuine checkpoints keep.
     """
+    return open_content(source, read_content(source, check_crc=check_crc))
+
+
+def read_content(source: Source, *, check_crc: bool | None = True) -> Content:
+    """Read a file's container and its pickle; raises as `open_checkpoint` does."""
+    with _told(source):
+        return _read(source, check_crc)
+
+
+def open_content(source: Source, content: Content) -> Checkpoint:
+    """Understand what was read, whose nodes belong to the checkpoint from here on.
+
+    Raises:
+        CheckpointError: it is ambiguous, or no checkpoint.
+        LimitError: it exceeds a limit that genuine checkpoints keep.
+    """
+    with _told(source):
+        if content.root is not None:
+            return _open_pickled(source, content, content.root)
+        from mm_ckpt_migrate.checkpoint.from_safetensors import open_safetensors
+
+        return open_safetensors(source, content.container)
+
+
+@contextmanager
+def _told(source: Source) -> Iterator[None]:
+    """Tell what is wrong with a pickle as what is wrong with the file."""
     try:
-        return _open(source, check_crc)
+        yield
     except PickleLimitError as error:
         raise LimitError(source.path, str(error)) from error
     except PickleError as error:
@@ -62,35 +106,32 @@ def read_schema(path: Path) -> Schema:
         return open_checkpoint(source).schema
 
 
-def _open(source: Source, check_crc: bool | None) -> Checkpoint:
+def _read(source: Source, check_crc: bool | None) -> Content:
     # Each reader is imported where there is a file for it: that costs as much as to read one.
     kind = sniff(source)
     if kind is Format.SAFETENSORS:
-        from mm_ckpt_migrate.checkpoint.from_safetensors import open_safetensors
+        from mm_ckpt_migrate.archive.safetensors import read_safetensors
 
-        return open_safetensors(source)
+        return Content(kind, read_safetensors(source), None, ())
     if kind is Format.ZIP:
         from mm_ckpt_migrate.archive.torchzip import read_zip
 
         container = read_zip(source, check_crc=check_crc)
-        return _open_pickled(
-            source, kind, container, parse_whole(container.pickle), container.extents
-        )
+        root = parse_whole(container.pickle)
+        return Content(kind, container, root, container.extents)
     from mm_ckpt_migrate.archive.legacy import read_legacy
 
     legacy = read_legacy(source)
-    return _open_pickled(source, kind, legacy, legacy.root, legacy.extents)
+    return Content(kind, legacy, legacy.root, legacy.extents)
 
 
-def _open_pickled(
-    source: Source, kind: Format, container: Container, root: Node, found: tuple[Extent, ...]
-) -> Checkpoint:
+def _open_pickled(source: Source, content: Content, root: Node) -> Checkpoint:
     path, state_dict = _state_dict(source, root)
     nodes = walk(root)
     for node in nodes:
         if isinstance(node, Mutable):
             check_keys_once(node)
-    extents = {extent.key: extent for extent in found}
+    extents = {extent.key: extent for extent in content.extents}
     _check_storages(source, storage_refs(nodes), extents)
     prefix = take_prefix(state_dict)
     ema = find(root, "ema_state_dict") if path == ("state_dict",) else None
@@ -107,7 +148,7 @@ def _open_pickled(
     )  # fmt: skip
     stamp = to_plain(find(meta, STAMP_KEY))
     return Checkpoint(
-        source, kind, container, _schema(tensors, state_dict), tensors,
+        source, content.kind, content.container, _schema(tensors, state_dict), tensors,
         read_tensors(tree.ema) if tree.ema else {}, extents,
         text_at(meta, "cfg") or text_at(meta, "config"), _versions(meta),
         stamp if isinstance(stamp, dict) else None,

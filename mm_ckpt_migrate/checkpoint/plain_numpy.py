@@ -82,12 +82,12 @@ def plain_scalar(node: Call) -> Node | None:
     return from_plain(value)
 
 
-def plain_array(node: Call) -> Node | None:
+def plain_array(node: Call, *, listed: bool = True) -> Node | None:
     """The list or the dict that says what a `numpy.core.multiarray._reconstruct` says.
 
     A short array is the list that its `tolist()` gives, or its only number. A longer one, of
     numbers alone, is a dict of `dtype`, `shape`, `fortran_order` and `data`; its bytes are not
-    touched.
+    touched. So is each where `listed` says no.
     """
     items, state = _arguments(node, changed=True), state_of(node)
     is_array = len(items) == 3 and getattr(items[0], "path", "") == "numpy.ndarray"
@@ -102,8 +102,9 @@ def plain_array(node: Call) -> Node | None:
     if len(text) != prod(shape) * kind.size:
         return None
     is_fortran = _values([fortran]) == [True]
-    if _is_short(shape) or kind.name not in _CODES:
-        return _listed(kind, shape, is_fortran, text) if _is_short(shape) else None
+    listed = listed and _is_short(shape)
+    if listed or kind.name not in _CODES:
+        return _listed(kind, shape, is_fortran, text) if listed else None
     return mapping_of({
         "dtype": from_plain(kind.order + kind.name), "shape": from_plain([*shape]),
         "fortran_order": from_plain(is_fortran),

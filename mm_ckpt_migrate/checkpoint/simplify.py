@@ -13,10 +13,12 @@ from typing import Final, TypeAlias
 
 from mm_ckpt_migrate.checkpoint.plain_forms import Kind, plain_form
 from mm_ckpt_migrate.checkpoint.plain_methods import leave_methods_out
+from mm_ckpt_migrate.checkpoint.plain_numpy import plain_array
 from mm_ckpt_migrate.keys import safe_text
 from mm_ckpt_migrate.pickles import opcodes as op
 from mm_ckpt_migrate.pickles.build import find, is_mapping, pairs, set_pairs, text_of, text_value
 from mm_ckpt_migrate.pickles.nodes import (
+    Call,
     Change,
     Dict,
     Global,
@@ -37,6 +39,9 @@ _LEAVES: Final = (Text, Scalar, Global)
 _MAX_NAMES: Final = 3
 _MAX_PLACES: Final = 3
 _MAX_NAME: Final = 80
+# Numbers of one byte become opcodes of two, of which a pickle may hold only so many; a genuine
+# training has some 80,000 (1,000 iterations of 40 losses).
+_MAX_LISTED: Final = 400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ class _Search:
         self.found: dict[int, _Found] = {}
         self.holders: list[list[Node]] = []
         self.fixed: list[Node] = []
+        self.listed = 0
 
     def run(self, root: Node) -> None:
         seen: set[int] = set()
@@ -112,7 +118,7 @@ class _Search:
             self.holders.append(node.items)
             yield from _numbered(node.items, link)
         elif (form := plain_form(node)) is not None:
-            kind, plain = form
+            kind, plain = self._within_room(node, *form)
             self.found[id(node)] = _Found(kind, _path(link), node, plain)
             yield plain, link
         elif isinstance(node, Mutable) and (isinstance(node, List) or is_mapping(node)):
@@ -121,6 +127,15 @@ class _Search:
                 yield from self._changed(change, link)
         else:
             self.fixed.append(node)
+
+    def _within_room(self, node: Node, kind: Kind, plain: Node) -> tuple[Kind, Node]:
+        """Arrays keep their bytes where too many others have become lists already."""
+        if kind is Kind.ARRAY and isinstance(node, Call):
+            self.listed += len(walk(plain))
+            large = plain_array(node, listed=False) if self.listed > _MAX_LISTED else None
+            if large is not None:
+                return Kind.LARGE_ARRAY, large
+        return kind, plain
 
     def _changed(self, change: Change, link: _Link) -> Iterator[tuple[Node, _Link]]:
         if change.opcode not in (op.SETITEM, op.SETITEMS):

@@ -12,6 +12,7 @@ from mm_ckpt_migrate.pickles import opcodes as op
 from mm_ckpt_migrate.pickles.errors import PickleError, PickleLimitError
 from mm_ckpt_migrate.pickles.nodes import (
     SHAREABLE,
+    SMALL_INTEGERS,
     Call,
     Change,
     Dict,
@@ -177,6 +178,8 @@ def from_plain(value: Plain) -> Node:
         return mapping_of({key: from_plain(item) for key, item in value.items()})
     if isinstance(value, list):
         return list_of([from_plain(item) for item in value])
+    if type(value) is int and 0 <= value < len(SMALL_INTEGERS):
+        return SMALL_INTEGERS[value]
     return Scalar(value, _scalar_bytes(value))
 
 

@@ -44,6 +44,8 @@ def check_keys_once(node: Mutable) -> None:
 
 def _check_keys(node: Mutable) -> None:
     entries = pairs(node)
+    if len(entries) == 1 and isinstance(entries[0][0], (Text, Scalar)):
+        return
     keys: list[object] = [key.value for key, _ in entries if isinstance(key, Text)]
     if len(keys) < len(entries):
         keys = [hashed_as(key) for key, _ in entries]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from mm_ckpt_migrate.pickles import opcodes as op
+
 
 class Node:
     """Anything on the stack.
@@ -112,6 +114,11 @@ class Call(Mutable):
     args: Node
     opcode: bytes
 
+
+NONE: Final = Scalar(None, op.NONE)
+TRUE: Final = Scalar(True, op.NEWTRUE)
+FALSE: Final = Scalar(False, op.NEWFALSE)
+SMALL_INTEGERS: Final = [Scalar(value, op.BININT1 + bytes((value,))) for value in range(256)]
 
 # What pickle gives a memo number.
 SHAREABLE: Final = (Text, Global, Parent)

@@ -16,7 +16,11 @@ from typing import Final
 from mm_ckpt_migrate.pickles import opcodes as op
 from mm_ckpt_migrate.pickles.errors import PickleCutShortError, PickleError, PickleLimitError
 from mm_ckpt_migrate.pickles.nodes import (
+    FALSE,
+    NONE,
     SHAREABLE,
+    SMALL_INTEGERS,
+    TRUE,
     Call,
     Change,
     Dict,
@@ -43,8 +47,8 @@ MAX_NAME_BYTES: Final = 512
 # bytes and one object for 13.
 FREE_OPCODES: Final = 200_000
 BYTES_PER_OPCODE: Final = 3
-FREE_OBJECTS: Final = 100_000
-BYTES_PER_OBJECT: Final = 6
+FREE_OBJECTS: Final = 80_000
+BYTES_PER_OBJECT: Final = 8
 # Some passes meet a shared object at each of its places.
 FREE_MEETINGS: Final = 500_000
 MEETINGS_PER_BYTE: Final = 1
@@ -210,7 +214,7 @@ class _Machine:
         return at
 
     def small_integer(self, at: int) -> int:
-        self.stack.append(_SMALL_INTEGERS[self.data[at]])
+        self.stack.append(SMALL_INTEGERS[self.data[at]])
         return at + 1
 
     def integer(self, at: int, opcode: bytes, size: int, signed: bool) -> int:
@@ -327,11 +331,6 @@ class _Machine:
         return at + size
 
 
-_NONE: Final = Scalar(None, op.NONE)
-_TRUE: Final = Scalar(True, op.NEWTRUE)
-_FALSE: Final = Scalar(False, op.NEWFALSE)
-_SMALL_INTEGERS: Final = [Scalar(value, op.BININT1 + bytes((value,))) for value in range(256)]
-
 _ITEMS: Final = (op.SETITEM, op.SETITEMS)
 
 _CHANGES: Final[dict[bytes, Callable[[Mutable], bool]]] = {
@@ -344,9 +343,9 @@ _CHANGES: Final[dict[bytes, Callable[[Mutable], bool]]] = {
 
 _HANDLERS: Final[dict[bytes, Callable[[_Machine, int], int]]] = {
     op.MARK: _Machine.mark,
-    op.NONE: lambda m, at: m.constant(at, _NONE),
-    op.NEWTRUE: lambda m, at: m.constant(at, _TRUE),
-    op.NEWFALSE: lambda m, at: m.constant(at, _FALSE),
+    op.NONE: lambda m, at: m.constant(at, NONE),
+    op.NEWTRUE: lambda m, at: m.constant(at, TRUE),
+    op.NEWFALSE: lambda m, at: m.constant(at, FALSE),
     op.BININT: lambda m, at: m.integer(at, op.BININT, 4, signed=True),
     op.BININT1: _Machine.small_integer,
     op.BININT2: lambda m, at: m.integer(at, op.BININT2, 2, signed=False),

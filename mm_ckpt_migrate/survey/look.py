@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from mm_ckpt_migrate.archive.digest import named_digest
-from mm_ckpt_migrate.archive.sniff import sniff
 from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.checkpoint.open import read_content
 from mm_ckpt_migrate.checkpoint.policy import foreign_globals
 from mm_ckpt_migrate.checkpoint.weights_only import refused_globals
 from mm_ckpt_migrate.diagnosis.advice import prefixed
@@ -25,8 +25,7 @@ from mm_ckpt_migrate.survey.model import Survey
 from mm_ckpt_migrate.survey.read import (
     experiments,
     may_hold_frozen_groups,
-    read_checkpoint,
-    read_root,
+    open_read,
     root_sections,
 )
 
@@ -41,16 +40,17 @@ def survey(path: Path, library: Library, *, check_crc: bool = True) -> Survey:
     """
     with Source(path) as source:
         source.start_digest()
-        root = read_root(source, check_crc)
+        content = read_content(source, check_crc=check_crc)
+        root = content.root
         nodes = walk(root) if root else []
-        refused = refused_globals(nodes)
-        checkpoint, fault = read_checkpoint(source, check_crc)
+        refused, foreign = refused_globals(nodes), foreign_globals(nodes)
+        sections = root_sections(root) if root else ()
+        checkpoint, fault = open_read(source, content)
         digest = source.digest()
         download = find_download(path.name, digest, load_table())
-        sections = root_sections(root) if root else ()
         return Survey(
             path=str(path),
-            format=sniff(source).value,
+            format=content.kind.value,
             file_size=source.size,
             sha256=digest,
             name_hash=_name_hash(path, digest),
@@ -63,7 +63,7 @@ def survey(path: Path, library: Library, *, check_crc: bool = True) -> Survey:
             download=download,
             weights_only=not refused,
             refused_globals=refused,
-            foreign=tuple(foreign_globals(nodes)),
+            foreign=tuple(foreign),
             fault=fault,
         )
 

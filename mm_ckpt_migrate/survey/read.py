@@ -6,49 +6,28 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from mm_ckpt_migrate.archive.format import Format
-from mm_ckpt_migrate.archive.legacy import read_legacy
-from mm_ckpt_migrate.archive.sniff import sniff
 from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.archive.torchzip import read_zip
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.checkpoint.open import Content, open_content
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.pickles.build import elements, find, is_mapping, pairs, text_at
-from mm_ckpt_migrate.pickles.errors import PickleError
 from mm_ckpt_migrate.pickles.nodes import List, Node, Text
-from mm_ckpt_migrate.pickles.parse import parse_whole
 from mm_ckpt_migrate.training.parameters import is_buffer
 
 _MAX_SECTIONS: Final = 40
 _NO_FROZEN_GROUPS: Final = (0, 10, 4)
 
 
-def read_root(source: Source, check_crc: bool) -> Node | None:
-    """The pickled object; None for safetensors.
-
-    Raises:
-        CheckpointError: the container is damaged or no checkpoint's.
-    """
-    kind = sniff(source)
-    try:
-        if kind is Format.ZIP:
-            return parse_whole(read_zip(source, check_crc=check_crc).pickle)
-        return read_legacy(source).root if kind is Format.LEGACY else None
-    except PickleError as error:
-        raise CheckpointError(source.path, str(error)) from error
-
-
-def read_checkpoint(source: Source, check_crc: bool) -> tuple[Checkpoint | None, str | None]:
+def open_read(source: Source, content: Content) -> tuple[Checkpoint | None, str | None]:
     """The checkpoint, or why the file holds none.
 
     Raises:
         CheckpointError: a safetensors file is damaged.
     """
     try:
-        return open_checkpoint(source, check_crc=check_crc), None
+        return open_content(source, content), None
     except CheckpointError as error:
-        if sniff(source) is Format.SAFETENSORS:
+        if content.root is None:
             raise
         return None, error.reason
 
