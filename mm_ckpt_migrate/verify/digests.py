@@ -18,30 +18,21 @@ from mm_ckpt_migrate.errors import CheckpointError
 
 
 class Digests:
-    """Computes what is asked for, and keeps it.
-
-    Where the container records a CRC, that is held against the bytes on the same way.
-    """
+    """Computes what is asked for, and keeps it."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, int, int], bytes] = {}
 
     def __call__(self, checkpoint: Checkpoint, extent: Extent) -> bytes:
-        """The digest of a range of a checkpoint's file.
-
-        Raises:
-            CheckpointError: the CRC of a storage does not match, or the file cannot be read.
-        """
-        place = (checkpoint.source.fd, extent.offset, extent.size)
-        if place not in self._known:
-            self._known[place] = _read(checkpoint, extent)
-        return self._known[place]
+        """The digest of a range of a checkpoint's file; raises CheckpointError where that fails."""
+        return self._digest(checkpoint, extent, None)
 
     def read(self, checkpoints: Iterable[Checkpoint]) -> None:
         """Compute the digests of all storages, of several files at the same time.
 
         Raises:
-            CheckpointError: as for one.
+            CheckpointError: the CRC that the container records of a storage does not match, or a
+                file cannot be read.
         """
         files = list(checkpoints)
         with ThreadPoolExecutor(max(1, len(files)), thread_name_prefix="digests") as pool:
@@ -50,15 +41,22 @@ class Digests:
 
     def _read_all(self, checkpoint: Checkpoint) -> None:
         for extent in checkpoint.extents.values():
-            self(checkpoint, extent)
+            self._digest(checkpoint, extent, extent.crc)
+
+    def _digest(self, checkpoint: Checkpoint, extent: Extent, recorded: int | None) -> bytes:
+        place = (checkpoint.source.fd, extent.offset, extent.size)
+        if place not in self._known:
+            self._known[place] = _read(checkpoint, extent, recorded)
+        return self._known[place]
 
 
-def _read(checkpoint: Checkpoint, extent: Extent) -> bytes:
+def _read(checkpoint: Checkpoint, extent: Extent, recorded: int | None) -> bytes:
+    """The digest; on the way the CRC is held against the one that is recorded."""
     sha, crc, source = hashlib.sha256(), 0, checkpoint.source
     for block in read_blocks(source.fd, extent.offset, extent.size, source.path):
         sha.update(block)
-        crc = crc32(block, crc) if extent.crc is not None else 0
-    if extent.crc not in (None, crc):
+        crc = crc32(block, crc) if recorded is not None else 0
+    if recorded not in (None, crc):
         raise CheckpointError(
             source.path, f"storage {extent.key} is damaged: its CRC does not match",
             hint="Fetch the file again; the damage was there before.",

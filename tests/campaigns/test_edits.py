@@ -73,7 +73,7 @@ def test_a_verify_that_sees_tensors_alone_is_accused(
 def test_a_verify_that_takes_the_crc_for_the_bytes_is_accused(
     tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crc(checkpoint: Checkpoint, extent: Extent) -> bytes:
+    def crc(checkpoint: Checkpoint, extent: Extent, _: object) -> bytes:
         data = checkpoint.source.read(extent.offset, extent.size)
         return zlib.crc32(data).to_bytes(4, "little")
 

@@ -41,8 +41,8 @@ def test_by_value(tmp_path: Path) -> None:
     report = run(VIT, tmp_path / "new.pth", build=False, **FOLD)
     assert (report.moved, report.kept, report.dropped, report.folded) == (0, 149, 0, 1)
     assert report.verdicts[0].summary == (
-        "149 tensors, each in one place; 148 storages with 353,016 bytes equal to the source's; "
-        "backbone.pos_embed, folded, equal to the last bit"
+        "149 tensors, each in one place; 148 storages with 353,016 bytes equal to the source's by "
+        "their CRC-32; backbone.pos_embed, folded, equal to the last bit"
     )
     old, new = load(VIT.old), load(tmp_path / "new.pth", weights_only=True)
     check_weights(new["state_dict"], old["state_dict"])
