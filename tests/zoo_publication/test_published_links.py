@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given, settings
@@ -141,3 +142,41 @@ def test_a_page_made_to_be_slow_is_not(piece: str) -> None:
     start = time.monotonic()
     patch_links(piece * (1_000_000 // len(piece)), LINKS)
     assert time.monotonic() - start < 10
+
+
+class Watched(str):
+    """A text that notes how much of it is looked through for line ends."""
+
+    __slots__ = ("looked",)
+
+    def count(self, sub: str, start: int = 0, end: int | None = None) -> int:  # type: ignore[override]
+        end = len(self) if end is None else end
+        self.looked = getattr(self, "looked", 0) + max(0, end - start)
+        return super().count(sub, start, end)
+
+
+@pytest.mark.parametrize("line", ["{url}\n", "[model]({url})\n\n", "{url} <{url}>\n"])
+def test_lines_are_counted_once(line: str) -> None:
+    text = Watched(line.format(url=URL) * 500)
+    found = patch_links(text, LINKS)
+    assert text.looked <= len(text)
+    places = [text[:at].count("\n") + 1 for at in _places(text)]
+    assert [one.line for one in found.replaced] == places
+    assert found.text == text.replace(OLD, NEW)
+
+
+def _places(text: str) -> list[int]:
+    starts, at = [], text.find(URL)
+    while at >= 0:
+        starts.append(at)
+        at = text.find(URL, at + 1)
+    return starts
+
+
+NAMES = st.text("ab.-%/é ", min_size=1, max_size=5)
+
+
+@given(names=st.lists(NAMES, min_size=1, max_size=4), text=st.text("ab.-%/é 2c", max_size=30))
+def test_whether_any_name_is_in_a_text(names: list[str], text: str) -> None:
+    found = NewLinks(dict.fromkeys(names, "new")).any_in(text)
+    assert found == any(name in unquote(text) for name in names)

@@ -12,7 +12,7 @@ from renamed_metafiles import DATA
 from mm_ckpt_migrate.errors import DestinationError
 from mm_ckpt_migrate.zoo.entries import entries
 from mm_ckpt_migrate.zoo.links import Base
-from mm_ckpt_migrate.zoo.patch_zoo import patch_zoo
+from mm_ckpt_migrate.zoo.patch_zoo import MAX_BYTES, patch_zoo
 from mm_ckpt_migrate.zoo.publication import Renaming, ZooError
 
 RENAMINGS = [
@@ -158,6 +158,16 @@ def test_pages_that_are_not_utf_8_keep_their_bytes(zoo: Path, tmp_path: Path) ->
 def test_a_pipe_named_like_a_page_does_not_hang(zoo: Path, tmp_path: Path) -> None:
     os.mkfifo(zoo / "pipe.md")
     assert len(patch_zoo(zoo, [R50], tmp_path / "out").pages) == 1
+
+
+@pytest.mark.parametrize("name", ["README.md", "metafile.yml", "a.yaml"])
+def test_what_is_larger_than_any_page_is_refused(name: str, zoo: Path, tmp_path: Path) -> None:
+    with (zoo / name).open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(ZooError, match="larger than 8 MiB") as caught:
+        patch_zoo(zoo, RENAMINGS, tmp_path / "out")
+    assert caught.value.path == zoo / name
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_is_none(zoo: Path, tmp_path: Path) -> None:
