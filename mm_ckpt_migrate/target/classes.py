@@ -12,7 +12,7 @@ import functools
 import os
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from mm_ckpt_migrate.target.permitted import within
+from mm_ckpt_migrate.target.permitted import OPENMMLAB, within
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "classes")
 REFUSED = "REFUSED"
@@ -87,7 +87,9 @@ def find(kind: str, scope: str, registries: Iterable[str]) -> List[Listed]:
     if not prefix:
         return [row for row in rows if row.scope in (scope, ROOT)]
     wanted = _SAME.get(prefix, prefix)
-    return [row for row in rows if row.scope == wanted or within(row.module, (prefix,))]
+    # `mmdet.MultiheadAttention`, which old configs have, is mmcv's: a scope falls back on the root.
+    scopes = (wanted, ROOT) if prefix in OPENMMLAB else (wanted,)
+    return [row for row in rows if row.scope in scopes or within(row.module, (prefix,))]
 
 
 def broken_limit(rows: Iterable[Listed], settings: Dict[str, object]) -> Optional[str]:
