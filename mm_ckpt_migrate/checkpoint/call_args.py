@@ -7,7 +7,7 @@ from math import prod
 from typing import Final
 
 from mm_ckpt_migrate.archive.storages import storage_ref
-from mm_ckpt_migrate.pickles.build import elements, pairs
+from mm_ckpt_migrate.pickles.build import pairs
 from mm_ckpt_migrate.pickles.nodes import (
     Call,
     Dict,
@@ -28,7 +28,6 @@ _FACTORIES: Final = re.compile(
     r"(__builtin__|builtins)\.(list|dict|set|int|float|str|tuple|bool|frozenset)"
     r"|collections\.(OrderedDict|deque|Counter|defaultdict)"
 )
-_DTYPE: Final = re.compile(r"(?P<kind>[?a-zA-Z])(?P<size>[0-9]{0,9})")
 _TORCH_NAME: Final = re.compile(r"torch\.(b?float|u?int|bool|complex|double|half|long|short)\w*")
 _REBUILD: Final = re.compile(
     r"torch\._utils\._rebuild_(tensor(_v[23])?|parameter|qtensor|sparse_tensor"
@@ -56,12 +55,12 @@ def items(node: Node) -> list[Node]:
     return node.items if isinstance(node, Tuple) else []
 
 
-def _integers(nodes: list[Node]) -> list[int]:
+def integers_of(nodes: list[Node]) -> list[int]:
     """The integers among the nodes, and no bool."""
     return [n.value for n in nodes if isinstance(n, Scalar) and type(n.value) is int]
 
 
-def _value(node: Node) -> object:
+def value_of(node: Node) -> object:
     return node.value if isinstance(node, (Scalar, Text)) else node
 
 
@@ -78,17 +77,17 @@ def integer(node: Node) -> bool:
 
 
 def natural(node: Node) -> bool:
-    value = _value(node)
+    value = value_of(node)
     return type(value) is int and 0 <= value < 1 << 48
 
 
 def boolean(node: Node) -> bool:
-    return type(_value(node)) is bool
+    return type(value_of(node)) is bool
 
 
 def zero(node: Node) -> bool:
     """`(0,)`: numpy fills an array after it is made, so that it is made empty."""
-    return isinstance(node, Tuple) and [_value(item) for item in node.items] == [0]
+    return isinstance(node, Tuple) and [value_of(item) for item in node.items] == [0]
 
 
 def false(node: Node) -> bool:
@@ -142,11 +141,11 @@ def history(node: Node) -> bool:
 
 
 def factory(node: Node) -> bool:
-    return _value(node) is None or _FACTORIES.fullmatch(path(node)) is not None
+    return value_of(node) is None or _FACTORIES.fullmatch(path(node)) is not None
 
 
 def short_range(call: Call) -> bool:
-    start, stop, step = _integers(items(call.args))
+    start, stop, step = integers_of(items(call.args))
     return step != 0 and (stop - start) // step <= _MAX_RANGE
 
 
@@ -159,7 +158,7 @@ def raw(node: Node) -> bool:
     return isinstance(node, Text) or made_bytes(node)
 
 
-def _length(node: Node) -> int:
+def length_of(node: Node) -> int:
     """Bytes of a raw node."""
     if isinstance(node, Text):
         return len(node.value)
@@ -228,98 +227,4 @@ def no_larger_than_storage(call: Call) -> bool:
     """torch makes room for such a tensor before it looks at the storage."""
     held, _, shape = items(call.args)[:3]
     assert isinstance(held, Persistent)
-    return prod(_integers(items(shape))) <= storage_ref(held).numel
-
-
-def ndarray(node: Node) -> bool:
-    return path(node) == "numpy.ndarray"
-
-
-def array(node: Node) -> bool:
-    return called(node) in (
-        "numpy.core.multiarray._reconstruct",
-        "numpy._core.multiarray._reconstruct",
-    )
-
-
-def dtype(node: Node) -> bool:
-    return called(node) == "numpy.dtype"
-
-
-def dtype_name(node: Node) -> bool:
-    return isinstance(node, Text) and _DTYPE.fullmatch(node.value) is not None
-
-
-def dtype_state(node: Node) -> bool:
-    """Version, order, subtype, names, fields, size, alignment, flags; of dates also the unit."""
-    parts = items(node)
-    if len(parts) not in (8, 9):
-        return False
-    version, order, subtype, names, fields, *numbers = parts[:8]
-    of_subtype = items(subtype)
-    return (
-        natural(version)
-        and _value(order) in ("<", ">", "|", "=")
-        and (
-            _value(subtype) is None
-            or [*map(dtype, of_subtype), *map(sizes, of_subtype)] == [True, False, False, True]
-        )
-        and (_value(names) is None or all(map(text, items(names))))
-        and (_value(fields) is None or mapping(fields))
-        and len(_integers(numbers)) == len(numbers)
-        and all(-1 <= number < 1 << 31 for number in _integers(numbers))
-    )
-
-
-def _itemsize(node: Node) -> int | None:
-    """Bytes of an element; None for elements that are objects."""
-    state = next((c.operands[0] for c in node.changes), node) if isinstance(node, Call) else node
-    arguments = items(node.args) if isinstance(node, Call) else []
-    named = _DTYPE.fullmatch(str(_value(arguments[0]))) if arguments else None
-    if named is None or named["kind"] == "O":
-        return None
-    size = _value(items(state)[5]) if len(items(state)) > 5 else -1
-    return size if isinstance(size, int) and size >= 0 else int(named["size"] or 1)
-
-
-def scalar_fits(call: Call) -> bool:
-    kind, data = items(call.args)
-    return _length(data) == _itemsize(kind)
-
-
-def array_state(node: Node) -> bool:
-    """Version, shape, type, order and elements, which are as many as the shape says."""
-    parts = items(node)
-    if len(parts) != 5 or not sizes(parts[1]) or not dtype(parts[2]):
-        return False
-    _, shape, kind, _, held = parts
-    count = prod(_integers(items(shape)))
-    size = _itemsize(kind)
-    if isinstance(held, List):
-        return size is None and len(elements(held)) == count
-    # Of elements without bytes there could be as many as one likes.
-    return (
-        raw(held) and size is not None and _length(held) == count * size and count <= _length(held)
-    )
-
-
-def built(call: Call) -> bool:
-    return bool(call.changes)
-
-
-def bit_generator_ctor(node: Node) -> bool:
-    return path(node) == "numpy.random._pickle.__bit_generator_ctor"
-
-
-def bit_generator(node: Node) -> bool:
-    return called(node) == "numpy.random._pickle.__bit_generator_ctor"
-
-
-def bit_generator_class(node: Node) -> bool:
-    return path(node).startswith("numpy.random._")
-
-
-def random_state(node: Node) -> bool:
-    """The state of a generator, alone or with what it was seeded with."""
-    held = items(node)[:1] if isinstance(node, Tuple) else [node]
-    return bool(held) and all(map(attributes, held)) and not any(map(path, items(node)))
+    return prod(integers_of(items(shape))) <= storage_ref(held).numel

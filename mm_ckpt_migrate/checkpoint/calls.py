@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from mm_ckpt_migrate.checkpoint import call_args as is_
+from mm_ckpt_migrate.checkpoint import call_arrays as np_
 from mm_ckpt_migrate.pickles import opcodes as op
 from mm_ckpt_migrate.pickles.nodes import Call, Global, Node, Text, Tuple
 
@@ -119,8 +120,8 @@ _SET: Final = (Form((is_.list_,)), Form())
 _DATES: Final = tuple(Form((is_.of_date,) * count) for count in range(1, 9))
 _PATHS: Final = tuple(Form((is_.text,) * count) for count in range(65))
 _RANDOM: Final = (
-    Form((is_.text, is_.bit_generator_ctor), state=is_.attributes),
-    Form((is_.bit_generator,), state=is_.random_state),
+    Form((is_.text, np_.bit_generator_ctor), state=is_.attributes),
+    Form((np_.bit_generator,), state=np_.random_state),
 )
 
 FORMS: Final[Mapping[str, tuple[Form, ...]]] = {
@@ -157,14 +158,14 @@ FORMS: Final[Mapping[str, tuple[Form, ...]]] = {
     "mmcv.utils.config.ConfigDict": _DICTS,
     "addict.addict.Dict": _DICTS,
     "numpy.core.multiarray._reconstruct": (
-        Form((is_.ndarray, is_.zero, is_.made_bytes), state=is_.array_state, whole=is_.built),
+        Form((np_.ndarray, is_.zero, is_.made_bytes), state=np_.array_state, whole=np_.built),
     ),
-    "numpy.core.multiarray.scalar": (Form((is_.dtype, is_.raw), whole=is_.scalar_fits),),
-    "numpy.core.numeric._frombuffer": (Form((is_.raw, is_.dtype, is_.sizes, is_.text)),),
-    "numpy.dtype": (Form((is_.dtype_name, is_.false, is_.true), state=is_.dtype_state),),
+    "numpy.core.multiarray.scalar": (Form((np_.dtype, is_.raw), whole=np_.scalar_fits),),
+    "numpy.core.numeric._frombuffer": (Form((is_.raw, np_.dtype, is_.sizes, is_.text)),),
+    "numpy.dtype": (Form((np_.dtype_name, is_.false, is_.true), state=np_.dtype_state),),
     "numpy.random._pickle.__bit_generator_ctor": (
-        Form((is_.text,), state=is_.random_state),
-        Form((is_.bit_generator_class,), state=is_.random_state),
+        Form((is_.text,), state=np_.random_state),
+        Form((np_.bit_generator_class,), state=np_.random_state),
     ),
     "numpy.random._pickle.__randomstate_ctor": _RANDOM,
     "numpy.random._pickle.__generator_ctor": _RANDOM,
@@ -188,7 +189,7 @@ FORMS: Final[Mapping[str, tuple[Form, ...]]] = {
         Form((is_.torch_name, is_.sizes, is_.sizes, is_.boolean)),
     ),
     "torch._utils._rebuild_device_tensor_from_numpy": (
-        Form((is_.array, is_.torch_name, is_.text, is_.boolean)),
+        Form((np_.array, is_.torch_name, is_.text, is_.boolean)),
     ),
     "torch._utils._rebuild_parameter": (Form((is_.tensor, *_HOOKS)),),
     "torch._utils._rebuild_parameter_with_state": (Form((is_.tensor, *_HOOKS, is_.attributes)),),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mm_ckpt_migrate.pickles import opcodes as op
-from mm_ckpt_migrate.pickles.errors import PickleCutShortError, PickleError, PickleLimitError
+from mm_ckpt_migrate.pickles.errors import PickleError, PickleLimitError
 from mm_ckpt_migrate.pickles.nodes import (
     FALSE,
     NONE,
@@ -34,6 +34,7 @@ from mm_ckpt_migrate.pickles.nodes import (
     Text,
     Tuple,
 )
+from mm_ckpt_migrate.pickles.stream import MAX_NAME_BYTES, Stream
 
 # A 160,000-iteration training file of mmengine holds about 100 MB of logged losses as strings of
 # 2 MB each, so these limits are wider than what weights alone would need.
@@ -41,13 +42,12 @@ MAX_PICKLE_BYTES: Final = 256 << 20
 MAX_STRING_BYTES: Final = 64 << 20
 MAX_OPCODES: Final = 10_000_000
 MAX_DEPTH: Final = 200
-MAX_NAME_BYTES: Final = 512
 # An opcode of one byte makes an object of two hundred, and costs as much time as any other. The
 # largest genuine training (Swin-L, 529 MB) has 33,000 objects; the densest has one opcode for 3.9
 # bytes and one object for 13.
 FREE_OPCODES: Final = 200_000
 BYTES_PER_OPCODE: Final = 3
-FREE_OBJECTS: Final = 80_000
+FREE_OBJECTS: Final = 100_000
 BYTES_PER_OBJECT: Final = 8
 # Some passes meet a shared object at each of its places.
 FREE_MEETINGS: Final = 500_000
@@ -91,12 +91,11 @@ class _Shared(Node):
         self.node = node
 
 
-class _Machine:
+class _Machine(Stream):
     """The stack machine. A handler is given the offset behind its opcode, and gives the next."""
 
     def __init__(self, data: bytes, start: int) -> None:
-        self.data = data
-        self.start = start
+        super().__init__(data, start)
         self.stack: list[Node] = []
         self.below_marks: list[list[Node]] = []
         self.memo: list[Node] = []
@@ -104,7 +103,7 @@ class _Machine:
         self.shared = 0
 
     def run(self) -> Parsed:
-        at, data, size, stop = self._expect_protocol_2(), self.data, len(self.data), op.STOP[0]
+        at, data, size, stop = self.expect_protocol_2(), self.data, len(self.data), op.STOP[0]
         opcodes = objects = allowed = allowed_objects = 0
         try:
             # One opcode is a fraction of a microsecond, and there are fifty thousand in a file.
@@ -115,17 +114,17 @@ class _Machine:
                     allowed, allowed_objects = self._allowed(at, opcodes, objects)
                 handler = _TABLE[opcode]
                 if handler is None:
-                    raise self._error(
+                    raise self.error(
                         at, f"opcode {bytes((opcode,))!r} is not one that torch.save writes"
                     )
                 at = handler(self, at + 1)
         except IndexError:
             if at + 1 < size:
-                raise self._error(at, "the stack is empty or a memo number is unknown") from None
+                raise self.error(at, "the stack is empty or a memo number is unknown") from None
             at = size
-        self._take(at, 1)
+        self.take(at, 1)
         if len(self.stack) != 1 or self.below_marks:
-            raise self._error(at, "not one object is left on the stack")
+            raise self.error(at, "not one object is left on the stack")
         return Parsed(self._unwrapped(self.stack)[0], at + 1)
 
     def _allowed(self, at: int, opcodes: int, objects: int) -> tuple[int, int]:
@@ -134,43 +133,10 @@ class _Machine:
         allowed = min(FREE_OPCODES + taken // BYTES_PER_OPCODE, MAX_OPCODES)
         allowed_objects = FREE_OBJECTS + taken // BYTES_PER_OBJECT
         if opcodes > allowed:
-            raise self._limit(at, f"more than {allowed:,} opcodes in {taken:,} bytes")
+            raise self.limit(at, f"more than {allowed:,} opcodes in {taken:,} bytes")
         if objects > allowed_objects:
-            raise self._limit(at, f"more than {allowed_objects:,} objects in {taken:,} bytes")
+            raise self.limit(at, f"more than {allowed_objects:,} objects in {taken:,} bytes")
         return allowed, allowed_objects
-
-    def _expect_protocol_2(self) -> int:
-        at = self.start
-        if self._take(at, 1) != op.PROTO:
-            raise self._error(at, "not a pickle of protocol 2")
-        protocol = self._take(at + 1, 1)[0]
-        if protocol != 2:
-            raise self._error(at, f"pickle protocol {protocol}; torch.save writes protocol 2")
-        return at + 2
-
-    def _error(self, at: int, reason: str) -> PickleError:
-        return PickleError(at - self.start, reason)
-
-    def _limit(self, at: int, reason: str) -> PickleLimitError:
-        return PickleLimitError(at - self.start, reason)
-
-    def _take(self, at: int, size: int) -> bytes:
-        taken = self.data[at : at + size]
-        if len(taken) != size:
-            raise PickleCutShortError(at - self.start, "the pickle is cut short")
-        return taken
-
-    def _line(self, at: int) -> tuple[str, int]:
-        """A line, and the offset behind it."""
-        end = self.data.find(b"\n", at, at + MAX_NAME_BYTES)
-        if end < 0:
-            if len(self.data) - at < MAX_NAME_BYTES:
-                self._take(at, MAX_NAME_BYTES)
-            raise self._error(at, "a global's name has no end")
-        try:
-            return self.data[at:end].decode("ascii"), end + 1
-        except UnicodeDecodeError:
-            raise self._error(at, "a global's name is not ASCII") from None
 
     def _pop(self) -> Node:
         node = self.stack.pop()
@@ -199,9 +165,9 @@ class _Machine:
             if child.depth >= depth:
                 depth = child.depth + 1
         if depth > MAX_DEPTH:
-            raise self._limit(at, f"objects nest deeper than {MAX_DEPTH} levels")
+            raise self.limit(at, f"objects nest deeper than {MAX_DEPTH} levels")
         if size > FREE_MEETINGS + MEETINGS_PER_BYTE * (at - self.start):
-            raise self._limit(at, "objects are shared so often that to meet each takes too long")
+            raise self.limit(at, "objects are shared so often that to meet each takes too long")
         node.depth, node.size = depth, size
 
     def mark(self, at: int) -> int:
@@ -218,41 +184,41 @@ class _Machine:
         return at + 1
 
     def integer(self, at: int, opcode: bytes, size: int, signed: bool) -> int:
-        raw = self._take(at, size)
+        raw = self.take(at, size)
         self.stack.append(Scalar(int.from_bytes(raw, "little", signed=signed), opcode + raw))
         return at + size
 
     def long(self, at: int, opcode: bytes, prefix: int) -> int:
-        length = self._take(at, prefix)
+        length = self.take(at, prefix)
         size = int.from_bytes(length, "little")
         if size > MAX_NAME_BYTES:
-            raise self._limit(at, "an integer is longer than any that torch writes")
-        raw = self._take(at + prefix, size)
+            raise self.limit(at, "an integer is longer than any that torch writes")
+        raw = self.take(at + prefix, size)
         value = int.from_bytes(raw, "little", signed=True)
         self.stack.append(Scalar(value, opcode + length + raw))
         return at + prefix + size
 
     def binfloat(self, at: int) -> int:
-        raw = self._take(at, 8)
+        raw = self.take(at, 8)
         self.stack.append(Scalar(struct.unpack(">d", raw)[0], op.BINFLOAT + raw))
         return at + 8
 
     def text(self, at: int) -> int:
-        size = int.from_bytes(self._take(at, 4), "little")
+        size = int.from_bytes(self.take(at, 4), "little")
         if size > MAX_STRING_BYTES:
-            raise self._limit(at, f"a string is longer than {MAX_STRING_BYTES >> 20} MiB")
+            raise self.limit(at, f"a string is longer than {MAX_STRING_BYTES >> 20} MiB")
         try:
-            value = self._take(at + 4, size).decode("utf-8", "surrogatepass")
+            value = self.take(at + 4, size).decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
-            raise self._error(at, "a string is not UTF-8") from None
+            raise self.error(at, "a string is not UTF-8") from None
         self.stack.append(Text(value))
         return at + 4 + size
 
     def global_(self, at: int) -> int:
-        module, end = self._line(at)
-        name, end = self._line(end)
+        module, end = self.line(at)
+        name, end = self.line(end)
         if not all(part.isidentifier() for part in f"{module}.{name}".split(".")):
-            raise self._error(at, f"a global's name is malformed: {module!r} {name!r}")
+            raise self.error(at, f"a global's name is malformed: {module!r} {name!r}")
         self.stack.append(Global(module, name))
         return end
 
@@ -280,7 +246,7 @@ class _Machine:
     def call(self, at: int, opcode: bytes) -> int:
         args, callee = self._pop(), self._pop()
         if not isinstance(callee, Global) or not isinstance(args, Tuple):
-            raise self._error(at, "something other than a named class or function is called")
+            raise self.error(at, "something other than a named class or function is called")
         made = Call(callee, args, opcode)
         self._grow(at, made, [callee, args])
         self.stack.append(made)
@@ -296,15 +262,15 @@ class _Machine:
     def change(self, at: int, opcode: bytes, operands: list[Node]) -> int:
         target = self.stack[-1]
         if not isinstance(target, Mutable):
-            raise self._error(at, "an object is changed that was not made just before")
+            raise self.error(at, "an object is changed that was not made just before")
         if target.changes and target.changes[-1].opcode == op.BUILD:
-            raise self._error(at, "an object is changed after its BUILD, which pickle writes last")
+            raise self.error(at, "an object is changed after its BUILD, which pickle writes last")
         if id(target) in self.states:
-            raise self._error(
+            raise self.error(
                 at, "a dict is changed after an object's attributes were taken from it"
             )
         if not _CHANGES[opcode](target) or (opcode in _ITEMS and len(operands) % 2):
-            raise self._error(at, f"opcode {opcode!r} does not fit the object it changes")
+            raise self.error(at, f"opcode {opcode!r} does not fit the object it changes")
         target.changes.append(Change(opcode, operands))
         if opcode == op.BUILD:
             self.states.add(id(operands[0]))
@@ -312,10 +278,10 @@ class _Machine:
         return at
 
     def put(self, at: int, size: int) -> int:
-        number = int.from_bytes(self._take(at, size), "little")
+        number = int.from_bytes(self.take(at, size), "little")
         top = self.stack[-1]
         if number != len(self.memo) or not isinstance(top, SHAREABLE) or top.memoized:
-            raise self._error(
+            raise self.error(
                 at, "memo numbers are not in the order in which torch.save writes them"
             )
         top.memoized = True
@@ -323,7 +289,7 @@ class _Machine:
         return at + size
 
     def get(self, at: int, size: int) -> int:
-        node = self.memo[int.from_bytes(self._take(at, size), "little")]
+        node = self.memo[int.from_bytes(self.take(at, size), "little")]
         if isinstance(node, Mutable):
             self.shared += 1
             node = _Shared(node)

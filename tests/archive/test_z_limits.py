@@ -19,8 +19,9 @@ from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.archive.torchzip import read_zip
 from mm_ckpt_migrate.archive.zipformat import end_records
 from mm_ckpt_migrate.errors import CheckpointError, LimitError
-from mm_ckpt_migrate.pickles import parse
+from mm_ckpt_migrate.pickles import hashed, parse
 from mm_ckpt_migrate.pickles.errors import PickleLimitError
+from mm_ckpt_migrate.pickles.stream import MAX_NAME_BYTES
 from mm_ckpt_migrate.schema import TensorSpec
 
 
@@ -144,7 +145,8 @@ def test_the_limits_are_those_that_are_promised() -> None:
         if re.search(r"[0-9] \|$", line)
     ]
     assert told == [
-        parse.MAX_PICKLE_BYTES, parse.MAX_STRING_BYTES, parse.MAX_NAME_BYTES, parse.MAX_OPCODES,
+        parse.MAX_PICKLE_BYTES, parse.MAX_STRING_BYTES, MAX_NAME_BYTES, parse.MAX_OPCODES,
+        parse.FREE_OPCODES, parse.FREE_OBJECTS, parse.FREE_MEETINGS, hashed.MAX_OTHER_KEYS,
         parse.MAX_DEPTH, zipread.MAX_DIRECTORY_BYTES, safetensors.MAX_HEADER_BYTES,
         safetensors.MAX_METADATA, safetensors.MAX_TENSORS,
     ]  # fmt: skip

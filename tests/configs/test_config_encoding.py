@@ -47,7 +47,7 @@ def test_another_encoding_is_refused(case: str, tmp_path: Path) -> None:
     path = tmp_path / "config.py"
     path.write_bytes(ANOTHER[case].encode())
     for read in (lambda: read_config(path), lambda: read_config_text(ANOTHER[case], "inside")):
-        with pytest.raises(ConfigError, match="declares the encoding|not parsed as Python"):
+        with pytest.raises(ConfigError, match=r"declares the encoding|not parsed as Python"):
             read()
 
 

@@ -203,7 +203,7 @@ def test_the_same_in_a_pickle_that_is_large_enough_is_read(case: str) -> None:
 LIMITS = {
     "MAX_OPCODES": (stream(b"]" + b"(" + b"N" * 2000 + b"e"), 2003),
     "FREE_OPCODES": (stream(b"](" + b"N" * 2000 + b"e"), 2003 - 2005 // 3),
-    "FREE_OBJECTS": (stream(b"](" + b"]" * 2000 + b"e"), 2001 - 2003 // 6),
+    "FREE_OBJECTS": (stream(b"](" + b"]" * 2000 + b"e"), 2001 - 2003 // 8),
     "MAX_STRING_BYTES": (stream(text("x" * 2000)), 2000),
     "MAX_PICKLE_BYTES": (stream(text("x" * 2000)), len(stream(text("x" * 2000)))),
 }
