@@ -288,9 +288,8 @@ def test_a_file_without_a_config_is_judged_by_what_needs_none(bare: tuple[Path, 
     found = verify(new, EMBEDDED, VerifyOptions(source=old, legacy=None))
     statuses = {v.rung: v.status for v in found.verdicts}
     assert statuses == {**dict.fromkeys(Rung, Status.SKIPPED), Rung.INTEGRITY: Status.PASS}
-    assert {v.summary for v in found.verdicts if v.rung in (Rung.KEYS, Rung.FORWARD)} == {
-        "there is no config to build a model from (--cfg): there is none"
-    }
+    keys = next(v for v in found.verdicts if v.rung is Rung.KEYS)
+    assert "there is no config to build a model from (--cfg)" in keys.summary
     with pytest.raises(ConfigError):
         verify(new, EMBEDDED, VerifyOptions(legacy=None))
 
