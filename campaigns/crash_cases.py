@@ -21,7 +21,14 @@ from mm_ckpt_migrate.errors import ExitCode
 
 GOLDEN: Final = Path(__file__).parents[1] / "tests" / "golden"
 OLD: Final = "old.pth"
-BEFORE: Final = b"what was there before"
+NEW: Final = "new.pth"
+# By force, a plan and a config are replaced by one of their kind alone.
+BEFORE: Final = {
+    NEW: b"what was there before",
+    "config.py": b"model = 'what was there before'\n",
+    "plan.json": b'{"plan": 1, "family": "what was there before", "from": "", "to": "", '
+    b'"rules_sha256": "", "rules": [], "keys": [], "modules": []}',
+}
 # What a run that is killed may leave behind for the next one to sweep away.
 TEMPORARY: Final = re.compile(r"\.mm-ckpt-migrate-[0-9a-f-]+\.tmp")
 
@@ -49,7 +56,7 @@ class Case:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        return ("new.pth", *(word for word in self.more if "." in word))
+        return (NEW, *(word for word in self.more if "." in word))
 
     @property
     def usual(self) -> bool:
@@ -59,7 +66,7 @@ class Case:
     @property
     def arguments(self) -> tuple[str, ...]:
         force = ("--force",) if self.over else ()
-        return ("convert", "auto", self.config, OLD, "new.pth", "--no-build", *force, *self.more)
+        return ("convert", "auto", self.config, OLD, NEW, "--no-build", *force, *self.more)
 
 
 _FILES: Final = ("--config-out", "config.py", "--plan", "plan.json")
@@ -106,7 +113,7 @@ class Place:
     def reset(self, state: Mapping[str, bytes] | None = None) -> None:
         """The state before the conversion, or another one."""
         if state is None:
-            state = dict.fromkeys(self.case.outputs if self.case.over else (), BEFORE)
+            state = {name: BEFORE[name] for name in self.case.outputs if self.case.over}
         for path in self.folder.iterdir():
             if path.name != OLD:
                 path.unlink()
@@ -143,14 +150,16 @@ class Place:
         path = self.folder / name
         if not os.path.lexists(path):
             return "absent"
-        if path.read_bytes() == BEFORE:
+        if path.read_bytes() == BEFORE[name]:
             return "before"
         return "new" if _digest(path) == self.expected[name] else "broken"
 
     def faults(self, states: Mapping[str, str]) -> list[str]:
-        """What is wrong where each output should be as it was, or new."""
+        """What is wrong where each output should be as it was, or new; and NEW the last one."""
         before = "before" if self.case.over else "absent"
         wrong = [f"{n} is {state}" for n, state in states.items() if state not in (before, "new")]
+        if states[NEW] == "new" and set(states.values()) != {"new"}:
+            wrong.append(f"{NEW} is there without what belongs to it: {dict(states)}")
         if _digest(self.folder / OLD) != self._source:
             wrong.append("the source was changed")
         return wrong
@@ -161,9 +170,7 @@ class Place:
     def faults_of_next_start(self) -> list[str]:
         """Start again, undisturbed, and say what is wrong afterwards."""
         states = self.states()
-        # A plan is replaced without being asked.
-        kept = [state for name, state in states.items() if name != "plan.json"]
-        taken = not self.case.over and "new" in kept
+        taken = not self.case.over and "new" in states.values()
         run = untraced(self.program)
         wanted = ExitCode.BAD_DESTINATION if taken else ExitCode.OK
         wrong = [] if run.status == wanted else [f"the next start ended with {run.status}"]

@@ -53,7 +53,7 @@ _RIGHT: Final = {
     "the source": {ExitCode.BAD_CHECKPOINT, ExitCode.USAGE},
     "both": {ExitCode.BAD_CHECKPOINT, ExitCode.BAD_DESTINATION},
     "the results": {ExitCode.BAD_DESTINATION, ExitCode.INTEGRITY_FAILED, ExitCode.USAGE},
-    "the output": {ExitCode.INTERNAL},
+    "the output": set(),  # whoever takes it: the exit code is the verdict's
     "the rules": {ExitCode.BAD_RULES},
     "the rest": {ExitCode.BAD_CHECKPOINT, ExitCode.BAD_TARGET, ExitCode.BAD_DESTINATION},
 }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from mm_ckpt_migrate.archive.format import Format
+from mm_ckpt_migrate.archive.outputs import check_outputs
 from mm_ckpt_migrate.archive.progress import Progress, no_progress
-from mm_ckpt_migrate.archive.publish import check_destination
 from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.beside import inputs_of, outputs_of
+from mm_ckpt_migrate.errors import DestinationError
+from mm_ckpt_migrate.options import Options, Purpose
 from mm_ckpt_migrate.report import ConvertReport
 
 if TYPE_CHECKING:
@@ -44,13 +48,37 @@ def convert(
         IntegrityError: the copy is not what the source holds.
     """
     with Source(old) as source:
-        for path in filter(None, (new, options.config_out)):
-            check_destination(path, source.status, force=options.force)
+        options = _with_format(new, options)
+        swept = check_outputs(outputs_of(new, options), lambda: inputs_of(old, cfg, options))
         source.start_digest()
         # Imported while the digest is on its way, which takes most of the time.
         from mm_ckpt_migrate.migration import migrate
 
-        return migrate(source, family, cfg, new, options, progress=progress)
+        report = migrate(source, family, cfg, new, options, progress=progress)
+        said = tuple(f"{path}, which a killed run had left, was removed" for path in swept)
+        return replace(report, notices=(*report.notices, *said))
+
+
+SAFETENSORS: Final = ".safetensors"
+
+
+def _with_format(new: Path, options: Options) -> Options:
+    """With the format that the name of the new file means; raises DestinationError."""
+    if new.suffix == SAFETENSORS:
+        if options.format not in (None, Format.SAFETENSORS):
+            raise DestinationError(
+                new,
+                f"by its name it is no {options.format.value} file",
+                hint="Leave --format out, or give another name.",
+            )
+        options = replace(options, format=Format.SAFETENSORS)
+    if options.format is Format.SAFETENSORS and options.purpose is Purpose.RESUME:
+        raise DestinationError(
+            new,
+            "a safetensors file holds tensors and text, and no training can resume from it",
+            hint="Let NEW be a .pth file, or leave --for resume out.",
+        )
+    return options
 
 
 def plan(family: str, cfg: str, old: Path, options: Options) -> tuple[Plan | None, ConvertReport]:
@@ -65,4 +93,6 @@ def plan(family: str, cfg: str, old: Path, options: Options) -> tuple[Plan | Non
     from mm_ckpt_migrate.migration import plan_migration
 
     with Source(old) as source:
+        if outputs := outputs_of(None, options):
+            check_outputs(outputs, lambda: inputs_of(old, cfg, options))
         return plan_migration(source, family, cfg, options)

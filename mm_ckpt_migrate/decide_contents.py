@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from mm_ckpt_migrate.checkpoint.model import Checkpoint
+from mm_ckpt_migrate.archive.format import Format
+from mm_ckpt_migrate.checkpoint.model import Checkpoint, Tree
 from mm_ckpt_migrate.configs.values import Config, lookup
 from mm_ckpt_migrate.contents import AVERAGED, Contents, EntryPath, config_texts, outside_inference
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError, PlanError
 from mm_ckpt_migrate.options import Options, Purpose
+from mm_ckpt_migrate.pickles.build import pairs, text_value
 from mm_ckpt_migrate.plan import Plan
 from mm_ckpt_migrate.ruleset.model import RuleSet
 from mm_ckpt_migrate.schema import TargetModel
@@ -48,8 +50,11 @@ def decide_contents(
         CheckpointError: it was asked for, and there is none.
     """
     if checkpoint.tree is None or not checkpoint.tree.path:
+        _training(checkpoint, options)
         return _untouched(options), ()
     configs, notices = _configs(checkpoint, tuple(plan.targets), families)
+    if options.format is Format.SAFETENSORS:
+        return _for_safetensors(checkpoint, checkpoint.tree, configs, options)
     if checkpoint.tree.ema is not None and AVERAGED not in checkpoint.sections:
         notices += (f"the raw weights in `ema_` buffers go to {AVERAGED}, where mmengine has them",)
     contents = Contents(configs=configs, adds=True, keep_as_is=options.keep_as_is)
@@ -83,6 +88,26 @@ def _untouched(options: Options) -> Contents:
         raw=options.raw_weights,
         keep_as_is=options.keep_as_is,
     )
+
+
+def _for_safetensors(
+    checkpoint: Checkpoint, tree: Tree, configs: Mapping[EntryPath, str], options: Options
+) -> tuple[Contents, tuple[str, ...]]:
+    """A format that holds tensors and texts: the state dict, and the config as it was."""
+    names = [text_value(key) or "" for key, _ in pairs(tree.root)]
+    gone = [name for name in names if name != tree.path[0]]
+    contents = Contents(
+        configs=configs,
+        left_out=tuple((name,) for name in gone),
+        inference=options.purpose is Purpose.INFERENCE,
+        raw=options.raw_weights,
+    )
+    if not gone:
+        return contents, ()
+    text = f"a safetensors file holds tensors and text alone: left out are {', '.join(gone)}"
+    if checkpoint.config is not None:
+        text += "; the config goes along as it was, for the old release"
+    return contents, (text,)
 
 
 def _for_inference(contents: Contents, gone: Sequence[str], options: Options) -> Contents:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.progress import Progress
-from mm_ckpt_migrate.archive.publish import check_destination, publish_bytes
+from mm_ckpt_migrate.archive.publish import Draft, publish_bytes
 from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.beside import draft, plan_bytes, private_mode
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.checkpoint.remarks import assurance, remarks
 from mm_ckpt_migrate.contents import only_weights
 from mm_ckpt_migrate.decide import Decision, decide, decide_reverse
 from mm_ckpt_migrate.decide_fold import without_folded
-from mm_ckpt_migrate.errors import DestinationError
 from mm_ckpt_migrate.options import EMBEDDED, Options, Purpose
 from mm_ckpt_migrate.plan import Plan, migrated_schema
 from mm_ckpt_migrate.report import ConvertReport, Rung, Verdict, may_publish, skipped
@@ -40,7 +38,9 @@ def plan_migration(
     with ExitStack() as stack:
         library = load_rules(options.rules)
         checkpoint, decision, _ = _decide(stack, source, family, cfg, library, options)
-        _save_plan(decision, options, source)
+        if options.plan_file is not None and decision.plan is not None:
+            data, mode = plan_bytes(decision.plan), private_mode(source)
+            publish_bytes(options.plan_file, data, mode, force=options.force)
         integrity = skipped(Rung.INTEGRITY, "nothing was written")
         verdicts = (integrity, _planned_keys(checkpoint, decision), decision.roles)
         return decision.plan, _report(checkpoint, decision, None, verdicts, "")
@@ -65,20 +65,21 @@ def migrate(
         library = load_rules(options.rules)
         checkpoint, decision, target = _decide(stack, source, family, cfg, library, options, target)
         if decision.plan is None:
-            return _report(checkpoint, decision, None, _nothing_written(decision), source.digest())
-        _save_plan(decision, options, source, new)
-        said: tuple[str, ...] = ()
+            nothing = _nothing_written(decision)
+            said = _unwritten(options)
+            return _report(checkpoint, decision, None, nothing, source.digest(), said)
+        contradicting: tuple[str, ...] = ()
         if options.config_out is not None and not options.build:
-            said = _check_config(cfg, _seen(checkpoint, library, options), library)
+            contradicting = _check_config(cfg, _seen(checkpoint, library, options), library)
+        beside, said = _beside(stack, checkpoint, decision.plan, cfg, new, library, options)
         written = write_checkpoint(
             checkpoint, decision, decision.plan, target,
-            new=new, options=options, progress=progress,
+            new=new, beside=beside, options=options, progress=progress,
         )  # fmt: skip
-        notices = (*said, *written.notices, *assurance(checkpoint, options.expected_digest))
+        told = assurance(checkpoint, options.expected_digest)
+        notices = (*contradicting, *written.notices, *told)
         made = new if may_publish(written.verdicts) else None
-        if made is not None and options.config_out is not None:
-            seen = _seen(checkpoint, library, options)
-            notices += _write_config(cfg, seen, options.config_out, library, force=options.force)
+        notices += said if made is not None else _unwritten(options)
         report = _report(checkpoint, decision, made, written.verdicts, source.digest(), notices)
         return replace(report, result_digest=written.digest)
 
@@ -162,14 +163,33 @@ def _contradictions(
     return contradictions(cfg, config, checkpoint, library.families)
 
 
-def _write_config(
-    cfg: str, checkpoint: Checkpoint, new: Path, library: Library, *, force: bool
-) -> tuple[str, ...]:
-    from mm_ckpt_migrate.target_config import write_target_config
+def _beside(
+    stack: ExitStack,
+    checkpoint: Checkpoint,
+    plan: Plan,
+    cfg: str,
+    new: Path,
+    library: Library,
+    options: Options,
+) -> tuple[list[Draft], tuple[str, ...]]:
+    """The files beside the new one, complete and still without names; and what to say of them."""
+    drafts, said = [], []
+    if checkpoint.format is Format.SAFETENSORS and new.suffix != ".safetensors":
+        said.append(f"{new} is a safetensors file, as the source is one, whatever its name says")
+    if (config := options.config_out) is not None:
+        from mm_ckpt_migrate.target_config import target_config_text
 
-    if write_target_config(cfg, checkpoint, new, library.families, force=force):
-        return (f"the migrated config is {new}",)
-    return (f"{cfg} is for the current release already, so {new} was not written",)
+        text = target_config_text(
+            cfg, _seen(checkpoint, library, options), config, library.families
+        )
+        if text is None:
+            said.append(f"{cfg} is for the current release already, so {config} was not written")
+        else:
+            drafts.append(draft(stack, checkpoint.source, config, text.encode()))
+            said.append(f"the migrated config is {config}")
+    if options.plan_file is not None and not options.reverse:
+        drafts.append(draft(stack, checkpoint.source, options.plan_file, plan_bytes(plan)))
+    return drafts, tuple(said)
 
 
 def _planned_keys(checkpoint: Checkpoint, decision: Decision) -> Verdict:
@@ -178,30 +198,15 @@ def _planned_keys(checkpoint: Checkpoint, decision: Decision) -> Verdict:
     return check_keys(migrated_schema(decision.plan, checkpoint.schema), decision.target)
 
 
+def _unwritten(options: Options) -> tuple[str, ...]:
+    """What was asked for beside the new file, which is not there without it."""
+    beside = (options.config_out, None if options.reverse else options.plan_file)
+    return tuple(f"{path} was not written" for path in beside if path is not None)
+
+
 def _nothing_written(decision: Decision) -> tuple[Verdict, ...]:
     reason = "there was nothing to do"
     return skipped(Rung.INTEGRITY, reason), skipped(Rung.KEYS, reason), decision.roles
-
-
-def _save_plan(
-    decision: Decision, options: Options, source: Source, new: Path | None = None
-) -> None:
-    if options.plan_file is None or options.reverse or decision.plan is None:
-        return
-    if any(_same_file(options.plan_file, path) for path in (source.path, new) if path):
-        raise DestinationError(
-            options.plan_file, "it is a checkpoint, which the plan must not replace",
-            hint="Give --plan the name of a new file.",
-        )  # fmt: skip
-    text = json.dumps(decision.plan.to_json(), indent=1) + "\n"
-    check_destination(options.plan_file, source.status, force=True)
-    publish_bytes(options.plan_file, text.encode(), force=True)
-
-
-def _same_file(first: Path, second: Path) -> bool:
-    with contextlib.suppress(OSError):
-        return first.samefile(second)
-    return os.path.realpath(first) == os.path.realpath(second)
 
 
 def _report(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
@@ -117,3 +118,18 @@ class ConvertReport:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"exit_code": int(self.exit_code)}
+
+
+def strict(value: Any) -> Any:
+    """The same as values that JSON has.
+
+    JSON has no NaN and no infinity: they are the texts "NaN", "Infinity" and "-Infinity", which
+    `float()` reads.
+    """
+    if isinstance(value, Mapping):
+        return {name: strict(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else f"{'-' * (value < 0)}Infinity"
+    return value

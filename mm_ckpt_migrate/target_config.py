@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mm_ckpt_migrate.archive.publish import publish_bytes
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.configs.contradict import differing_settings
 from mm_ckpt_migrate.configs.edits import Put, dotted, edited_config
 from mm_ckpt_migrate.configs.find import config_scope, find_config
 from mm_ckpt_migrate.configs.migrate import is_old, migrate_config
-from mm_ckpt_migrate.configs.migrate_file import migrate_config_file
+from mm_ckpt_migrate.configs.migrate_file import migrated_config_file
 from mm_ckpt_migrate.configs.migrate_text import migrate_text
 from mm_ckpt_migrate.configs.needs import needed, open_in
 from mm_ckpt_migrate.configs.read import read_config, read_config_text
@@ -109,23 +108,21 @@ def _embedded(checkpoint: Checkpoint) -> tuple[str, str]:
     return origin, checkpoint.config
 
 
-def write_target_config(
-    cfg: str, checkpoint: Checkpoint, new: Path, families: Sequence[RuleSet], *, force: bool
-) -> bool:
-    """Write the target config as a file; False where a given one is for the current release.
+def target_config_text(
+    cfg: str, checkpoint: Checkpoint, new: Path, families: Sequence[RuleSet]
+) -> str | None:
+    """The target config as the text of a file `new`; None where `cfg` needs no change.
 
     Raises:
         ConfigError: as `read_target_config`.
-        DestinationError: `new` must not or cannot be written.
+        DestinationError: a config cannot have the name `new`.
     """
+    keys = checkpoint.schema.names
     if cfg != EMBEDDED:
-        old = find_config(cfg)
-        keys = checkpoint.schema.names
-        return migrate_config_file(old, new, families, keys=keys, force=force).form != "unchanged"
+        result = migrated_config_file(find_config(cfg), new, families, keys)
+        return result.text if result.form != "unchanged" else None
     origin, text = _embedded(checkpoint)
-    result = migrate_text(text, origin, families, checkpoint.schema.names)
-    publish_bytes(new, result.text.encode(), force=force)
-    return True
+    return migrate_text(text, origin, families, keys).text
 
 
 def open_target(target: TargetConfig, options: Options) -> Target:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.image import Composition, Extent, Image
 from mm_ckpt_migrate.archive.progress import Progress
-from mm_ckpt_migrate.archive.publish import Draft, check_space
+from mm_ckpt_migrate.archive.publish import Draft, check_space, publish_together
 from mm_ckpt_migrate.archive.source import Source, read_exactly
 from mm_ckpt_migrate.archive.transfer import Copies, Transfer, measure
 from mm_ckpt_migrate.carried import carried_streams, label_by_place
@@ -52,10 +52,11 @@ def write_checkpoint(
     target: Target | None,
     *,
     new: Path,
+    beside: Sequence[Draft] = (),
     options: Options,
     progress: Progress,
 ) -> Written:
-    """Write the new file, and publish it where integrity and keys hold.
+    """Write the new file, and publish it where integrity and keys hold, after those beside it.
 
     The checkpoint's nodes are edited in place; only its layout is of use afterwards.
 
@@ -91,7 +92,7 @@ def write_checkpoint(
                     decision.roles,
                 )
         if may_publish(verdicts):
-            draft.publish(force=options.force)
+            publish_together([*beside, draft], force=options.force)
     return Written(verdicts, notices, digest)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -12,7 +13,8 @@ def sync_folder(folder: Path) -> None:
     try:
         os.fsync(fd)
     finally:
-        os.close(fd)
+        with contextlib.suppress(OSError):  # it was only read
+            os.close(fd)
 
 
 def make_folder(folder: Path) -> None:

@@ -53,13 +53,16 @@ def hold(fd: int) -> bool:
     return True
 
 
-def sweep(folder: Path) -> None:
-    """Remove the drafts that killed runs left; what cannot be removed stays."""
+def sweep(folder: Path) -> list[Path]:
+    """Remove the drafts that killed runs left, and name them; what cannot be removed stays."""
+    swept = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for path in [Path(entry.path) for entry in entries if _NAME.fullmatch(entry.name)]:
             with contextlib.suppress(OSError), _held(path) as status:
                 if _is_abandoned(path, status):
                     path.unlink()
+                    swept.append(path)
+    return swept
 
 
 @contextmanager

@@ -11,37 +11,43 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from mm_ckpt_migrate.archive.folders import sync_folder
 from mm_ckpt_migrate.archive.leftovers import draft_name, hold, open_draft, sweep
+from mm_ckpt_migrate.archive.published import all_or_none, naming
 from mm_ckpt_migrate.errors import DestinationError
 
 _NO_TMPFILE: Final = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.ENOSYS}
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
-def check_destination(path: Path, source: os.stat_result, *, force: bool) -> None:
+def check_destination(path: Path, source: os.stat_result | None, *, force: bool) -> list[Path]:
     """Make sure, before anything is read, that the destination may be written.
 
-    What killed runs left in its folder is swept away.
+    Returns:
+        What killed runs left in its folder, which was swept away.
 
     Raises:
         DestinationError: it exists (without `force`), is the source, a link or no file, or its
             folder is missing or read-only.
     """
     folder = path.parent
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise DestinationError(path, f"{folder} is no folder", hint="Give another place.")
     if not os.path.isdir(folder):  # unlike Path.is_dir, False where the name is too long
         raise DestinationError(path, "its folder does not exist", hint=f"mkdir -p {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise DestinationError(path, "its folder cannot be written to", hint="Choose another one.")
-    sweep(folder)
+    swept = sweep(folder)
     try:
         status = path.lstat()
     except FileNotFoundError:
-        return
+        return swept
     except OSError as error:
         raise DestinationError(path, f"{error.strerror}", hint="Choose a shorter name.") from error
     if stat.S_ISLNK(status.st_mode):
@@ -49,7 +55,7 @@ def check_destination(path: Path, source: os.stat_result, *, force: bool) -> Non
             path, "it is a symbolic link, which is never written through",
             hint=f"Give the real file ({os.path.realpath(path)}) or another name.",
         )  # fmt: skip
-    if (status.st_dev, status.st_ino) == (source.st_dev, source.st_ino):
+    if source is not None and os.path.samestat(status, source):
         raise DestinationError(
             path, "it is the source itself, which is never written", hint="Give another name."
         )
@@ -61,6 +67,7 @@ def check_destination(path: Path, source: os.stat_result, *, force: bool) -> Non
         raise DestinationError(
             path, "the destination exists", hint="Add --force to replace it, or give another name."
         )
+    return swept
 
 
 def check_space(path: Path, size: int) -> None:
@@ -140,6 +147,13 @@ class Draft:
         except OSError as error:
             raise as_destination_error(self.path, error) from error
 
+    def flush(self) -> None:
+        """Have it on the disk, still without its name; raises DestinationError."""
+        try:
+            os.fsync(self.fd)
+        except OSError as error:
+            raise as_destination_error(self.path, error) from error
+
     def publish(self, *, force: bool) -> None:
         """Give the file its name, on disk before this returns.
 
@@ -148,8 +162,9 @@ class Draft:
         """
         try:
             os.fsync(self.fd)
-            self._name(force)
-            sync_folder(self.path.parent)
+            with naming(self.path, self.fd):
+                self._name(force)
+                sync_folder(self.path.parent)
         except FileExistsError as error:
             raise DestinationError(
                 self.path, "the destination was made by somebody else meanwhile",
@@ -184,6 +199,20 @@ def publish_bytes(path: Path, data: bytes, mode: int = 0o644, *, force: bool) ->
     with Draft(path, mode) as draft:
         draft.write(0, data)
         draft.publish(force=force)
+
+
+def publish_together(drafts: Sequence[Draft], *, force: bool) -> None:
+    """Publish several files, in this order: where the last one is there, all are. Or none.
+
+    Raises:
+        DestinationError: one of them cannot be; those before it were taken back.
+    """
+    if len(drafts) > 1:  # one is whole or not there in any case
+        for draft in drafts:
+            draft.flush()
+    with all_or_none() if len(drafts) > 1 else nullcontext():
+        for draft in drafts:
+            draft.publish(force=force)
 
 
 def as_destination_error(path: Path, error: OSError) -> DestinationError:

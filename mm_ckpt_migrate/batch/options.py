@@ -85,6 +85,7 @@ class Batch:
         force: replace files at the destinations that no batch made.
         zoo: the folder whose metafiles and pages name the files, to be patched.
         proving: how each new file is verified; None where its conversion is all.
+        reads: files that it was made from, such as a list.
     """
 
     sources: Path
@@ -96,6 +97,7 @@ class Batch:
     force: bool = False
     zoo: Path | None = None
     proving: Proving | None = None
+    reads: Sequence[Path] = ()
 
     @property
     def state(self) -> Path:

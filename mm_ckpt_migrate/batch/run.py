@@ -14,6 +14,7 @@ from mm_ckpt_migrate.archive.folders import make_folder
 from mm_ckpt_migrate.archive.leftovers import sweep
 from mm_ckpt_migrate.archive.privacy import as_private_as, make_private
 from mm_ckpt_migrate.archive.publish import as_destination_error
+from mm_ckpt_migrate.batch import outputs
 from mm_ckpt_migrate.batch.before import Before
 from mm_ckpt_migrate.batch.decide import refuse, without_collisions
 from mm_ckpt_migrate.batch.engine import Engine, EngineMaker
@@ -88,6 +89,7 @@ def run_batch(
     """
     folders = folders or LocalFolders(batch)
     found = folders.find(batch.names)
+    outputs.check(batch, page=page is not None)
     with ExitStack() as stack:
         held = stack.enter_context(_prepared(batch))
         read = [batch.sources / one.source for one in found]

@@ -43,7 +43,7 @@ def audit(
     """Check a model zoo, without changing it or building a model; 17 where there are findings."""
     from mm_ckpt_migrate.audit.release import is_release
     from mm_ckpt_migrate.audit.run import audit
-    from mm_ckpt_migrate.cli.render import print_json
+    from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.ruleset.library import load_rules
 
     if release is not None and not is_release(release):

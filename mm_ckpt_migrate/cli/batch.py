@@ -15,6 +15,7 @@ import typer
 from mm_ckpt_migrate.cli import arguments as args
 from mm_ckpt_migrate.cli.boundary import command
 from mm_ckpt_migrate.cli.convert import For
+from mm_ckpt_migrate.cli.usage import refuse_idle
 from mm_ckpt_migrate.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -129,6 +130,12 @@ def batch(
     from mm_ckpt_migrate.batch.shard import read_shard
     from mm_ckpt_migrate.options import Purpose
 
+    proves = verify or evaluate
+    refuse_idle(not evaluate, "without --eval", "data_root", "device")
+    refuse_idle(not proves, "without --verify or --eval", "legacy_python", "num_gpus")
+    refuse_idle(engine is not Where.RAY, "without --engine ray", "ray_address", "num_gpus")
+    refuse_idle(no_build and not proves, "where no model is built", "allow_import")
+    refuse_idle(publish, "with --publish, whose files are for inference", "purpose")
     options = BatchOptions(
         build=not no_build, purpose=Purpose(purpose.value) if purpose else None, publish=publish,
         link=link, allow_imports=tuple(allow_import or ()), allow_unconfined=allow_unconfined,
@@ -144,7 +151,8 @@ def batch(
         Path(sources), Path(results) if state is None else state, options,
         listed.configs, read_names(list_file) if list_file else None,
         read_shard(shard) if shard else None, force, zoo_path(zoo) if zoo else None,
-        proving if verify or evaluate else None,
+        proving if proves else None,
+        reads=[path for path in (list_file, zoo) if path is not None],
     )  # fmt: skip
     how = _how(work, sources, results, state)
     if engine is Where.RAY:
@@ -193,8 +201,8 @@ def _how(work: Batch, sources: str, results: str, state: Path | None) -> _How:
 def _plan(work: Batch, how: _How, as_json: bool) -> int:
     from mm_ckpt_migrate.batch.report import item_to_json
     from mm_ckpt_migrate.batch.run import plan_batch
+    from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.cli.batch_view import print_items, watching
-    from mm_ckpt_migrate.cli.render import print_json
 
     with watching(quiet=as_json) as watcher:
         items = plan_batch(work, watcher=watcher, **how.options())
@@ -207,8 +215,8 @@ def _plan(work: Batch, how: _How, as_json: bool) -> int:
 
 def _run(work: Batch, how: _How, as_json: bool) -> int:
     from mm_ckpt_migrate.batch.run import run_batch
+    from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.cli.batch_view import print_result, watching
-    from mm_ckpt_migrate.cli.render import print_json
     from mm_ckpt_migrate.htmlreport.batch import write_batch_page
 
     page = write_batch_page if find_spec("jinja2") else None
@@ -216,8 +224,8 @@ def _run(work: Batch, how: _How, as_json: bool) -> int:
         with watching(quiet=as_json) as watcher:
             result = run_batch(work, watcher=watcher, page=page, **how.options())
     except KeyboardInterrupt:
-        typer.echo("Interrupted. What is done is done; run it again for the rest.", err=True)
-        return ExitCode.INTERRUPTED
+        text = "Interrupted. What is done is done; run it again for the rest."
+        raise KeyboardInterrupt(text) from None
     if as_json:
         print_json(result.to_json())
     else:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import functools
-import json
-import os
 import signal
-import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import FrameType
-from typing import NoReturn, ParamSpec
+from typing import Final, NoReturn, ParamSpec
 
 import typer
 
+from mm_ckpt_migrate.archive.published import watched
+from mm_ckpt_migrate.cli.asjson import print_error
 from mm_ckpt_migrate.errors import ExitCode, MigrateError
 from mm_ckpt_migrate.keys import safe_text
 
 P = ParamSpec("P")
+_FAULT: Final = "This is a fault of the program; what it was doing is on stderr."
 
 
 def command(function: Callable[P, int]) -> Callable[P, None]:
@@ -27,23 +29,25 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        as_json = bool(kwargs.get("as_json"))
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
-        try:
-            code = function(*args, **kwargs)
-        except MigrateError as error:
-            _show(error, as_json=bool(kwargs.get("as_json")))
-            code = error.exit_code
-        except KeyboardInterrupt:
-            _say("Interrupted. The source is as it was; no new file was made.")
-            code = ExitCode.INTERRUPTED
-        except BrokenPipeError:
-            # Whoever read our output has gone; Python must not complain about it at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = ExitCode.OK
-        except OSError as error:  # most likely, of whatever takes our output
-            _say(f"Error: {error}")
-            code = ExitCode.INTERNAL
+        with watched() as published:
+            try:
+                code = function(*args, **kwargs)
+            except MigrateError as error:
+                code = show_error(error.message, error.hint, error.exit_code, as_json=as_json)
+            except KeyboardInterrupt as stop:  # a command may know more of what is there
+                said = str(stop) or _interruption(published.there())
+                code = show_error(said, "", ExitCode.INTERRUPTED, as_json=as_json)
+            except OSError as error:  # of what takes our output, or a fault that nobody expected
+                code = show_error(str(error), "", ExitCode.INTERNAL, as_json=as_json)
+            except Exception as error:
+                if not as_json or isinstance(error, (typer.Exit, typer.BadParameter)):
+                    raise
+                traceback.print_exc()
+                said = f"{type(error).__name__}: {error}"
+                code = show_error(said, _FAULT, ExitCode.INTERNAL, as_json=True)
         raise typer.Exit(int(code))
 
     return run
@@ -53,14 +57,23 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _show(error: MigrateError, *, as_json: bool) -> None:
+def _interruption(made: Iterable[Path]) -> str:
+    """What is there, and what is not, when a command was interrupted."""
+    names = ", ".join(map(str, made))
+    if not names:
+        return "Interrupted. The source is as it was; no new file was made."
+    return f"Interrupted. The source is as it was; complete, and there, is: {names}."
+
+
+def show_error(message: str, hint: str, code: int, *, as_json: bool) -> int:
+    """Say what is wrong; gives the exit code."""
     if as_json:
-        text = {"error": error.message, "hint": error.hint, "exit_code": int(error.exit_code)}
-        typer.echo(json.dumps(text, indent=2))
-        return
-    _say(f"Error: {error.message}")
-    if error.hint:
-        _say(f"  {error.hint}")
+        print_error(message, hint, code)
+        return code
+    _say(message if code == ExitCode.INTERRUPTED else f"Error: {message}")
+    if hint:
+        _say(f"  {hint}")
+    return code
 
 
 def _say(text: str) -> None:

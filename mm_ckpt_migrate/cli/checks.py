@@ -12,7 +12,8 @@ from mm_ckpt_migrate.errors import ExitCode
 @command
 def doctor(as_json: args.JsonOption = False) -> int:
     """Check the OpenMMLab stack: versions, compiled operators, what is missing and its cure."""
-    from mm_ckpt_migrate.cli.render import print_facts, print_json
+    from mm_ckpt_migrate.cli.asjson import print_json
+    from mm_ckpt_migrate.cli.render import print_facts
     from mm_ckpt_migrate.doctor import examine
 
     health = examine()
@@ -37,7 +38,8 @@ def _line(found: str | None, wanted: str, mend: str) -> str:
 def demo(as_json: args.JsonOption = False) -> int:
     """Convert the bundled genuine old checkpoints, and show the ladder of proof."""
     from mm_ckpt_migrate.archive.scratch import scratch_folder
-    from mm_ckpt_migrate.cli.render import print_json, print_outcome
+    from mm_ckpt_migrate.cli.asjson import print_json
+    from mm_ckpt_migrate.cli.render import print_outcome
     from mm_ckpt_migrate.demo import demonstrate
     from mm_ckpt_migrate.doctor import examine
 

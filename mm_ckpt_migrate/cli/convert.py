@@ -11,6 +11,7 @@ import typer
 
 from mm_ckpt_migrate.cli import arguments as args
 from mm_ckpt_migrate.cli.boundary import command
+from mm_ckpt_migrate.cli.usage import refuse_idle
 
 
 class OutputFormat(str, Enum):
@@ -41,7 +42,13 @@ def convert(
     old: args.OldArgument,
     new: args.NewArgument,
     no_build: args.NoBuildOption = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing NEW.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Replace an existing NEW, a plan that --plan names, a config by --config-out.",
+        ),
+    ] = False,
     force_family: args.ForceFamilyOption = False,
     reverse: Annotated[
         bool,
@@ -100,9 +107,21 @@ def convert(
     """
     from mm_ckpt_migrate.archive.format import Format
     from mm_ckpt_migrate.cli.progress import copying
+    from mm_ckpt_migrate.convert import SAFETENSORS
     from mm_ckpt_migrate.convert import convert as run
     from mm_ckpt_migrate.options import Options, Purpose
 
+    refuse_idle(
+        reverse, "with --reverse: all is as the plan says",
+        "purpose", "force_family", "keep_as_is", "rules",
+    )  # fmt: skip
+    refuse_idle(reverse or no_build, "where no model is built", "allow_import", "no_cache")
+    tensors_alone = output_format is OutputFormat.SAFETENSORS or new.suffix == SAFETENSORS
+    refuse_idle(tensors_alone, "on a safetensors file, which holds no logs", "keep_as_is")
+    if tensors_alone and output_format is OutputFormat.ZIP:
+        raise typer.BadParameter(f"--format zip contradicts the name of NEW, {new.name}")
+    if tensors_alone and purpose is For.RESUME:
+        raise typer.BadParameter("--for resume: no training can resume from a safetensors file")
     if weights is not None and purpose is not For.INFERENCE:
         raise typer.BadParameter("--weights picks for a file made with --for inference")
     if fold and (reverse or purpose is not For.INFERENCE):
@@ -123,7 +142,8 @@ def convert(
     )  # fmt: skip
     with copying(old) as progress:
         report = run(family, cfg, old, new, options, progress=progress)
-    from mm_ckpt_migrate.cli.render import print_json, print_report
+    from mm_ckpt_migrate.cli.asjson import print_json
+    from mm_ckpt_migrate.cli.render import print_report
 
     if as_json:
         print_json(report.to_json())
@@ -141,6 +161,9 @@ def plan(
     force_family: args.ForceFamilyOption = False,
     fold: args.FoldOption = False,
     plan_file: args.PlanOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the FILE of --plan, if there is one.")
+    ] = False,
     no_crc: args.NoCrcOption = False,
     keep_opaque: args.KeepOpaqueOption = False,
     allow_import: args.AllowImportOption = None,
@@ -150,12 +173,15 @@ def plan(
     as_json: args.JsonOption = False,
 ) -> int:
     """Show what `convert` would do: the table old name to new name. Writes nothing but --plan."""
-    from mm_ckpt_migrate.cli.render import print_json, print_plan, print_report
+    from mm_ckpt_migrate.cli.asjson import print_json
+    from mm_ckpt_migrate.cli.render import print_plan, print_report
     from mm_ckpt_migrate.convert import plan as run
     from mm_ckpt_migrate.options import Options, Purpose
 
+    refuse_idle(no_build, "where no model is built", "allow_import", "no_cache")
+    refuse_idle(plan_file is None, "without --plan", "force")
     options = Options(
-        build=not no_build, force_family=force_family, plan_file=plan_file,
+        build=not no_build, force=force, force_family=force_family, plan_file=plan_file,
         fold=fold, purpose=Purpose.INFERENCE if fold else None,
         check_crc=not no_crc, keep_opaque=keep_opaque,
         allow_imports=tuple(allow_import or ()), allow_unconfined=allow_unconfined,

@@ -11,6 +11,7 @@ import typer
 from mm_ckpt_migrate.archive.privacy import as_private_as
 from mm_ckpt_migrate.cli import arguments as args
 from mm_ckpt_migrate.cli.boundary import command
+from mm_ckpt_migrate.cli.usage import refuse_idle
 from mm_ckpt_migrate.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -72,10 +73,11 @@ def derive(
     Keys are paired by shapes, structure and names. The file says of each rule how sure it is, and
     lists what could be exchanged without anything noticing.
     """
-    from mm_ckpt_migrate.cli.render import print_json
+    from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.derive.options import DeriveOptions
     from mm_ckpt_migrate.derive.run import derive_rules
 
+    refuse_idle(out is None, "without --out", "force")
     options = DeriveOptions(
         family=family, old_config=old_config, out=out, force=force,
         legacy=legacy or legacy_python is not None, legacy_python=legacy_python,

@@ -18,7 +18,8 @@ def inspect(
     as_json: args.JsonOption = False,
 ) -> int:
     """Show what is inside a checkpoint, without loading or running any of it."""
-    from mm_ckpt_migrate.cli.render import print_facts, print_json
+    from mm_ckpt_migrate.cli.asjson import print_json
+    from mm_ckpt_migrate.cli.render import print_facts
     from mm_ckpt_migrate.ruleset.library import load_rules
     from mm_ckpt_migrate.survey import survey
 

@@ -40,14 +40,17 @@ def create_environment(
     as_json: args.JsonOption = False,
 ) -> int:
     """Install the genuine old release, in about a minute; one that is there is left as it is."""
-    from mm_ckpt_migrate.cli.render import print_json
+    from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.keys import safe_text
     from mm_ckpt_migrate.legacy.environment import create
 
-    environment = create(
-        name, python=python, torch_index=torch_index,
-        progress=lambda line: typer.echo(safe_text(line, 1000), err=True),
-    )  # fmt: skip
+    try:
+        environment = create(
+            name, python=python, torch_index=torch_index,
+            progress=lambda line: typer.echo(safe_text(line, 1000), err=True),
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Interrupted. {_state(name)}") from None
     if as_json:
         print_json(_facts(environment.name, environment.python, dict(environment.versions)))
     else:
@@ -59,7 +62,8 @@ def create_environment(
 @command
 def list_environments(as_json: args.JsonOption = False) -> int:
     """List the environments that were made, and what each has."""
-    from mm_ckpt_migrate.cli.render import print_facts, print_json
+    from mm_ckpt_migrate.cli.asjson import print_json
+    from mm_ckpt_migrate.cli.render import print_facts
     from mm_ckpt_migrate.legacy.environment import busy, folder, found, unfinished
 
     environments = found()
@@ -85,13 +89,32 @@ def list_environments(as_json: args.JsonOption = False) -> int:
 @command
 def remove_environment(
     name: Annotated[str, typer.Argument(metavar="NAME", help="One that `list` shows.")],
+    as_json: args.JsonOption = False,
 ) -> int:
     """Remove an environment from the cache folder."""
+    from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.legacy.environment import remove
 
-    remove(name)
-    typer.echo(f"{name}: removed")
+    try:
+        remove(name)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Interrupted. {_state(name)}") from None
+    if as_json:
+        print_json({"name": name, "removed": True})
+    else:
+        typer.echo(f"{name}: removed")
     return ExitCode.OK
+
+
+def _state(name: str) -> str:
+    """What is there of an environment, in a sentence."""
+    from mm_ckpt_migrate.legacy.environment import found, unfinished
+
+    if name in {environment.name for environment in found()}:
+        return f"The environment {name} is there, complete."
+    if name in unfinished():
+        return f"A part of the environment {name} is left: `legacy remove` removes it."
+    return f"Of the environment {name} nothing is there."
 
 
 def _facts(name: str, python: Path, versions: dict[str, str]) -> dict[str, object]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
-import sys
 from typing import Annotated
 
 import typer
@@ -21,6 +19,8 @@ from mm_ckpt_migrate.cli import (
     legacy,
     migrate_config,
     rules,
+    streams,
+    usage,
     verify,
 )
 
@@ -33,6 +33,7 @@ _EPILOG = (
 
 app = typer.Typer(
     name="mm-ckpt-migrate",
+    cls=usage.Group,
     help="Migrate old OpenMMLab checkpoints to the current release, with proof.",
     epilog=_EPILOG,
     no_args_is_help=True,
@@ -74,6 +75,7 @@ def run() -> None:
     # A checkpoint's nodes are made by the ten thousand and die together: looking for cycles
     # among them while they are made takes a third of the time, and finds none.
     gc.set_threshold(100_000, 50, 50)
+    streams.guard()
     try:
         app()
     except SystemExit as end:
@@ -82,7 +84,5 @@ def run() -> None:
 
 def _leave(code: object) -> None:
     """End at once: to take a hundred thousand nodes apart, one by one, serves nobody."""
-    with contextlib.suppress(OSError, ValueError):  # whoever read our output may be gone
-        sys.stdout.flush()
-        sys.stderr.flush()
+    streams.settle()
     os._exit(code if isinstance(code, int) else bool(code))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from mm_ckpt_migrate.cli import arguments as args
 from mm_ckpt_migrate.cli.boundary import command
+from mm_ckpt_migrate.cli.usage import refuse_idle
 from mm_ckpt_migrate.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -46,9 +48,13 @@ def migrate_config(
 
     if new is None and not (check or diff):
         raise typer.BadParameter("give NEW, or --check or --diff to write nothing")
+    refuse_idle(check or new is None, "where nothing is written", "force")
     place = None if check else new
+    inputs = [checkpoint] if checkpoint is not None else []
     keys = read_schema(checkpoint).names if checkpoint is not None else None
-    result = migrate_config_file(old, place, load_rules().families, keys=keys, force=force)
+    result = migrate_config_file(
+        old, place, load_rules().families, keys=keys, inputs=inputs, force=force
+    )
     _show(result, old, place, diff=diff, as_json=as_json)
     if check and result.form != "unchanged":
         return ExitCode.CHANGES_NEEDED
@@ -56,7 +62,7 @@ def migrate_config(
 
 
 def _show(result: MigratedText, old: Path, new: Path | None, *, diff: bool, as_json: bool) -> None:
-    from mm_ckpt_migrate.cli.render import print_json
+    from mm_ckpt_migrate.cli.asjson import print_json
 
     if as_json:
         wrote = str(new) if new is not None and result.form != "unchanged" else None
@@ -64,21 +70,22 @@ def _show(result: MigratedText, old: Path, new: Path | None, *, diff: bool, as_j
             {
                 "source": str(old), "destination": wrote, "family": result.family,
                 "form": result.form, "changes": list(result.changes), "text": result.text,
+                **({"diff": "".join(_diff(result, old, new))} if diff else {}),
             }
         )  # fmt: skip
     elif diff:
-        _print_diff(result, old, new)
+        for line in _diff(result, old, new):
+            typer.echo("\t".join(map(_line, line.split("\t"))))
     else:
         _print_changes(result, old, new)
 
 
-def _print_diff(result: MigratedText, old: Path, new: Path | None) -> None:
+def _diff(result: MigratedText, old: Path, new: Path | None) -> Iterator[str]:
     import difflib
 
     before = old.expanduser().read_text(encoding="utf-8").splitlines(keepends=True)
     after = result.text.splitlines(keepends=True)
-    for line in difflib.unified_diff(before, after, str(old), str(new or old)):
-        typer.echo("\t".join(map(_line, line.split("\t"))))
+    return difflib.unified_diff(before, after, str(old), str(new or old))
 
 
 def _print_changes(result: MigratedText, old: Path, new: Path | None) -> None:

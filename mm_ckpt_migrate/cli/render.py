@@ -5,10 +5,9 @@ The report of `convert` is plain lines: Rich takes 40 ms to import, and is left 
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import typer
 
@@ -19,10 +18,6 @@ from mm_ckpt_migrate.report import ConvertReport, Status, Verdict
 _COLOURS: Final = {Status.PASS: "green", Status.FAIL: "red", Status.SKIPPED: "yellow"}
 _MAX_LINES: Final = 20
 _MAX_WIDTH: Final = 10_000
-
-
-def print_json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")
 
 
 def print_report(report: ConvertReport, verb: str) -> None:

@@ -17,7 +17,8 @@ app = typer.Typer(help="The rules of each family.", no_args_is_help=True, rich_m
 @command
 def list_rules(as_json: args.JsonOption = False) -> int:
     """List the families that can be migrated."""
-    from mm_ckpt_migrate.cli.render import print_facts, print_json
+    from mm_ckpt_migrate.cli.asjson import print_json
+    from mm_ckpt_migrate.cli.render import print_facts
     from mm_ckpt_migrate.ruleset.library import load_rules
 
     families = load_rules().families
@@ -42,7 +43,7 @@ def list_rules(as_json: args.JsonOption = False) -> int:
 @command
 def show_rules(family: args.FamilyArgument, as_json: args.JsonOption = False) -> int:
     """Show a family's rule file."""
-    from mm_ckpt_migrate.cli.render import print_json
+    from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.ruleset.library import family_named, load_rules
 
     rules = family_named(load_rules().families, family)
@@ -71,7 +72,7 @@ def check_rules(
     as_json: args.JsonOption = False,
 ) -> int:
     """Check rule files: grammar, and that no rule contradicts another or itself."""
-    from mm_ckpt_migrate.cli.render import print_json
+    from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.ruleset.library import load_rules
     from mm_ckpt_migrate.ruleset.load import load_ruleset
 

@@ -12,7 +12,9 @@ import typer
 
 from mm_ckpt_migrate.archive.privacy import as_private_as
 from mm_ckpt_migrate.cli import arguments as args
-from mm_ckpt_migrate.cli.boundary import command
+from mm_ckpt_migrate.cli.boundary import command, show_error
+from mm_ckpt_migrate.cli.usage import refuse_idle
+from mm_ckpt_migrate.errors import ExitCode, MigrateError
 from mm_ckpt_migrate.options import EMBEDDED
 from mm_ckpt_migrate.report import Rung
 
@@ -97,7 +99,7 @@ def verify(
 
     Everything that is given is used: the old file, an old release, a data set.
     """
-    from mm_ckpt_migrate.cli.render import print_json
+    from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.cli.verify_usage import check_usage, rank_of
     from mm_ckpt_migrate.verification.options import VerifyOptions
     from mm_ckpt_migrate.verification.run import verify as run
@@ -111,6 +113,8 @@ def verify(
             "--launcher evaluates without a wall, so that the config inside NEW will not do: name "
             "one with --cfg FILE (`convert --config-out FILE` writes it)"
         )
+    refuse_idle(record is None and record_metric is None, "without a file to record", "force")
+    refuse_idle(legacy == "none", "with --legacy none", "record")
     options = VerifyOptions(
         source=source, legacy=None if legacy == "none" else legacy, legacy_python=legacy_python,
         reference=reference, record=record, evaluate=evaluate, data_root=data_root, device=device,
@@ -121,7 +125,7 @@ def verify(
         samples=_SAMPLES if report else 0, launcher=launcher, budget=budget,
         required=_rungs(require), allow_imports=tuple(allow_import or ()),
         allow_unconfined=allow_unconfined, cache=not no_cache,
-        rules=tuple(rules or ()), force=force,
+        rules=tuple(rules or ()), force=force, page=report,
     )  # fmt: skip
     check_usage(options, against)
     first = rank_of(launcher) == 0
@@ -129,16 +133,22 @@ def verify(
         from mm_ckpt_migrate.htmlreport.write import check_software
 
         check_software()
+    faults: list[MigrateError] = []
     with as_private_as((new, source)), _evaluating() as progress:
-        write = _writer(report) if first else None
+        write = _writer(report, faults) if first else None
         found = run(new, cfg, options, progress=progress, report=write)
     if not first:
         return found.exit_code
+    # The verdicts are shown all the same, and the first failed rung is still what it ends with.
+    code = found.exit_code or next((error.exit_code for error in faults), ExitCode.OK)
     if as_json:
-        print_json(found.to_json())
-    else:
-        _print(found, report)
-    return found.exit_code
+        said = {"error": e.message, "hint": e.hint} if (e := next(iter(faults), None)) else {}
+        print_json(found.to_json() | said | {"exit_code": int(code)})
+        return code
+    _print(found, None if faults else report)
+    for error in faults:
+        show_error(error.message, error.hint, code, as_json=False)
+    return code
 
 
 _SAMPLES = 4
@@ -155,14 +165,19 @@ def _rungs(text: str | None) -> tuple[Rung, ...]:
         raise typer.BadParameter(f"--require takes rungs: {known}") from None
 
 
-def _writer(folder: Path | None) -> Callable[[Verification], None] | None:
+def _writer(
+    folder: Path | None, faults: list[MigrateError]
+) -> Callable[[Verification], None] | None:
     if folder is None:
         return None
 
     def write(found: Verification) -> None:
         from mm_ckpt_migrate.htmlreport.write import write_report
 
-        write_report(folder, found.page(("mm-ckpt-migrate", *sys.argv[1:])))
+        try:
+            write_report(folder, found.page(("mm-ckpt-migrate", *sys.argv[1:])))
+        except MigrateError as error:
+            faults.append(error)
 
     return write
 

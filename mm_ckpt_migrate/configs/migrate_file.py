@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from mm_ckpt_migrate.archive.publish import check_destination, publish_bytes
+from mm_ckpt_migrate.archive.outputs import Output, check_outputs
+from mm_ckpt_migrate.archive.publish import publish_bytes
 from mm_ckpt_migrate.configs.migrate import migrate_config
 from mm_ckpt_migrate.configs.migrate_text import MigratedText, written
-from mm_ckpt_migrate.configs.read import read_config, read_config_as
+from mm_ckpt_migrate.configs.read import config_files, read_config, read_config_as
 from mm_ckpt_migrate.configs.rebase import rebased_source
 from mm_ckpt_migrate.configs.source import SourceError, read_source
 from mm_ckpt_migrate.configs.static.budget import Budget
@@ -27,40 +29,68 @@ def migrate_config_file(
     families: Sequence[RuleSet],
     *,
     keys: Iterable[str] | None = None,
+    inputs: Iterable[Path] = (),
     force: bool = False,
 ) -> MigratedText:
     """Migrate the config at `old`, and write the result to `new` where one is given.
 
     The file at `old` and those that it inherits from stay as they are. Where nothing has to
-    change, nothing is written. The result was read back from its place in the file tree, and has
-    exactly the values that `migrate_config` gives for `old` and the `keys` of its state dict.
+    change, nothing is written.
+
+    Args:
+        inputs: what else was read, and is never written either.
 
     Raises:
         ConfigError: as `read_config` and `migrate_config`.
-        DestinationError: `new` exists (without `force`), is `old` itself, or cannot be written.
+        DestinationError: `new` exists (without `force`), is what was read, or cannot be written.
     """
     if new is not None:
-        _check_new(old, new, force=force)
+        _check_new(old, new, inputs, force=force)
     place = old.with_suffix(SUFFIX) if new is None else new
-    result = _migrated(old, place, families, keys)
+    result = migrated_config_file(old, place, families, keys)
     if new is not None and result.form != "unchanged":
         publish_bytes(new, result.text.encode(), old.stat().st_mode & 0o777, force=force)
     return result
 
 
-def _check_new(old: Path, new: Path, *, force: bool) -> None:
+def _check_new(old: Path, new: Path, inputs: Iterable[Path], *, force: bool) -> None:
+    _check_suffix(new)
+    if not os.path.exists(old):  # False, too, where a name cannot be one
+        raise ConfigError(old, "no such file")
+    check_outputs(
+        [Output("NEW", new, force)],
+        lambda: {
+            "the source": [old],
+            "what the source inherits from": _files(old),
+            "the file given beside it": inputs,
+        },
+    )
+
+
+def _check_suffix(new: Path) -> None:
     if new.suffix != SUFFIX:
         raise DestinationError(new, f"a config is written as Python, in a file named *{SUFFIX}")
-    try:
-        status = old.stat()
-    except (OSError, ValueError) as error:
-        raise ConfigError(old, "no such file") from error
-    check_destination(new, status, force=force)
 
 
-def _migrated(
+def _files(old: Path) -> list[Path]:
+    with suppress(ConfigError):  # which is said when it is read
+        return config_files(old)
+    return []
+
+
+def migrated_config_file(
     old: Path, new: Path, families: Sequence[RuleSet], keys: Iterable[str] | None
 ) -> MigratedText:
+    """The text of a file `new` with the migrated config at `old`; nothing is written.
+
+    It was read back from its place in the file tree, and has exactly the values that
+    `migrate_config` gives for `old` and the `keys` of its state dict.
+
+    Raises:
+        ConfigError: as `read_config` and `migrate_config`.
+        DestinationError: a config cannot have the name `new`.
+    """
+    _check_suffix(new)
     migrated = migrate_config(read_config(old), families, old, keys)
     source = _text(old)
     if not migrated.edits:

@@ -54,6 +54,13 @@ def read_config(path: Path) -> Config:
     return _Reader(path).read(Path(os.path.abspath(os.path.expanduser(path))), ())
 
 
+def config_files(path: Path) -> list[Path]:
+    """The config at `path` and those that it inherits from; raises as `read_config`."""
+    reader = _Reader(path)
+    reader.read(Path(os.path.abspath(os.path.expanduser(path))), ())
+    return reader.files
+
+
 def read_config_text(text: str, origin: str) -> Config:
     """Read a config dumped into a checkpoint; `origin` names it in errors.
 
@@ -96,6 +103,7 @@ class _Reader:
         self._budget = Budget()
         self._hint = _dump_hint(asked)
         self._text = text
+        self.files: list[Path] = []
 
     def read(self, path: Path, chain: tuple[str, ...]) -> Config:
         """Read the config at `path`, which the files in `chain` inherit from."""
@@ -117,6 +125,7 @@ class _Reader:
 
     def _source(self, path: Path) -> str:
         text, self._text = self._text, None
+        self.files.append(path)
         if text is None:
             return read_source(path, self._budget)
         self._budget.file(len(text))

@@ -6,8 +6,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from mm_ckpt_migrate.archive.publish import check_destination, publish_bytes
+from mm_ckpt_migrate.archive.outputs import Inputs, Output, check_outputs
+from mm_ckpt_migrate.archive.publish import publish_bytes
 from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.beside import config_inputs
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.configs.find import find_config
@@ -43,7 +45,8 @@ def derive_rules(old: Path, cfg: str, options: DeriveOptions) -> Derivation:
     with ExitStack() as stack:
         source = stack.enter_context(Source(old))
         if options.out is not None:
-            check_destination(options.out, source.status, force=options.force)
+            output = Output("--out", options.out, options.force)
+            check_outputs([output], lambda: _inputs(old, cfg, options))
         checkpoint = open_checkpoint(source, check_crc=options.check_crc)
         target = read_target_config(cfg, checkpoint, library.families)
         build = Options(
@@ -64,6 +67,15 @@ def derive_rules(old: Path, cfg: str, options: DeriveOptions) -> Derivation:
     if options.out is not None and found.text:
         publish_bytes(options.out, found.text.encode(), force=options.force)
     return replace(found, notices=notices)
+
+
+def _inputs(old: Path, cfg: str, options: DeriveOptions) -> Inputs:
+    python = options.legacy_python
+    return {
+        "the source": [old],
+        "the config": [*config_inputs(cfg), *config_inputs(options.old_config)],
+        "the interpreter": [python] if python is not None else [],
+    }
 
 
 def _name(target: TargetConfig, old: Path) -> str:

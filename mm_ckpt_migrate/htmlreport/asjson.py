@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
@@ -12,7 +11,7 @@ from mm_ckpt_migrate.errors import ExitCode
 from mm_ckpt_migrate.htmlreport.data import ReportData
 from mm_ckpt_migrate.htmlreport.ladder import lacking, sentence, six_rungs
 from mm_ckpt_migrate.htmlreport.pictures import Picture
-from mm_ckpt_migrate.report import exit_code, rung_code
+from mm_ckpt_migrate.report import exit_code, rung_code, strict
 
 REPORT_FORMAT: Final = 1
 
@@ -37,7 +36,7 @@ def to_json(
         "verdict": sentence(data.verdicts, data.required),
         "exit_code": int(_exit_code(data)),
     }
-    plain: dict[str, Any] = _plain(head | found)
+    plain: dict[str, Any] = strict(head | found)
     return plain
 
 
@@ -48,13 +47,3 @@ def json_text(data: ReportData, pictures: Sequence[Picture], notices: Sequence[s
 def _exit_code(data: ReportData) -> ExitCode:
     missing = lacking(data.verdicts, data.required)
     return exit_code(data.verdicts) or next(map(rung_code, missing), ExitCode.OK)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else f"{'-' * (value < 0)}Infinity"
-    return value

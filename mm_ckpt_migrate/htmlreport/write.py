@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from mm_ckpt_migrate.archive.folders import make_folder
 from mm_ckpt_migrate.archive.leftovers import sweep
+from mm_ckpt_migrate.archive.outputs import Output
 from mm_ckpt_migrate.archive.publish import as_destination_error, publish_bytes
+from mm_ckpt_migrate.archive.published import all_or_none
 from mm_ckpt_migrate.errors import MissingSoftwareError
 from mm_ckpt_migrate.htmlreport.asjson import json_text
 from mm_ckpt_migrate.htmlreport.data import ReportData
@@ -33,7 +36,27 @@ def check_software(*needed: str) -> None:
         )
 
 
+JSON: Final = "report.json"
+HTML: Final = "report.html"
+_TOOL: Final = b"mm-ckpt-migrate"
+_MAX_BYTES: Final = 256 << 20
 _MODULES: Final = {"Jinja2": "jinja2", "Pillow": "PIL"}
+
+
+def pages_of(folder: Path) -> list[Output]:
+    """The pages in a folder, of which those of an earlier run may be replaced."""
+    kind = "a page of an earlier report"
+    return [
+        Output("--report", folder / name, True, kind, is_page, makes_folder=True)
+        for name in (JSON, HTML)
+    ]
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file is a page, or the same as JSON, that this program made."""
+    with suppress(OSError), path.open("rb") as file:
+        return _TOOL in file.read(_MAX_BYTES)
+    return False
 
 
 def write_report(folder: Path, data: ReportData) -> tuple[Path, Path]:
@@ -48,16 +71,17 @@ def write_report(folder: Path, data: ReportData) -> tuple[Path, Path]:
     check_software()
     pictures, notices = _pictures(data)
     texts = {
-        folder / "report.json": json_text(data, pictures, notices),
-        folder / "report.html": render(data, pictures, notices),
+        folder / JSON: json_text(data, pictures, notices),
+        folder / HTML: render(data, pictures, notices),
     }
     try:
         make_folder(folder)
     except OSError as error:
         raise as_destination_error(folder, error) from None
     sweep(folder)
-    for path, text in texts.items():
-        publish_bytes(path, text.encode(), force=True)
+    with all_or_none():
+        for path, text in texts.items():
+            publish_bytes(path, text.encode(), force=True)
     json_path, html_path = texts
     return json_path, html_path
 

@@ -39,6 +39,7 @@ class VerifyOptions:
         required: rungs that must not be skipped.
         force: replace files that exist.
         rules: rule files beside the installed ones.
+        page: folder of the report, so that it can be judged before any work.
     """
 
     source: Path | None = None
@@ -65,3 +66,4 @@ class VerifyOptions:
     cache: bool = True
     force: bool = False
     rules: tuple[Path, ...] = ()
+    page: Path | None = None

@@ -65,25 +65,29 @@ class Way:
         return self.model
 
 
-def ways(origin: Origin | None, models: list[tuple[TargetModel | None, bool]]) -> Iterator[Way]:
+def ways(
+    origin: Origin | None, models: list[tuple[TargetModel | None, bool]], kind: Format
+) -> Iterator[Way]:
     """Every way that agrees with a stamp, the likeliest first.
 
     Args:
         models: to be tried, and whether each is borrowed.
+        kind: the format of the new file.
     """
     purposes: list[Purpose | None] = [None, Purpose.INFERENCE]
     choices, raw, fold = [False, True], False, False
     if origin is not None:
         raw, fold = origin.raw, origin.plan.fold is not None
-        if origin.inference or raw or fold or set(origin.dropped) - set(TRAINING_STATE):
+        if origin.inference is not None:
+            purposes = [Purpose.INFERENCE if origin.inference else None]
+        elif raw or fold or set(origin.dropped) - set(TRAINING_STATE):
             purposes = [Purpose.INFERENCE]
-        elif origin.inference is not None:
-            purposes = [None]
         choices = choices if origin.as_is is None else [origin.as_is]
     for (model, borrowed), purpose, as_is in product(models, purposes, choices):
         options = Options(
             build=model is not None, force_family=True, keep_opaque=True, purpose=purpose,
             raw_weights=raw, fold=fold, keep_as_is=as_is,
+            format=kind if kind is Format.SAFETENSORS else None,
         )  # fmt: skip
         yield Way(options, model, borrowed)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from mm_ckpt_migrate.archive.published import all_or_none
 from mm_ckpt_migrate.errors import ConfigError, MigrateError
 from mm_ckpt_migrate.options import EMBEDDED, Options
 from mm_ckpt_migrate.report import Rung
@@ -16,7 +17,7 @@ from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.target.refusals import notice
 from mm_ckpt_migrate.target.resolve import Target
 from mm_ckpt_migrate.target_config import TargetConfig, open_target, read_target_config
-from mm_ckpt_migrate.verification import evaluated, measured, static
+from mm_ckpt_migrate.verification import evaluated, measured, outputs, static
 from mm_ckpt_migrate.verification.evaluated import Progress
 from mm_ckpt_migrate.verification.files import Files, open_files, palette
 from mm_ckpt_migrate.verification.ladder import Ladder
@@ -90,12 +91,14 @@ def verify(
         FamilyError, PlanError: what was done to the file is not known, or its stamp is no stamp.
         ConfigError: the config that was named cannot be read.
         MissingSoftwareError: the old release that was named is not there, or the device.
+        DestinationError: a recording or the report must not or cannot be written.
     """
+    outputs.check(new, cfg, options)
     library = load_rules(options.rules)
     environment = find_old_release(options)
     require_device(options.device)
     ladder = Ladder()
-    with ExitStack() as stack:
+    with all_or_none(), ExitStack() as stack:
         files = open_files(stack, new, options.source, library)
         models: _Models | None = None
         try:

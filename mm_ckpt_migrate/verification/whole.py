@@ -112,7 +112,7 @@ def _best(files: Files, model: TargetModel | None, digests: Digests) -> _Trial:
     best: _Trial | None = None
     by_rules: object = None
     refused: MigrateError | None = None
-    for way in ways(files.origin, models):
+    for way in ways(files.origin, models, files.output.format):
         try:
             trial = _tried(files, way, digests)
         except MigrateError as error:

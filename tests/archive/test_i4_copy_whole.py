@@ -21,7 +21,7 @@ from mm_ckpt_migrate.archive.publish import Draft
 from mm_ckpt_migrate.archive.source import CHUNK, Source
 from mm_ckpt_migrate.archive.torchzip import read_zip
 from mm_ckpt_migrate.archive.transfer import Transfer, copy_whole, measure
-from mm_ckpt_migrate.errors import CheckpointError, DestinationError, IntegrityError
+from mm_ckpt_migrate.errors import CheckpointError, DestinationError, IntegrityError, MigrateError
 
 DATA = os.urandom(2 * CHUNK + 11)
 STORAGES = {str(n): os.urandom(9000 + n) for n in range(4)}
@@ -54,19 +54,48 @@ def test_it_is_the_same_file(beside: bool, tmp_path: Path, monkeypatch: pytest.M
     assert (tmp_path / "new.pth").read_bytes() == DATA
 
 
-@pytest.mark.parametrize(
-    ("number", "said"), [(errno.ENOSPC, "disk is full"), (errno.EIO, "written")]
-)
-def test_i1_i2_the_disk_fails(
-    number: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def failing(number: int) -> Callable[..., int]:
     def fail(*_: object) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, "copy_file_range", fail)
-    with pytest.raises(DestinationError, match=said):
+    return fail
+
+
+def test_i1_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "copy_file_range", failing(errno.ENOSPC))
+    with pytest.raises(DestinationError, match="disk is full"):
         carry(tmp_path)
     assert os.listdir(tmp_path) == ["old.pth"]
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "said"),
+    [
+        ("pread", CheckpointError, "old.pth: the disk failed to read it"),
+        ("pwrite", DestinationError, "new.pth: cannot be written"),
+    ],
+)
+def test_i2_which_of_the_two_disks_fails(
+    call: str,
+    kind: type[MigrateError],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernel, which copies from one to the other, does not tell."""
+    monkeypatch.setattr(os, "copy_file_range", failing(errno.EIO))
+    monkeypatch.setattr(os, call, failing(errno.EIO))
+    with pytest.raises(kind, match=said):
+        carry(tmp_path)
+    assert os.listdir(tmp_path) == ["old.pth"]
+
+
+def test_i2_a_fault_that_is_gone_when_it_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "copy_file_range", failing(errno.EIO))
+    assert carry(tmp_path) == hashlib.sha256(DATA).hexdigest()
+    assert (tmp_path / "new.pth").read_bytes() == DATA
 
 
 def changing(real: Copied, at: int) -> Copied:

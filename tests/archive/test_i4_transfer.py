@@ -118,12 +118,34 @@ def test_i4_two_file_systems(tmp_path: Path) -> None:
         folder.rmdir()
 
 
-@pytest.mark.parametrize(("number", "reason"), [(errno.ENOSPC, "full"), (errno.EIO, "written")])
-def test_i1_i2_faults_while_copying(
-    number: int, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_i1_no_room_while_copying(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "copy_file_range", refuse(number))
-    with pytest.raises(DestinationError, match=reason):
+    with pytest.raises(DestinationError, match=r"full|written"):
+        copy(tmp_path)
+    assert leftovers(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "said"),
+    [
+        ("pread", CheckpointError, "old.pth: the disk failed to read it"),
+        ("pwrite", DestinationError, "new.pth: cannot be written"),
+    ],
+)
+def test_i2_which_of_the_two_disks_fails(
+    call: str, kind: type[Exception], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel, which copies from one to the other, does not tell."""
+
+    def copying(*_: object) -> int:
+        monkeypatch.setattr(os, call, refuse(errno.EIO))
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "copy_file_range", copying)
+    with pytest.raises(kind, match=said):
         copy(tmp_path)
     assert leftovers(tmp_path) == set()
 

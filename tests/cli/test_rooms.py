@@ -16,7 +16,7 @@ ROOMS = (
     "pickles", "archive", "checkpoint",
     "options", "stamp", "training", "contents", "fold", "export", "rewrite", "carried",
     "configs", "target", "target_config", "legacy", "zoo", "diagnosis", "verify",
-    "choose", "decide_contents", "decide_fold", "decide", "write", "migration", "convert",
+    "choose", "decide_contents", "decide_fold", "decide", "write", "beside", "migration", "convert",
     "mmengine_loader", "batch", "engines",
     "survey", "audit", "doctor", "demo", "htmlreport", "verification", "derive",
     "cli", "__main__",

@@ -164,10 +164,12 @@ def test_the_destination(write: Write, tmp_path: Path, migrate: Migrate) -> None
     assert migrate(old, taken, force=True).form == "edited"
 
 
-def test_a_base_may_be_replaced(write: Write, migrate: Migrate) -> None:
+def test_o1_what_it_inherits_from_is_never_replaced(write: Write, migrate: Migrate) -> None:
     base = write(base__py=BASE)
     old = write(old__py=DERIVED)
-    assert migrate(old, base, force=True).form == "flattened"
+    with pytest.raises(DestinationError, match="it is what the source inherits from"):
+        migrate(old, base, force=True)
+    assert base.read_text() == BASE
 
 
 @pytest.mark.parametrize(

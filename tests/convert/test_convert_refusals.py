@@ -162,7 +162,7 @@ def test_an_object_of_an_unknown_class(
     ("prepare", "reason"),
     [
         (lambda old, new: new.write_text("mine"), "the destination exists"),
-        (lambda old, new: new.symlink_to(old), "a symbolic link"),
+        (lambda old, new: new.symlink_to(old), "the source itself"),
         (lambda old, new: new.symlink_to("nowhere"), "a symbolic link"),
         (lambda old, new: new.hardlink_to(old), "the source itself"),
         (lambda old, new: new.mkdir(), "not a regular file"),

@@ -109,8 +109,9 @@ def test_the_plan_is_never_saved_over_the_checkpoint(role: str, tmp_path: Path) 
         "source": old, "link": tmp_path / "link", "hard link": tmp_path / "hard",
         "destination": tmp_path / "." / "new.pth",
     }[role]  # fmt: skip
-    with pytest.raises(DestinationError, match="which the plan must not replace"):
-        convert("auto", "-", old, new, Options(build=False, plan_file=plan_file))
+    for force in (False, True):
+        with pytest.raises(DestinationError, match=r"the source itself|are one file"):
+            convert("auto", "-", old, new, Options(build=False, plan_file=plan_file, force=force))
     assert sha256(old) == M2F.sha256
     assert not new.exists()
 
