@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mm_ckpt_migrate.archive.storages import storage_ref
+from mm_ckpt_migrate.archive.format import Format
+from mm_ckpt_migrate.archive.storages import storage_ref, storage_refs
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.configs.compare import differing_settings
 from mm_ckpt_migrate.configs.read import read_config_text
@@ -15,7 +16,7 @@ from mm_ckpt_migrate.contents import CONFIG_PATHS
 from mm_ckpt_migrate.errors import ConfigError, MigrateError
 from mm_ckpt_migrate.keys import STAMP_KEY, fold, safe_text
 from mm_ckpt_migrate.pickles.build import text_value
-from mm_ckpt_migrate.pickles.nodes import Node, Persistent
+from mm_ckpt_migrate.pickles.nodes import Node, Persistent, walk
 from mm_ckpt_migrate.plan import Plan
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.stamp import TOOL, Origin
@@ -87,7 +88,7 @@ def compare_whole(files: Files, model: TargetModel | None, digests: Digests) -> 
         return Compared(untold=("convert has nothing to do with the old file",))
     if _is_others(files.origin, trial.remade.plan):
         return _of_others(files, trial.remade, trial.differences, digests)
-    wrong = _lines(trial.differences)
+    wrong = (*_lines(trial.differences), *_misplaced(files.output))
     if not trial.way.borrowed or wrong:
         return Compared(wrong)
     if trial.ordered:
@@ -185,12 +186,21 @@ def _of_others(
             continue
         if same_plan and _in_stamp(path, _OF_PLAN):
             continue
+        if files.origin is None and path[-1:] == (STAMP_KEY,):
+            continue
         ours = path in dropped or any(path[:end] in touched for end in range(len(path) + 1))
         (excused if ours else wrong).append(difference)
     by = safe_text(files.origin.tool if files.origin else "an unknown program")
     untold = tuple(f"made otherwise by {by}: {line}" for line in _lines(excused))
     said = (f"made by {by}, as its stamp says",) if files.origin else ()
     return Compared(_lines(wrong), untold, said)
+
+
+def _misplaced(output: Checkpoint) -> Iterator[str]:
+    """torch computes where storages lie from their order (`calculate_storage_offsets`)."""
+    root = output.tree.root if output.tree and output.format is Format.ZIP else None
+    if root is not None and list(storage_refs(walk(root))) != list(output.extents):
+        yield "the storages do not lie in the order in which torch meets them"
 
 
 def _in_stamp(path: Path, names: Sequence[str]) -> bool:

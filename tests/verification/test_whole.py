@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 from golden_cases import CASES, GOLDEN
+from support.zips import build_zip, members_of
 
 from mm_ckpt_migrate.archive.format import Format
+from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.archive.torchzip import TorchZip
+from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.convert import convert
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.options import EMBEDDED, Options, Purpose
@@ -163,6 +167,26 @@ def test_momentum_that_is_lost_whatever_the_stamp_says(content: Content, tmp_pat
     verdict = integrity_of(saved(content, tmp_path), TRAINING)
     assert verdict.status is Status.FAIL
     assert "lost: optimizer" in verdict.details
+
+
+def test_without_its_stamp_the_rest_is_judged(content: Content, tmp_path: Path) -> None:
+    del content["meta"]["mm_ckpt_migrate"]
+    assert integrity_of(saved(content, tmp_path), TRAINING).status is Status.PASS
+    content["meta"]["iter"] += 1
+    assert integrity_of(saved(content, tmp_path), TRAINING).status is Status.FAIL
+
+
+def test_storages_in_another_order(whole: Path, tmp_path: Path) -> None:
+    with Source(whole) as source:
+        found = open_checkpoint(source)
+        assert isinstance(found.container, TorchZip)
+        held = {k: source.read(e.offset, e.size) for k, e in found.extents.items()}
+        pickle = found.container.pickle
+    for order in (list(held), list(held)[::-1]):
+        members = members_of(pickle, {key: held[key] for key in order})
+        (tmp_path / "laid.pth").write_bytes(build_zip(members))
+        verdict = integrity_of(tmp_path / "laid.pth", TRAINING)
+        assert verdict.status is (Status.PASS if order == list(held) else Status.FAIL)
 
 
 # --- every way to make a file --------------------------------------------------------------------
