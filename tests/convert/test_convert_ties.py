@@ -15,10 +15,10 @@ from mm_ckpt_migrate.options import Options
 pytestmark = pytest.mark.mm
 
 QUERY = "decode_head.query_embed.weight"
-COPY = "decode_head.query_copy.weight"
-PART = "decode_head.query_part.weight"
-TURNED = "decode_head.query_turned.weight"
-EMPTY = "decode_head.nothing.weight"
+COPY = "auxiliary_head.query_copy.weight"
+PART = "auxiliary_head.query_part.weight"
+TURNED = "auxiliary_head.query_turned.weight"
+EMPTY = "auxiliary_head.nothing.weight"
 
 
 @pytest.fixture

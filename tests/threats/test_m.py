@@ -98,7 +98,9 @@ def test_m11_a_slice_is_not_made_a_tensor_of_its_own(tmp_path: Path) -> None:
     """And a whole storage stays as large as it was, though little of it is used."""
     torch = pytest.importorskip("torch")
     whole = torch.arange(300_000, dtype=torch.float32)
-    old = torch_toy(tmp_path, {"backbone.a": whole[10:20], "backbone.b": whole[::7], "backbone.c": whole})
+    old = torch_toy(
+        tmp_path, {"backbone.a": whole[10:20], "backbone.b": whole[::7], "backbone.c": whole}
+    )
     before = old.stat().st_size
     assert convert(old).code == ExitCode.OK
     assert abs((tmp_path / "new.pth").stat().st_size - before) < 4096

@@ -113,7 +113,7 @@ def test_p28_a_key_of_a_billion_billion_paths(tmp_path: Path) -> None:
     assert done.code in (ExitCode.OK, ExitCode.BAD_CHECKPOINT)
 
 
-ALIKE = ("backbone.w", "Backbone.w", "backbone.w ", "backbone.\uff57")
+ALIKE = ("backbone.w", "backbone.W", "backbone.w ", "backbone.\uff57")
 
 
 def test_p11_lookalikes_are_named_and_stay(tmp_path: Path) -> None:
