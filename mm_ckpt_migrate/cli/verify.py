@@ -118,7 +118,7 @@ def verify(
     options = VerifyOptions(
         source=source, legacy=None if legacy == "none" else legacy, legacy_python=legacy_python,
         reference=reference, record=record, evaluate=evaluate, data_root=data_root, device=device,
-        workers=_WORKERS if workers is None else workers, limit=limit,
+        workers=workers or (_WORKERS if workers is None and launcher != "none" else 0), limit=limit,
         against_legacy=_AGAINST.get(against, False),
         recorded=None if against in _AGAINST else Path(str(against)),
         record_metric=record_metric, expected=expected, tolerance=tolerance,
