@@ -205,7 +205,7 @@ def test_several_optimizers(training: Training, resumed: Callable[..., Any]) -> 
 
 def test_what_the_current_code_cannot_run(training: Training, resumed: Callable[..., Any]) -> None:
     def change(training: Training) -> None:
-        training.config["optim_wrapper"]["optimizer"] = {**optimizer, "type": "NoSuchOptimizer"}
+        training.config["optim_wrapper"]["optimizer"] = {**optimizer, "no_such_setting": 1}
 
     optimizer = training.config["optim_wrapper"]["optimizer"]
     verdict, _ = resumed(change)
@@ -215,7 +215,7 @@ def test_what_the_current_code_cannot_run(training: Training, resumed: Callable[
 
 def test_what_the_old_code_cannot_run(training: Training, resumed: Callable[..., Any]) -> None:
     optimizer = training.config["optim_wrapper"]["optimizer"]
-    training.config["optim_wrapper"]["optimizer"] = {**optimizer, "type": "NoSuchOptimizer"}
+    training.config["optim_wrapper"]["optimizer"] = {**optimizer, "no_such_setting": 1}
 
     def change(training: Training) -> None:
         training.config["optim_wrapper"]["optimizer"] = optimizer
@@ -223,6 +223,17 @@ def test_what_the_old_code_cannot_run(training: Training, resumed: Callable[...,
     verdict, _ = resumed(change)
     assert verdict.status is Status.SKIPPED, verdict
     assert "the old release gives no result" in verdict.summary
+
+
+def test_an_optimizer_that_must_not_be_built(
+    training: Training, resumed: Callable[..., Any]
+) -> None:
+    """What this program refuses is no fault of the file."""
+    optimizer = training.config["optim_wrapper"]["optimizer"]
+    training.config["optim_wrapper"]["optimizer"] = {**optimizer, "type": "NoSuchOptimizer"}
+    verdict, _ = resumed()
+    assert verdict.status is Status.SKIPPED, verdict
+    assert "NoSuchOptimizer" in verdict.summary
 
 
 def test_an_old_release_that_dies_and_a_current_one(
