@@ -63,7 +63,7 @@ def test_what_is_of_the_old_release_needs_the_old_file(options: tuple[str, str],
         (("--expect", "44", "--against", "legacy"), "give one of them"),
         (("--against", "legacy", "--tolerance", "1"), "every digit must be the same"),
         (("--legacy", "none", "--legacy-python", "p", "--source", "o"), "give one of them"),
-        (("--launcher", "mpi"), "--launcher is one of none, pytorch, slurm"),
+        (("--launcher", "mpi", "--cfg", "c.py"), "--launcher is one of none, pytorch, slurm"),
     ],
 )
 def test_options_that_contradict_each_other(options: tuple[str, ...], said: str, cli: Cli) -> None:
@@ -84,7 +84,7 @@ def test_a_launcher_that_did_not_start_this_process(
             monkeypatch.delenv(name)
         else:
             monkeypatch.setenv(name, value)
-        said = refused(cli, "--eval", "--launcher", launcher)
+        said = refused(cli, "--eval", "--cfg", "c.py", "--launcher", launcher)
         assert f"--launcher {launcher} is for processes that" in said
         assert name in said
 
@@ -92,7 +92,9 @@ def test_a_launcher_that_did_not_start_this_process(
 def test_a_rank_beyond_the_number_of_processes(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (ENVIRONMENT["pytorch"] | {"RANK": "2"}).items():
         monkeypatch.setenv(name, value)
-    assert "RANK is 2, and WORLD_SIZE is 2" in refused(cli, "--eval", "--launcher", "pytorch")
+    assert "RANK is 2, and WORLD_SIZE is 2" in refused(
+        cli, "--eval", "--cfg", "c.py", "--launcher", "pytorch"
+    )
 
 
 @pytest.mark.parametrize("launcher", ENVIRONMENT)
@@ -100,7 +102,7 @@ def test_a_launcher_that_did(launcher: str, cli: Cli, monkeypatch: pytest.Monkey
     """Then it is the file that is looked for, and is not there."""
     for name, value in ENVIRONMENT[launcher].items():
         monkeypatch.setenv(name, value)
-    done = cli("verify", "no-such-file.pth", "--eval", "--launcher", launcher)
+    done = cli("verify", "no-such-file.pth", "--eval", "--cfg", "c.py", "--launcher", launcher)
     assert done.code == ExitCode.BAD_CHECKPOINT, done.err
 
 
