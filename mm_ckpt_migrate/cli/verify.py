@@ -104,22 +104,12 @@ def verify(
     from mm_ckpt_migrate.verification.options import VerifyOptions
     from mm_ckpt_migrate.verification.run import verify as run
 
-    if launcher == "none" and workers:
-        raise typer.BadParameter(
-            "--workers is for --launcher: elsewhere one process loads and computes, within a wall"
-        )
-    if launcher != "none" and cfg == EMBEDDED:
-        raise typer.BadParameter(
-            "--launcher evaluates without a wall, so that the config inside NEW will not do: name "
-            "one with --cfg FILE (`convert --config-out FILE` writes it)"
-        )
     refuse_idle(record is None and record_metric is None, "without a file to record", "force")
     refuse_idle(legacy == "none", "with --legacy none", "record")
     options = VerifyOptions(
         source=source, legacy=None if legacy == "none" else legacy, legacy_python=legacy_python,
         reference=reference, record=record, evaluate=evaluate, data_root=data_root, device=device,
-        workers=(_WORKERS if launcher != "none" else 0) if workers is None else workers,
-        limit=limit,
+        workers=workers, limit=limit,
         against_legacy=_AGAINST.get(against, False),
         recorded=None if against in _AGAINST else Path(str(against)),
         record_metric=record_metric, expected=expected, tolerance=tolerance,
@@ -128,7 +118,7 @@ def verify(
         allow_unconfined=allow_unconfined, cache=not no_cache,
         rules=tuple(rules or ()), force=force, page=report,
     )  # fmt: skip
-    check_usage(options, against)
+    check_usage(options, cfg, against)
     first = rank_of(launcher) == 0
     if report is not None:
         from mm_ckpt_migrate.htmlreport.write import check_software
@@ -153,7 +143,6 @@ def verify(
 
 
 _SAMPLES = 4
-_WORKERS = 2  # for each process of a launcher
 # Whether the old release evaluates, too; anything else is a recorded result.
 _AGAINST: Final[dict[str | None, bool | None]] = {None: None, "legacy": True, "zoo": False}
 

@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 
 import typer
 
+from mm_ckpt_migrate.options import EMBEDDED
 from mm_ckpt_migrate.verification.options import VerifyOptions
 
 # Of the metric rung alone; the others compute on the CPU, in one process.
@@ -30,11 +31,11 @@ _NUMBERS: Final = {
 _STARTERS: Final = {"pytorch": "torchrun", "slurm": "srun"}
 
 
-def check_usage(options: VerifyOptions, against: str | None) -> None:
+def check_usage(options: VerifyOptions, cfg: str, against: str | None) -> None:
     """Refuse what would be passed over.
 
     Args:
-        against: as it was typed.
+        cfg, against: as they were typed.
 
     Raises:
         typer.BadParameter: an option would have no effect, or contradicts another.
@@ -42,6 +43,13 @@ def check_usage(options: VerifyOptions, against: str | None) -> None:
     if not options.evaluate:
         _refuse(_given(options, _OF_EVALUATION), "needs --eval: no metric is measured without it")
         _refuse("--against" if against else None, "needs --eval: no metric is measured without it")
+    if options.launcher == "none" and options.workers:
+        _fail("--workers is for --launcher: elsewhere one process loads and computes, in its wall")
+    if options.launcher != "none" and cfg == EMBEDDED:
+        _fail(
+            "--launcher evaluates without a wall, so that the config inside NEW will not do: name "
+            "one with --cfg FILE (`convert --config-out FILE` writes it)"
+        )
     if options.source is None:
         _refuse(_given(options, _OF_OLD_RELEASE), "needs --source: the old release runs that file")
         named = options.legacy not in (None, "auto")

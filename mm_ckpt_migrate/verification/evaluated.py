@@ -35,6 +35,7 @@ Answer: TypeAlias = dict[str, Any]
 
 # Images that the wrong mapping is tried on: it need not be exact, it need only be seen to differ.
 _CONTROL_IMAGES: Final = 20
+_LOADING: Final = 2  # processes, for each of a launcher's
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class _Evaluation:
             "checkpoint": str(side.file.absolute()),
             "data_root": str(options.data_root.absolute()) if options.data_root else None,
             "device": options.device,
-            "workers": options.workers if options.launcher != "none" else 0,
+            "workers": _workers(options),
             "limit": options.limit,
             "samples": options.samples,
             "launcher": options.launcher,
@@ -75,6 +76,13 @@ class _Evaluation:
             raise
         check_answer(answer, side.model.source)
         return {**answer, "samples": _saved(answer.get("samples", ()), side.process.folder)}
+
+
+def _workers(options: VerifyOptions) -> int:
+    """Behind the wall there are no processes to load."""
+    if options.launcher == "none":
+        return 0
+    return _LOADING if options.workers is None else options.workers
 
 
 def _saved(samples: Iterable[Mapping[str, str]], folder: Path) -> list[dict[str, str]]:

@@ -32,7 +32,8 @@ class VerifyOptions:
         samples: how many images to keep for the report.
         launcher: mmengine's, when several processes evaluate together; there is no wall around
             these.
-        workers: processes that load for each of them; without a launcher one process does all.
+        workers: processes that load for each of them, two if not said; without a launcher one
+            process does all.
         budget: seconds to look for tensors that no output sees.
         allow_unconfined: build and run the configs inside the files even where the system cannot
             confine the code that does.
@@ -50,7 +51,7 @@ class VerifyOptions:
     evaluate: bool = False
     data_root: Path | None = None
     device: str = "cpu"
-    workers: int = 0
+    workers: int | None = None
     limit: int | None = None
     against_legacy: bool | None = None
     recorded: Path | None = None

@@ -95,8 +95,14 @@ def test_a_launcher_that_did_not_start_this_process(
 def test_a_rank_beyond_the_number_of_processes(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (ENVIRONMENT["pytorch"] | {"RANK": "2"}).items():
         monkeypatch.setenv(name, value)
+<<<<<<< HEAD
     said = refused(cli, "--eval", "--cfg", "c.py", "--launcher", "pytorch")
     assert "RANK is 2, and WORLD_SIZE is 2" in said
+=======
+    assert "RANK is 2, and WORLD_SIZE is 2" in refused(
+        cli, "--eval", "--cfg", "c.py", "--launcher", "pytorch"
+    )
+>>>>>>> wall
 
 
 @pytest.mark.parametrize("launcher", ENVIRONMENT)
@@ -104,8 +110,12 @@ def test_a_launcher_that_did(launcher: str, cli: Cli, monkeypatch: pytest.Monkey
     """Then it is the file that is looked for, and is not there."""
     for name, value in ENVIRONMENT[launcher].items():
         monkeypatch.setenv(name, value)
+<<<<<<< HEAD
     options = ("--eval", "--cfg", "c.py", "--launcher", launcher)
     done = cli("verify", "no-such-file.pth", *options)
+=======
+    done = cli("verify", "no-such-file.pth", "--eval", "--cfg", "c.py", "--launcher", launcher)
+>>>>>>> wall
     assert done.code == ExitCode.BAD_CHECKPOINT, done.err
 
 

@@ -162,5 +162,5 @@ def test_several_processes_evaluate_no_config_that_nobody_named(tmp_path: Path) 
 
 
 def test_processes_that_load_are_for_a_launcher() -> None:
-    done = CliRunner().invoke(app, ["verify", str(OLD), "--workers", "2"])
+    done = CliRunner().invoke(app, ["verify", str(OLD), "--eval", "--workers", "2"])
     assert done.exit_code == ExitCode.USAGE
