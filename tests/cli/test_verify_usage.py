@@ -38,17 +38,14 @@ def refused(cli: Cli, *arguments: object) -> str:
         ("--limit", "5"),
         ("--data-root", "data"),
         ("--device", "cuda"),
+        ("--workers", "4"),
         ("--tolerance", "0.5"),
         ("--record-metric", "result.json"),
-        ("--launcher", "pytorch", "--cfg", "c.py"),
+        ("--launcher", "pytorch"),
     ],
 )
 def test_what_is_of_the_metric_alone_needs_eval(options: tuple[str, ...], cli: Cli) -> None:
     assert f"{options[0]} needs --eval" in refused(cli, *options)
-
-
-def test_a_file_alone_needs_no_option(cli: Cli) -> None:
-    assert cli("verify", "no-such-file.pth").code == ExitCode.BAD_CHECKPOINT
 
 
 @pytest.mark.parametrize(
@@ -95,14 +92,9 @@ def test_a_launcher_that_did_not_start_this_process(
 def test_a_rank_beyond_the_number_of_processes(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (ENVIRONMENT["pytorch"] | {"RANK": "2"}).items():
         monkeypatch.setenv(name, value)
-<<<<<<< HEAD
-    said = refused(cli, "--eval", "--cfg", "c.py", "--launcher", "pytorch")
-    assert "RANK is 2, and WORLD_SIZE is 2" in said
-=======
     assert "RANK is 2, and WORLD_SIZE is 2" in refused(
         cli, "--eval", "--cfg", "c.py", "--launcher", "pytorch"
     )
->>>>>>> wall
 
 
 @pytest.mark.parametrize("launcher", ENVIRONMENT)
@@ -110,12 +102,7 @@ def test_a_launcher_that_did(launcher: str, cli: Cli, monkeypatch: pytest.Monkey
     """Then it is the file that is looked for, and is not there."""
     for name, value in ENVIRONMENT[launcher].items():
         monkeypatch.setenv(name, value)
-<<<<<<< HEAD
-    options = ("--eval", "--cfg", "c.py", "--launcher", launcher)
-    done = cli("verify", "no-such-file.pth", *options)
-=======
     done = cli("verify", "no-such-file.pth", "--eval", "--cfg", "c.py", "--launcher", launcher)
->>>>>>> wall
     assert done.code == ExitCode.BAD_CHECKPOINT, done.err
 
 
