@@ -14,6 +14,7 @@ from mm_ckpt_migrate.errors import (
     TargetMismatchError,
 )
 from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, skipped
+from mm_ckpt_migrate.target.parts import evaluation_config
 from mm_ckpt_migrate.verification.files import Files
 from mm_ckpt_migrate.verification.options import VerifyOptions
 from mm_ckpt_migrate.verification.release import Releases, plain_config, require_old
@@ -44,7 +45,8 @@ class _Evaluation:
     def run(self, name: str, side: Side, config: Config, **more: object) -> Answer:
         """What one release answers; raises as `check_answer`, and ReleaseProcess.receive."""
         folder, options = side.process.folder, self.options
-        path = plain_config(config, folder / "evaluated_config.py", side.model.source)
+        tested = evaluation_config(config, side.model)
+        path = plain_config(tested, folder / "evaluated_config.py", side.model.source)
         request = {
             "do": "evaluate",
             "config": str(path),
