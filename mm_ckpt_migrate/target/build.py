@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any, List
+from typing import Any
 
 import torch
 
@@ -22,7 +22,7 @@ from mm_ckpt_migrate.target.permitted import permitted
 _FILLS = ("add_", "clamp_", "erfinv_", "fill_", "mul_", "normal_", "uniform_", "zero_")
 _LARGE = 1 << 12
 
-_TRUSTED: List[str] = []
+_TRUSTED: list[str] = []
 """Packages all of whose classes the user trusts, as the last request has them."""
 
 _OLDEST_TORCH = (2, 1)  # `torch.load(mmap=)` and `load_state_dict(assign=)`

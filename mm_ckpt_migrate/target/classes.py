@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from mm_ckpt_migrate.target.permitted import OPENMMLAB, within
 
@@ -25,7 +26,8 @@ MODEL = ("model", "task_util", "op")
 """The registries that a model's parts come from; `op` is for words that name an operator."""
 INITIALIZERS = ("weight_initializer",)
 TRAINING = (
-    "optimizer", "optimizer_constructor", "optimizer_wrapper_constructor", "parameter_scheduler",
+    "optim_wrapper", "optimizer", "optimizer_constructor", "optimizer_wrapper_constructor",
+    "parameter_scheduler",
 )  # fmt: skip
 EVALUATION = (
     *MODEL, "dataset", "transform", "metric", "evaluator", "data_sampler", "function", "loop",
@@ -46,14 +48,14 @@ class Listed(NamedTuple):
     scope: str
     registry: str
     module: str
-    limits: Tuple[Tuple[str, str], ...]
+    limits: tuple[tuple[str, str], ...]
     cleared: bool
 
 
-@functools.lru_cache(maxsize=None)
-def table() -> Dict[str, List[Listed]]:
+@functools.cache
+def table() -> dict[str, list[Listed]]:
     """All lines of all files, by name."""
-    found: Dict[str, List[Listed]] = {}
+    found: dict[str, list[Listed]] = {}
     for file in sorted(os.listdir(FOLDER)):
         if file.endswith(".txt"):
             with open(os.path.join(FOLDER, file), encoding="ascii") as lines:
@@ -66,17 +68,17 @@ def table() -> Dict[str, List[Listed]]:
     return found
 
 
-def _limit(word: str) -> Tuple[str, str]:
+def _limit(word: str) -> tuple[str, str]:
     setting, _, limit = word.partition("=")
     return setting, limit
 
 
-def releases() -> Tuple[str, ...]:
+def releases() -> tuple[str, ...]:
     """The releases that the lists are of, such as `mmdet-3.3.0`."""
     return tuple(sorted(file[:-4] for file in os.listdir(FOLDER) if file.endswith(".txt")))
 
 
-def find(kind: str, scope: str, registries: Iterable[str]) -> List[Listed]:
+def find(kind: str, scope: str, registries: Iterable[str]) -> list[Listed]:
     """What a `type` may mean: `Name`, `scope.Name`, or the path of a class with its modules.
 
     Args:
@@ -92,7 +94,7 @@ def find(kind: str, scope: str, registries: Iterable[str]) -> List[Listed]:
     return [row for row in rows if row.scope in scopes or within(row.module, (prefix,))]
 
 
-def broken_limit(rows: Iterable[Listed], settings: Dict[str, object]) -> Optional[str]:
+def broken_limit(rows: Iterable[Listed], settings: Mapping[object, object]) -> str | None:
     """The first setting that must not be what it is."""
     for row in rows:
         for setting, limit in row.limits:

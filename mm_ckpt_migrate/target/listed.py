@@ -128,9 +128,7 @@ def _cleared(rows: Sequence[classes.Listed]) -> bool:
     return bool(rows) and all(row.cleared for row in rows)
 
 
-def _refuse_unlisted(
-    kind: str, rows: Sequence[classes.Listed], place: str, rules: Rules
-) -> None:
+def _refuse_unlisted(kind: str, rows: Sequence[classes.Listed], place: str, rules: Rules) -> None:
     if _cleared(rows):
         return
     if rows:
@@ -140,9 +138,7 @@ def _refuse_unlisted(
         reason = f"{kind!r} is no class that may be built from a config"
         package = kind if "." in kind else "PACKAGE"
     else:
-        reason = (
-            f"{kind!r} would import a package that is not one of {', '.join(OPENMMLAB)}"
-        )
+        reason = f"{kind!r} would import a package that is not one of {', '.join(OPENMMLAB)}"
         package = kind
     raise ConfigError(rules.source, f"{place}: {reason}", hint=_hint(package))
 

@@ -17,6 +17,7 @@ from mm_ckpt_migrate.errors import (
 )
 from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, skipped
 from mm_ckpt_migrate.target.literal import literal
+from mm_ckpt_migrate.target.parts import evaluation_config
 from mm_ckpt_migrate.verification.files import Files
 from mm_ckpt_migrate.verification.options import VerifyOptions
 from mm_ckpt_migrate.verification.release import Releases, require_old
@@ -57,7 +58,7 @@ class _Evaluation:
             )
         request = {
             "do": "evaluate",
-            "config": literal(config, side.model.source),
+            "config": literal(evaluation_config(config, side.model), side.model.source),
             "checkpoint": str(side.file.absolute()),
             "data_root": str(options.data_root.absolute()) if options.data_root else None,
             "device": options.device,

@@ -15,7 +15,7 @@ from typing import Any, Final
 from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.report import Rung, Verdict, failed, passed, skipped
-from mm_ckpt_migrate.target.literal import literal
+from mm_ckpt_migrate.target.parts import training_text
 from mm_ckpt_migrate.verify.outputs import Image, Side
 from mm_ckpt_migrate.verify.running import (
     NOTHING,
@@ -93,8 +93,7 @@ def check_resume(
 
 
 def _training(config: Config, side: Side) -> str:
-    settings = {name: config.get(name) for name in ("optim_wrapper", "param_scheduler")}
-    return literal(settings, side.model.source)
+    return training_text(config, side.model)
 
 
 def _losses(

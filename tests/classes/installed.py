@@ -7,7 +7,8 @@ import importlib
 import importlib.util
 import pkgutil
 import warnings
-from typing import Any, Iterator, List, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 from mm_ckpt_migrate.target import build
 
@@ -31,11 +32,13 @@ def import_all() -> None:
                     continue
 
 
-def registered() -> Iterator[Tuple[str, str, str, Any]]:
+def registered() -> Iterator[tuple[str, str, str, Any]]:
     """The scope, the registry's name, the name and the thing, sorted."""
     registry: Any = importlib.import_module("mmengine.registry").Registry
-    rows: List[Tuple[str, str, str, Any]] = []
+    rows: list[tuple[str, str, str, Any]] = []
     for found in gc.get_objects():
         if isinstance(found, registry):
-            rows += [(found.scope, found.name, name, value) for name, value in found.module_dict.items()]
+            rows += [
+                (found.scope, found.name, name, value) for name, value in found.module_dict.items()
+            ]
     return iter(sorted(rows, key=lambda row: row[:3]))

@@ -13,8 +13,9 @@ import importlib
 import inspect
 import sys
 import types
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,12 +28,30 @@ UNCALLED = frozenset({"init_weights"})
 _UNKNOWN = object()
 _SELF = object()
 _SUPER = object()
-_PLAIN: FrozenSet[str] = frozenset(
+_PLAIN: frozenset[str] = frozenset(
     name
     for kind in (
-        dict, list, tuple, set, frozenset, str, bytes, int, float, bool, type(None), np.ndarray,
-        np.random.RandomState, torch.Tensor, torch.nn.Module, torch.nn.ModuleList,
-        torch.nn.ModuleDict, torch.nn.Sequential, torch.nn.ParameterList, torch.Size, torch.device,
+        dict,
+        list,
+        tuple,
+        set,
+        frozenset,
+        str,
+        bytes,
+        int,
+        float,
+        bool,
+        type(None),
+        np.ndarray,
+        np.random.RandomState,
+        torch.Tensor,
+        torch.nn.Module,
+        torch.nn.ModuleList,
+        torch.nn.ModuleDict,
+        torch.nn.Sequential,
+        torch.nn.ParameterList,
+        torch.Size,
+        torch.device,
         torch.Generator,
     )
     for name in dir(kind)
@@ -52,12 +71,12 @@ class Walk:
 
     def __init__(self) -> None:
         self._methods = _methods_by_name()
-        self._mentions: Dict[Tuple[Any, Any], List[Any]] = {}
+        self._mentions: dict[tuple[Any, Any], list[Any]] = {}
 
-    def findings(self, roots: List[Tuple[Any, Optional[type]]]) -> Set[Finding]:
+    def findings(self, roots: list[tuple[Any, type | None]]) -> set[Finding]:
         """What is come to from functions, each with the class of its `self`."""
-        found: Set[Finding] = set()
-        seen: Set[Tuple[int, int]] = set()
+        found: set[Finding] = set()
+        seen: set[tuple[int, int]] = set()
         todo = list(roots)
         while todo:
             function, owner = todo.pop()
@@ -73,18 +92,18 @@ class Walk:
                     todo.append(item)
         return found
 
-    def _mentioned(self, function: types.FunctionType, owner: Optional[type]) -> List[Any]:
+    def _mentioned(self, function: types.FunctionType, owner: type | None) -> list[Any]:
         key = (function, owner)
         if key not in self._mentions:
             self._mentions[key] = list(_Reader(function, owner, self._methods).mentions())
         return self._mentions[key]
 
 
-def constructor(cls: Any) -> List[Tuple[Any, Optional[type]]]:
+def constructor(cls: Any) -> list[tuple[Any, type | None]]:
     """What calling a registered thing calls."""
     if not inspect.isclass(cls):
         return [(cls, None)]
-    roots: List[Tuple[Any, Optional[type]]] = []
+    roots: list[tuple[Any, type | None]] = []
     for name in ("__new__", "__init__", "__post_init__"):
         method = _static(cls, name)
         if method is not None:
@@ -93,7 +112,7 @@ def constructor(cls: Any) -> List[Tuple[Any, Optional[type]]]:
     return [*roots, (meta, cls)] if meta is not None else roots
 
 
-def every_method(cls: Any) -> List[Tuple[Any, Optional[type]]]:
+def every_method(cls: Any) -> list[tuple[Any, type | None]]:
     """All methods that OpenMMLab's classes give it, but `init_weights`, which is never called."""
     if not inspect.isclass(cls):
         return [(cls, None)]
@@ -126,12 +145,12 @@ def _function(value: Any) -> Any:
     return value if isinstance(value, types.FunctionType) else None
 
 
-def _ours(module: Optional[str]) -> bool:
+def _ours(module: str | None) -> bool:
     return (module or "").partition(".")[0] in OURS
 
 
-def _methods_by_name() -> Dict[str, List[Tuple[Any, type]]]:
-    found: Dict[str, List[Tuple[Any, type]]] = {}
+def _methods_by_name() -> dict[str, list[tuple[Any, type]]]:
+    found: dict[str, list[tuple[Any, type]]] = {}
     for name, module in sorted(sys.modules.items()):
         if not _ours(name) or module is None:
             continue
@@ -147,17 +166,20 @@ class _Reader:
     """What one function mentions, as functions with their owners, and findings."""
 
     def __init__(
-        self, function: types.FunctionType, owner: Optional[type], methods: Dict[str, Any]
+        self, function: types.FunctionType, owner: type | None, methods: dict[str, Any]
     ) -> None:
         self._function, self._owner, self._methods = function, owner, methods
         self._where = f"{function.__module__}.{function.__qualname__}"
-        self._imported: Dict[str, Any] = {}
-        self._locals: Set[str] = set()
+        self._imported: dict[str, Any] = {}
+        self._locals: set[str] = set()
         self._self = ""
 
     def mentions(self) -> Iterator[Any]:
         node = tree(self._function)
-        for value in [*(self._function.__defaults__ or ()), *(self._function.__kwdefaults__ or {}).values()]:
+        for value in [
+            *(self._function.__defaults__ or ()),
+            *(self._function.__kwdefaults__ or {}).values(),
+        ]:
             yield from self._object(value, "default")
         if node is None:
             if self._function.__name__ in ("__init__", "__new__", "__eq__", "__repr__", "__hash__"):
@@ -192,7 +214,9 @@ class _Reader:
                 module = self._import(name)
                 for alias in inner.names:
                     self._imported[alias.asname or alias.name] = getattr(
-                        module, alias.name, None if module is None else self._import(f"{name}.{alias.name}")
+                        module,
+                        alias.name,
+                        None if module is None else self._import(f"{name}.{alias.name}"),
                     )
 
     def _import(self, name: str) -> Any:
@@ -213,10 +237,15 @@ class _Reader:
             return
         if isinstance(node, ast.Call):
             yield from self._call(node)
-        if isinstance(node, ast.arg) or isinstance(node, ast.AnnAssign):
-            children = [node.value] if isinstance(node, ast.AnnAssign) and node.value else []
+        if isinstance(node, ast.AnnAssign):  # the annotation is not evaluated
+            children: list[ast.AST] = [node.value] if node.value else []
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            children = [*node.body, *node.decorator_list, *node.args.defaults]
+            children = [
+                *node.body,
+                *node.decorator_list,
+                *node.args.defaults,
+                *filter(None, node.args.kw_defaults),
+            ]
         else:
             children = list(ast.iter_child_nodes(node))
         for child in children:
@@ -227,8 +256,12 @@ class _Reader:
         if isinstance(node.func, ast.Name) and node.func.id in ("getattr", "setattr"):
             owner = self._resolve(node.args[0])
             named = isinstance(node.args[1], ast.Constant)
-            if not named and (isinstance(owner, (types.ModuleType, _Missing)) or inspect.isclass(owner)):
-                yield self._finding(f"{node.func.id} by name on {getattr(owner, '__name__', owner)}")
+            if not named and (
+                isinstance(owner, (types.ModuleType, _Missing)) or inspect.isclass(owner)
+            ):
+                yield self._finding(
+                    f"{node.func.id} by name on {getattr(owner, '__name__', owner)}"
+                )
 
     def _chain(self, node: ast.Attribute) -> Iterator[Any]:
         value = self._resolve(node.value)
@@ -241,8 +274,10 @@ class _Reader:
             yield from self._unknown(name)
             yield from self._visit(node.value)
         elif isinstance(value, types.ModuleType):
-            yield from self._object(getattr(value, name, _Missing(f"{value.__name__}.{name}")),
-                                    f"{value.__name__}.{name}")
+            yield from self._object(
+                getattr(value, name, _Missing(f"{value.__name__}.{name}")),
+                f"{value.__name__}.{name}",
+            )
         elif inspect.isclass(value) and _ours(value.__module__):
             yield from self._visit(node.value)
             function = _static(value, name)
@@ -261,7 +296,7 @@ class _Reader:
     def _inherits(self, cls: type) -> bool:
         return self._owner is not None and issubclass(self._owner, cls)
 
-    def _method(self, owner: Optional[type], name: str) -> Iterator[Any]:
+    def _method(self, owner: type | None, name: str) -> Iterator[Any]:
         if owner is None:
             return
         function = _static(owner, name)
@@ -272,7 +307,14 @@ class _Reader:
         assert self._owner is not None
         home = self._function.__qualname__.rpartition(".")[0].rpartition(".")[2]
         mro = list(self._owner.__mro__)
-        at = next((i for i, c in enumerate(mro) if c.__name__ == home and c.__module__ == self._function.__module__), 0)
+        at = next(
+            (
+                i
+                for i, c in enumerate(mro)
+                if c.__name__ == home and c.__module__ == self._function.__module__
+            ),
+            0,
+        )
         for base in mro[at + 1 :]:
             if name in vars(base):
                 function = _function(vars(base)[name])
@@ -297,7 +339,11 @@ class _Reader:
                 return _UNKNOWN
             if node.id in self._function.__globals__:
                 return self._function.__globals__[node.id]
-            closure = inspect.getclosurevars(self._function).nonlocals if self._function.__closure__ else {}
+            closure = (
+                inspect.getclosurevars(self._function).nonlocals
+                if self._function.__closure__
+                else {}
+            )
             if node.id in closure:
                 return closure[node.id]
             return getattr(builtins, node.id, _UNKNOWN)
@@ -310,11 +356,15 @@ class _Reader:
             if isinstance(value, _Missing):
                 return _Missing(f"{value}.{node.attr}")
             return _UNKNOWN
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super":
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "super"
+        ):
             return _SUPER if self._owner is not None else _UNKNOWN
         return _UNKNOWN
 
-    def _object(self, value: Any, text: str, owner: Optional[type] = None) -> Iterator[Any]:
+    def _object(self, value: Any, text: str, owner: type | None = None) -> Iterator[Any]:
         if value is _UNKNOWN or value is _SELF or value is _SUPER or value is None:
             return
         if isinstance(value, _Missing):
@@ -338,7 +388,12 @@ class _Reader:
             return
         function = _function(value)
         if function is not None and _ours(function.__module__):
-            yield (function, owner or getattr(value, "__self__", None).__class__ if isinstance(value, types.MethodType) else owner)
+            yield (
+                function,
+                owner or getattr(value, "__self__", None).__class__
+                if isinstance(value, types.MethodType)
+                else owner,
+            )
         elif inspect.isclass(value) and _ours(value.__module__):
             yield from constructor(value)
 
@@ -356,7 +411,7 @@ class _Missing:
         return self._name
 
 
-def _names(value: Any) -> List[str]:
+def _names(value: Any) -> list[str]:
     if isinstance(value, types.ModuleType):
         return [value.__name__]
     module = getattr(value, "__module__", None)
@@ -367,7 +422,7 @@ def _names(value: Any) -> List[str]:
     return [f"{kind.__module__}.{kind.__qualname__}()"]
 
 
-def _matches(name: str, names: FrozenSet[str]) -> bool:
+def _matches(name: str, names: frozenset[str]) -> bool:
     """Whether a name, or what it lies in, is one of them."""
     parts = name.split(".")
     return any(".".join(parts[:end]) in names for end in range(1, len(parts) + 1))

@@ -4,7 +4,7 @@
 
 One file a package and release, into the package's own folder unless another is named. A line is
 
-    SCOPE REGISTRY NAME MODULE [SETTING=LIMIT ...]      or, for what is not cleared,      ... REFUSED
+    SCOPE REGISTRY NAME MODULE [SETTING=LIMIT ...]      or, where it is not cleared, ... REFUSED
 
 with `-` for the scope of a name that only the path of its class ends in (`torch.nn.BatchNorm2d`).
 
@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
+from typing import Any
 
 import installed
 import reach
@@ -31,7 +32,7 @@ TRAINED = ("model", "task util")
 """Registries of what computes: the methods are walked through, too."""
 
 LISTED = (
-    *TRAINED, "weight initializer", "optimizer", "optimizer constructor",
+    *TRAINED, "weight initializer", "optim_wrapper", "optimizer", "optimizer constructor",
     "optimizer wrapper constructor", "parameter scheduler",
     "dataset", "transform", "metric", "evaluator", "data sampler", "function", "loop",
 )  # fmt: skip
@@ -42,11 +43,11 @@ GUESTS = ("mmcls", "mmpretrain")
 _DISTRIBUTIONS = {"mmcv": ("mmcv", "mmcv-lite"), "mmseg": ("mmsegmentation",)}
 
 
-def rows() -> Dict[str, List[str]]:
+def rows() -> dict[str, list[str]]:
     """The lines of each package, sorted."""
     installed.import_all()
     walk = reach.Walk()
-    found: Dict[str, Set[str]] = defaultdict(set)
+    found: dict[str, set[str]] = defaultdict(set)
     for scope, registry, name, thing in installed.registered():
         module = str(thing.__module__)
         package = module.partition(".")[0]
@@ -55,7 +56,10 @@ def rows() -> Dict[str, List[str]]:
             limits = judge(walk, registry, thing)
             words = [f"{key}={value}" for key, value in sorted((limits or {}).items())]
             rest = words if limits is not None else [REFUSED]
-            for home, known_as in {(scope, name), (PATH if name != thing.__name__ else scope, thing.__name__)}:
+            for home, known_as in {
+                (scope, name),
+                (PATH if name != thing.__name__ else scope, thing.__name__),
+            }:
                 line = (home, registry.replace(" ", "_"), known_as, module, *rest)
                 found[package].add(" ".join(line))
     for registry, names in reviewed.WORDS.items():
@@ -63,12 +67,12 @@ def rows() -> Dict[str, List[str]]:
     return {package: sorted(lines) for package, lines in found.items()}
 
 
-def judge(walk: reach.Walk, registry: str, thing: Any) -> Optional[Dict[str, str]]:
+def judge(walk: reach.Walk, registry: str, thing: Any) -> dict[str, str] | None:
     """What its settings must not be; None where it is not cleared."""
     roots = reach.constructor(thing)
     if registry in TRAINED:
         roots = [*roots, *reach.every_method(thing)]
-    limits: Dict[str, str] = {}
+    limits: dict[str, str] = {}
     for finding in walk.findings(roots):
         known = reviewed.REVIEWED.get((finding.where, finding.sink))
         if known is None:
@@ -94,7 +98,8 @@ def main(arguments: Iterable[str]) -> int:
         path = folder / f"{package}-{version(package)}.txt"
         path.write_text("".join(f"{line}\n" for line in lines))
         refused = sum(line.endswith(REFUSED) for line in lines)
-        print(f"{path.name}: {len(lines) - refused} cleared, {refused} refused")
+        told = f"{path.name}: {len(lines) - refused} cleared, {refused} refused"
+        sys.stdout.write(f"{told}\n")
     return 0
 
 

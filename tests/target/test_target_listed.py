@@ -10,6 +10,7 @@ from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.target import classes
 from mm_ckpt_migrate.target.request import make_request
 
+LOOKALIKES = ("\uff26\uff23\uff2eHead", "FCNH\u0435ad")  # full width; a Cyrillic letter
 EVIL = "__import__('os').system('id')"
 
 
@@ -32,7 +33,9 @@ def test_a_dotted_name_that_is_no_listed_class_is_refused(kind: str) -> None:
     assert "model.head[0].type: " in str(refused({"type": kind}))
 
 
-@pytest.mark.parametrize("kind", ["Nowhere", "fcnhead", "FCNHead ", "ＦＣＮHead", "FCNHеad", "", EVIL])
+@pytest.mark.parametrize(
+    "kind", ["Nowhere", "fcnhead", "FCNHead ", "ＦＣＮHead", "FCNHеad", "", EVIL]
+)
 def test_a_name_that_only_resembles_a_listed_one_is_refused(kind: str) -> None:
     error = refused({"type": kind})
     assert "model.head[0].type: " in str(error)
@@ -44,7 +47,9 @@ def test_a_type_that_is_no_string_is_refused(kind: object) -> None:
     assert "is no name of a class" in str(refused({"type": kind}))
 
 
-@pytest.mark.parametrize("kind", ["LoggerHook", "Runner", "DefaultSampler", "SGD", "LoadImageFromFile"])
+@pytest.mark.parametrize(
+    "kind", ["LoggerHook", "Runner", "DefaultSampler", "SGD", "LoadImageFromFile"]
+)
 def test_a_class_of_another_registry_is_refused(kind: str) -> None:
     refused({"type": kind})
 
@@ -122,7 +127,7 @@ def test_a_key_that_a_reader_would_follow_is_refused(key: str) -> None:
 
 @pytest.mark.parametrize("kind", ["Evil", "os.system", "mmseg.Evil"])
 def test_an_initialiser_that_is_on_no_list_is_left_out(kind: str) -> None:
-    """A state dict does not need it, and a user's own may be registered by code that is not here."""
+    """A state dict does not need it, and code that is not here may register a user's own."""
     model = {"type": "FCNHead", "init_cfg": {"type": kind, "checkpoint": "x"}}
     assert "init_cfg': None" in make_request(model, "mmseg").model
 
