@@ -151,6 +151,8 @@ def walk(root: Node) -> list[Node]:
                 continue
             seen.add(id(node))
         order.append(node)
-        if isinstance(node, Parent) and (below := children(node)):
-            stack += below[::-1]
+        if isinstance(node, Tuple):
+            stack += node.items[::-1]
+        elif isinstance(node, Parent):
+            stack += children(node)[::-1]
     return order

@@ -223,7 +223,7 @@ class _Machine(Stream):
         return end
 
     def tuple_(self, at: int, size: int) -> int:
-        items = [self._pop() for _ in range(size)][::-1]
+        items = [self._pop()] if size == 1 else [self._pop() for _ in range(size)][::-1]
         return self._push_tuple(at, items)
 
     def marked_tuple(self, at: int) -> int:
