@@ -20,7 +20,7 @@ from mm_ckpt_migrate.errors import (
     TargetMismatchError,
     UnknownFamilyError,
 )
-from mm_ckpt_migrate.keys import PARALLEL, fold
+from mm_ckpt_migrate.keys import PARALLEL, fold, safe_text
 from mm_ckpt_migrate.options import Options, Purpose
 from mm_ckpt_migrate.plan import (
     Plan,
@@ -211,7 +211,7 @@ def _check_parts(checkpoint: Checkpoint, choice: Choice, plan: Plan, library: Li
     if lookalike:
         raise FamilyError(f"{path}: this is {lookalike.name}, not {family}", hint=lookalike.advice)
     raise FamilyError(
-        f"{path}: no rule of {family} knows {', '.join(fold(unknown)[:5])}",
+        f"{path}: no rule of {family} knows {safe_text(', '.join(fold(unknown)[:5]), 500)}",
         hint=f"A {family} model has no such part. Where yours has, give its config (CFG) and "
         "leave --no-build out: a model of exactly these names settles it.",
     )

@@ -92,12 +92,12 @@ def test_r4_many_unknown_keys_do_not_flood(command: str, tmp_path: Path) -> None
         "plan": lambda: run("plan", "auto", "-", old, "--no-build"),
         "inspect": lambda: run("inspect", old),
     }[command]()
-    assert done.code == ExitCode.OK
-    assert len(done.out) < 20_000
+    assert done.code == (ExitCode.OK if command == "inspect" else ExitCode.FAMILY_REFUSED)
+    assert len(done.out + done.err) < 20_000
 
 
 def test_r4_json_has_every_one(tmp_path: Path) -> None:
-    keys = {f"other.{i}": tensor() for i in range(1500)}
+    keys = {f"backbone.{i}": tensor() for i in range(1500)}
     old = write(tmp_path, toy(keys))
     done = run("plan", "auto", "-", old, "--no-build", "--json")
     assert len(json.loads(done.out)["plan"]["keys"]) == 1505
