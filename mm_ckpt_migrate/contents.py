@@ -26,7 +26,7 @@ from mm_ckpt_migrate.pickles.build import (
     text_value,
 )
 from mm_ckpt_migrate.pickles.nodes import Mutable, Node, Text, Tuple, walk
-from mm_ckpt_migrate.schema import Schema
+from mm_ckpt_migrate.schema import Schema, TensorSpec, fits
 from mm_ckpt_migrate.training.follow import Follower, follow
 from mm_ckpt_migrate.training.parameters import is_buffer
 
@@ -117,6 +117,8 @@ def _with_raw(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], ema: Mutabl
     lost = [name for name in checkpoint.tensors if name not in raw and not is_buffer(name)]
     if lost:
         raise CheckpointError(checkpoint.source.path, f"its raw weights lack {lost[0]}")
+    for name, averaged in raw.items():
+        _check_alike(checkpoint, checkpoint.tensors[name].spec, tensors[averaged].spec)
     set_values(checkpoint.tree.state_dict, {name: nodes[raw[name]] for name in raw})
     chosen = {
         name: _named(tensors[raw[name]], name) if name in raw else tensor
@@ -124,6 +126,18 @@ def _with_raw(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], ema: Mutabl
     }
     schema = Schema(tuple(t.spec for t in chosen.values()), checkpoint.schema.modules, ties(chosen))
     return replace(checkpoint, tensors=chosen, schema=schema)
+
+
+def _check_alike(checkpoint: Checkpoint, averaged: TensorSpec, raw: TensorSpec) -> None:
+    """An average has its weight's shape, and its type but for half precision beside float32."""
+    alike = fits(raw.dtype, averaged.dtype) or fits(averaged.dtype, raw.dtype)
+    if raw.shape != averaged.shape or not alike:
+        raise CheckpointError(
+            checkpoint.source.path,
+            f"{averaged.name} is {averaged.dtype}{list(averaged.shape)} as an average and "
+            f"{raw.dtype}{list(raw.shape)} as a raw weight",
+            hint="Leave --weights out for the averaged ones.",
+        )
 
 
 def _named(tensor: Tensor, name: str) -> Tensor:
