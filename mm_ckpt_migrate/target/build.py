@@ -48,7 +48,7 @@ def import_stack(
         if find_spec(package) is None:
             raise ModuleNotFoundError(f"{package} is not installed", name=package)
     _ensure_ops()
-    _guard_lookups(packages)
+    guard_lookups(packages)
     for module in (f"{scope}.models", *imports):
         importlib.import_module(module)
 
@@ -119,11 +119,14 @@ class _NoOps(ModuleType):
         return operator
 
 
-def _guard_lookups(packages: Sequence[str]) -> None:
+def guard_lookups(packages: Sequence[str]) -> None:
     """Let a `type` name nothing but classes on the list, and those of the user's own packages.
 
     The text of a config was checked before. But constructors make names, too, out of any setting,
     and mmengine follows a dotted one to its end: `mmengine.utils.path.os.system` is a command.
+
+    Args:
+        packages: packages, or modules, all of whose classes may be named.
     """
     module: Any = importlib.import_module("mmengine.registry.registry")
     _TRUSTED[:] = packages

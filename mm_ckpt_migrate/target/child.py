@@ -124,7 +124,7 @@ class Child:
                 raise self._gone()
             self._buffer += chunk
         line, self._buffer = self._buffer.split(b"\n", 1)
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             answer = json.loads(line)
             if isinstance(answer, dict):
                 self._note(answer.get("wall"))

@@ -67,10 +67,10 @@ def die_with_parent(parent: int) -> None:
 
 
 def limit(memory: int, file: int) -> None:
-    """Bound the address space, the size of each file written, and core dumps."""
+    """Bound the address space, the size of each file written, and core dumps; these for good."""
     limit_memory(memory)
-    _limit(resource.RLIMIT_FSIZE, file)
-    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, file, for_good=True)
+    _limit(resource.RLIMIT_CORE, 0, for_good=True)
 
 
 def limit_memory(size: int) -> None:
@@ -78,10 +78,10 @@ def limit_memory(size: int) -> None:
     _limit(resource.RLIMIT_AS, size)
 
 
-def _limit(kind: int, wanted: int) -> None:
+def _limit(kind: int, wanted: int, *, for_good: bool = False) -> None:
     hard = resource.getrlimit(kind)[1]
     soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(kind, (soft, hard))
+    resource.setrlimit(kind, (soft, soft if for_good else hard))
 
 
 def take_streams() -> tuple[int, int]:

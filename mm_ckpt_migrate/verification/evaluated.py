@@ -66,6 +66,7 @@ class _Evaluation:
             "limit": options.limit,
             "samples": options.samples,
             "launcher": options.launcher,
+            "packages": list(side.model.packages),
             "confined": side.model.confined,
             "source": side.model.source,
             **more,

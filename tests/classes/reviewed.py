@@ -108,6 +108,44 @@ for _metric in (
     REVIEWED[f"mmseg.evaluation.metrics.{_metric}.__init__",
              "mmengine.utils.path.mkdir_or_exist"] = {"output_dir": NO_TEXT}  # fmt: skip
 
+# Images and annotations, as bytes. The classes give `decode_backend` on; with `pickle` as its value
+# they are unpickled.
+_IMAGES = "mmcv.image.io.imfrombytes"
+_BYTES = "mmengine.fileio.io.get"
+_LOADING = "mmseg.datasets.transforms.loading"
+_DECODE = "mmseg.utils.io.datafrombytes"
+for _where, _sink in (
+    ("mmcv.transforms.loading.LoadAnnotations._load_seg_map", _IMAGES),
+    ("mmcv.transforms.loading.LoadAnnotations._load_seg_map", _BYTES),
+    ("mmcv.transforms.loading.LoadAnnotations._load_seg_map", _CLIENT),
+    ("mmcv.transforms.loading.LoadImageFromFile.transform", _IMAGES),
+    ("mmcv.transforms.loading.LoadImageFromFile.transform", _BYTES),
+    ("mmcv.transforms.loading.LoadImageFromFile.transform", _CLIENT),
+    ("mmdet.datasets.transforms.loading.LoadAnnotations._load_seg_map", _IMAGES),
+    ("mmdet.datasets.transforms.loading.LoadAnnotations._load_seg_map", _BYTES),
+    ("mmdet.datasets.transforms.loading.LoadMultiChannelImageFromFiles.transform", _IMAGES),
+    ("mmdet.datasets.transforms.loading.LoadMultiChannelImageFromFiles.transform", _BYTES),
+    (f"{_LOADING}.LoadAnnotations._load_seg_map", _IMAGES),
+    (f"{_LOADING}.LoadAnnotations._load_seg_map", _BYTES),
+    (f"{_LOADING}.LoadBiomedicalAnnotation.transform", _BYTES),
+    (f"{_LOADING}.LoadBiomedicalData.transform", _BYTES),
+    (f"{_LOADING}.LoadBiomedicalImageFromFile.transform", _BYTES),
+    (f"{_LOADING}.LoadDepthAnnotation.transform", _BYTES),
+    (_DECODE, "gzip.open"),  # of bytes
+    (_DECODE, "numpy.load"),  # of bytes; it unpickles none unless asked to
+    (_DECODE, "missing nibabel.FileHolder"),
+    (_DECODE, "missing nibabel.Nifti1Image"),
+    # A variable of the name `code`, which is a module's, too: a number of OpenCV's.
+    ("mmcv.image.colorspace.convert_color_factory.<locals>.convert_color", "builtins.int()"),
+):
+    REVIEWED[_where, _sink] = {}
+REVIEWED[_DECODE, "_pickle.loads"] = {"decode_backend": "cv2|nifti|numpy"}
+# `cv2.imwrite` into the folder.
+REVIEWED[
+    "mmseg.evaluation.metrics.depth_metric.DepthMetric.process",
+    "builtins.builtin_function_or_method()",
+] = {"output_dir": NO_TEXT}
+
 WORDS = {
     "op": (
         "nms", "nms_match", "nms_quadri", "nms_rotated", "soft_nms",  # mmcv.ops, by `eval`

@@ -8,8 +8,8 @@ One file a package and release, into the package's own folder unless another is 
 
 with `-` for the scope of a name that only the path of its class ends in (`torch.nn.BatchNorm2d`).
 
-A name is cleared where neither its constructor, nor for what a model computes with any of its
-other methods, comes to anything of `leaves.SINKS`, beside what `reviewed` has looked at.
+A name is cleared where neither its constructor, nor any other method of what a model or an
+evaluation computes with, comes to anything of `leaves.SINKS`, beside what `reviewed` has looked at.
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ from leaves import OURS
 from mm_ckpt_migrate.target.classes import FOLDER, PATH, REFUSED
 
 TRAINED = ("model", "task util")
-"""Registries of what computes: the methods are walked through, too."""
+"""Registries of what a model is made of."""
+
+COMPUTING = (*TRAINED, "dataset", "transform", "metric", "data sampler")
+"""Registries of what computes: the methods are walked through, too.
+
+Evaluators and loops call the methods of these alone.
+"""
 
 LISTED = (
     *TRAINED, "weight initializer", "optim_wrapper", "optimizer", "optimizer constructor",
@@ -70,7 +76,7 @@ def rows() -> dict[str, list[str]]:
 def judge(walk: reach.Walk, registry: str, thing: Any) -> dict[str, str] | None:
     """What its settings must not be; None where it is not cleared."""
     roots = reach.constructor(thing)
-    if registry in TRAINED:
+    if registry in COMPUTING:
         roots = [*roots, *reach.every_method(thing)]
     limits: dict[str, str] = {}
     for finding in walk.findings(roots):

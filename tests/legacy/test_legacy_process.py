@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from golden_cases import CASES, run
@@ -215,10 +216,15 @@ ENDS = "__import__('ctypes').CDLL(None).fork()"
 
 @pytest.mark.mm
 @pytest.mark.parametrize("what", ["forward", "unseen", "resume"])
-def test_the_kernel_ends_what_python_does_not_see(what: str, side: Side) -> None:
+def test_the_kernel_ends_what_python_does_not_see(what: str, side: Side, tmp_path: Path) -> None:
     """Whatever is done with a model; the next request finds a child of its own."""
+    import torch
+
+    training = tmp_path / "training.pth"
+    torch.save({"state_dict": {}, "optimizer": {"param_groups": []}}, training)
     request = {
         **side.request(what, seed=0, size=[64, 64], budget=1.0, training="{}", steps=1),
+        "checkpoint": str(training),
         "model": side.model.model.replace("'EncoderDecoder'", f"'Confined', 'line': {ENDS!r}"),
         "imports": ["confined"],
         "packages": [*side.model.packages, "confined"],
@@ -231,10 +237,24 @@ def test_the_kernel_ends_what_python_does_not_see(what: str, side: Side) -> None
 
 @pytest.mark.mm
 def test_the_kernel_ends_it_while_a_config_is_evaluated() -> None:
-    config = {"custom_imports": {"imports": ["ends"]}}
-    request = {"do": "evaluate", "config": repr(config), "launcher": "none", "source": "mine.py"}
+    request = evaluation("ends")
     with walled() as process, pytest.raises(ConfigError, match=r"mine\.py: .*the kernel ended"):
         process.ask(request)
+
+
+@pytest.mark.mm
+def test_what_is_on_no_list_is_not_handed_out_while_a_config_is_evaluated() -> None:
+    with walled() as process:
+        answer = process.ask(evaluation("asks"))
+    assert "'VPD' is not on the list" in answer["reason"]
+
+
+def evaluation(imported: str) -> dict[str, Any]:
+    config = {"custom_imports": {"imports": [imported]}}
+    return {
+        "do": "evaluate", "config": repr(config), "launcher": "none", "source": "mine.py",
+        "packages": [],
+    }  # fmt: skip
 
 
 @pytest.mark.mm

@@ -82,12 +82,18 @@ def test_a_test_loop_gets_what_it_needs_and_the_stripped_model() -> None:
         ("test_cfg.type", "LoggerHook"),
         ("test_evaluator.type", "CityscapesMetric"),
         ("test_evaluator.output_dir", "/tmp/results"),
+        ("test_evaluator", [{"type": "DumpResults", "out_file_path": "/tmp/results.pkl"}]),
+        ("test_evaluator.type", "mmdet.VOCMetric"),  # starts processes
         ("test_dataloader.sampler.type", "os.system"),
         ("test_dataloader.collate_fn", {"type": "builtins.eval"}),
         ("test_dataloader.dataset.type", "DecathlonDataset"),
         ("test_dataloader.dataset.ann_file", "http://x/list.txt"),
         ("test_dataloader.dataset.data_root", "s3://bucket"),
         ("test_dataloader.dataset.pipeline.0.type", "Albu"),
+        *(
+            ("test_dataloader.dataset.pipeline.0", {"type": kind, "decode_backend": "pickle"})
+            for kind in ("LoadBiomedicalData", "LoadDepthAnnotation", "LoadBiomedicalAnnotation")
+        ),
         ("test_dataloader.dataset.pipeline.0.backend_args", {"backend": "petrel"}),
         ("test_dataloader.dataset.pipeline.0.file_client_args", {"backend": "lmdb"}),
         ("data_preprocessor", {"type": "VPD"}),
@@ -96,6 +102,11 @@ def test_a_test_loop_gets_what_it_needs_and_the_stripped_model() -> None:
 def test_a_test_loop_with_what_is_on_no_list_is_refused(path: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=r": (test_|data_preprocessor)"):
         evaluation_config(changed(EVALUATION, path, value), MODEL)
+
+
+def test_a_transform_may_decode_what_is_no_pickle() -> None:
+    loading = {"type": "LoadDepthAnnotation", "decode_backend": "cv2"}
+    evaluation_config(changed(EVALUATION, "test_dataloader.dataset.pipeline.0", loading), MODEL)
 
 
 def test_the_user_may_trust_a_package_for_these_as_well() -> None:

@@ -241,3 +241,13 @@ def test_the_wall_says_what_it_is_and_what_it_cost(folder: Path) -> None:
     assert wall["kind"] in ("seccomp", "seccomp+landlock")
     assert wall["reason"] == ""
     assert wall["milliseconds"] > 0
+
+
+def test_the_size_of_files_is_bounded_for_good(tmp_path: Path) -> None:
+    answer = run("__import__('resource').getrlimit(1)", tmp_path)
+    assert answer["result"] == [1 << 20, 1 << 20]
+
+
+def test_an_answer_that_is_nested_too_deeply_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ChildGone, match="is not understood"):
+        run("os.write(service._answers, b'[' * 50_000 + b'\\n')", tmp_path)

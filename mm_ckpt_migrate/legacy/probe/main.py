@@ -21,8 +21,11 @@ from importlib import import_module
 from typing import Any
 
 from mm_ckpt_migrate.legacy.probe import compare, forward, model, resume, unseen
+from mm_ckpt_migrate.target import build
 from mm_ckpt_migrate.target.serve import Service, Unconfined
 
+_RUNNER = ("mmengine.hooks", "mmengine.runner.log_processor")
+"""What mmengine's Runner makes for itself, by names that no config gives."""
 _LAUNCHED = "--launcher needs a network and processes"
 
 
@@ -68,6 +71,7 @@ class _Session:
 
     def _evaluate(self, request: dict[str, Any]) -> dict[str, Any]:
         """These scripts are started by launchers, too, and find each other in their own folder."""
+        build.guard_lookups([*request["packages"], *_RUNNER])
         sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
         found: dict[str, Any] = import_module("evaluate").evaluate(
             request,
