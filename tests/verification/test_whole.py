@@ -217,6 +217,17 @@ def test_a_name_that_nothing_is_found_by(
     assert integrity_of(tmp_path / "edited.pth", TRAINING).status is Status.FAIL
 
 
+@pytest.mark.parametrize("where", [(), ("message_hub",), ("state_dict",)])
+def test_without_its_stamp_no_other_entry_passes_for_it(
+    where: tuple[str, ...], content: Content, tmp_path: Path
+) -> None:
+    stamp = content["meta"].pop("mm_ckpt_migrate")
+    value = torch.ones(1) if where == ("state_dict",) else stamp
+    put(*where, "mm_ckpt_migrate", value=value)(content)
+    verdict = integrity_of(saved(content, tmp_path), TRAINING)
+    assert verdict.status is Status.FAIL
+
+
 def test_storages_in_another_order(whole: Path, tmp_path: Path) -> None:
     with Source(whole) as source:
         found = open_checkpoint(source)
