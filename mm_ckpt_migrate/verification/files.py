@@ -40,6 +40,7 @@ class Files:
         old_config: the config of the old file: the one inside it, or the one that the stamp kept.
         config_fault: why that cannot be read, or None.
         library: all rules.
+        objection: why the old file is not of the family that the stamp names; None where it is.
     """
 
     output: Checkpoint
@@ -52,6 +53,7 @@ class Files:
     old_config: Config | None
     config_fault: str | None
     library: Library
+    objection: str | None = None
 
     @property
     def kind(self) -> Kind:
@@ -83,11 +85,20 @@ def files_of(output: Checkpoint, source: Checkpoint | None, library: Library) ->
     if plan is None and source is not None:
         rules_of_source = choose_family(source, AUTO, library, force=False).rules
         plan = replace(make_plan(source.schema, rules_of_source), prefix=source.prefix)
+    objection = _objection(source, origin, library) if source and origin else None
     config, fault = _old_config(source, origin)
     return Files(
         output, output.source.digest(), source, source.source.digest() if source else None,
-        rules, origin, plan, config, fault, library,
+        rules, origin, plan, config, fault, library, objection,
     )  # fmt: skip
+
+
+def _objection(source: Checkpoint, origin: Origin, library: Library) -> str | None:
+    """Whoever stamped it may have forced a family, or have named any."""
+    try:
+        return choose_family(source, origin.plan.family, library, force=True).objection
+    except FamilyError as error:
+        return error.message.removeprefix(f"{source.source.path}: ")
 
 
 def _one_set(source: Checkpoint, output: Checkpoint, origin: Origin) -> bool:

@@ -112,4 +112,6 @@ def roles(files: Files) -> Verdict:
         return skipped(Rung.ROLES, f"the old config cannot be read: {files.config_fault}")
     if files.plan is None:
         return skipped(Rung.ROLES, "how it was made is not known: it bears no stamp")
+    if files.objection:
+        return failed(Rung.ROLES, f"unproven, and forced: {files.objection}")
     return check_roles(files.old_config, files.plan, files.rules)

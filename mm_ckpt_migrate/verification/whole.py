@@ -36,6 +36,8 @@ from mm_ckpt_migrate.verify.nodes import Content, Difference, Path, differences,
 # What a stamp says of its maker; since the second and the third are noted, it says all that the
 # content depends on.
 _OF_MAKER: Final = ("tool", "inference", "as_is")
+# Where a stamp stands; in safetensors it is one of the strings beside the tensors.
+_STAMPS: Final = (("meta", STAMP_KEY), (STAMP_KEY,))
 _OF_PLAN: Final = ("plan", "plan_sha256")
 _TAKEN: Final = "what the model has frozen is taken from the file; only the model (--cfg) can tell"
 # In safetensors the config is one of the strings beside the tensors.
@@ -186,7 +188,7 @@ def _of_others(
             continue
         if same_plan and _in_stamp(path, _OF_PLAN):
             continue
-        if files.origin is None and path[-1:] == (STAMP_KEY,):
+        if files.origin is None and path in _STAMPS and difference.what == "lost":
             continue
         ours = path in dropped or any(path[:end] in touched for end in range(len(path) + 1))
         (excused if ours else wrong).append(difference)

@@ -109,7 +109,8 @@ _Compared: TypeAlias = "tuple[list[_Pair], list[Difference]]"
 class _Comparer:
     """Compares two nodes without what is below them.
 
-    Of the pairs of storages it keeps account: one to one, or a tensor shares what it should not.
+    Of the pairs of storages and of objects that can be changed it keeps account: one to one, or one
+    shares what it should not, and whoever changes it changes another.
     """
 
     def __init__(self, of_wanted: Content, of_found: Content) -> None:
@@ -117,13 +118,15 @@ class _Comparer:
         self._of_found = of_found
         self._there: dict[str, str] = {}
         self._back: dict[str, str] = {}
+        self._found_for: dict[int, Node] = {}
+        self._wanted_for: dict[int, Node] = {}
 
     def compare(self, pair: _Pair) -> _Compared:
         wanted, found = pair.wanted, pair.found
         if type(wanted) is not type(found):
             return [], pair.changed
         if isinstance(wanted, Mutable) and isinstance(found, Mutable):
-            if _kind(wanted) != _kind(found):
+            if _kind(wanted) != _kind(found) or not self._same_object(wanted, found):
                 return [], pair.changed
             compare = _mapping if is_mapping(wanted) else _made
             return compare(pair, wanted, found)
@@ -133,9 +136,17 @@ class _Comparer:
             return [], [] if self._same_storage(wanted, found) else pair.changed
         return [], [] if _leaf(wanted) == _leaf(found) else pair.changed
 
+    def _same_object(self, wanted: Mutable, found: Mutable) -> bool:
+        # What has no memo number is written anew in each place.
+        if wanted.memoized and self._found_for.setdefault(id(wanted), found) is not found:
+            return False
+        return self._wanted_for.setdefault(id(found), wanted) is wanted
+
     def _same_storage(self, wanted: Persistent, found: Persistent) -> bool:
         first, second = storage_ref(wanted), storage_ref(found)
         if replace(first, key="") != replace(second, key=""):
+            return False
+        if _storage_class(wanted) != _storage_class(found):
             return False
         if not first.numel:
             return True
@@ -146,12 +157,18 @@ class _Comparer:
         return self._of_wanted(wanted) == self._of_found(found)
 
 
+def _storage_class(node: Persistent) -> object:
+    assert isinstance(node.pid, Tuple)
+    return _leaf(node.pid.items[1])
+
+
 def _leaf(node: Node) -> object:
     """What two equal leaves have in common; -0.0 is not 0.0, True is not 1, and NaN is itself."""
     if isinstance(node, Scalar):
         return type(node.value), repr(node.value)
     if isinstance(node, Global):
-        return node.path
+        # Where the dot is tells what a loader looks up: `torch` has no `_utils._rebuild_tensor_v2`.
+        return node.module, node.name
     return node.value if isinstance(node, Text) else node
 
 

@@ -40,16 +40,19 @@ def _contradictions(
 ) -> list[str]:
     stated = f"{where}: the config's operation_order is {safe_text(', '.join(order))}"
     if attention_roles(order) != attentions:
-        return [f"{stated}; the plan makes its attentions {', '.join(attentions)}"]
+        return [f"{stated}; the plan makes its attentions {safe_text(', '.join(attentions))}"]
     if order != role.operation_order:
         return [f"{stated}; the current release computes {', '.join(role.operation_order)}"]
     return []
 
 
 def planned_attentions(plan: Plan, role: Role) -> list[tuple[str, int, tuple[str, ...]]]:
-    """Config path, layer number and new names of the attentions of each layer, by list index."""
+    """Config path, layer number and new names of the attentions of each layer, by list index.
+
+    One whose tensors go to several is called by all of them, which no order states.
+    """
     depth = len(role.layers.segments)
-    found: dict[tuple[str, int], dict[int, str]] = {}
+    found: dict[tuple[str, int], dict[int, dict[str, None]]] = {}
     for old, new in plan.targets.items():
         parts = tuple(old.split("."))
         captures = role.layers.match(parts[:depth])
@@ -59,10 +62,12 @@ def planned_attentions(plan: Plan, role: Role) -> list[tuple[str, int, tuple[str
             continue
         path = f"model.{role.config.fill(captures)}"
         names = found.setdefault((path, int(parts[depth - 1])), {})
-        inner = len(parts) - depth - 2
-        names[int(parts[depth + 1])] = new.split(".")[-inner - 1]
+        inside = len(parts) - depth - 2
+        *_, layer, name = ("", "", *new.split(".")[: -inside or None])
+        name = name if layer == parts[depth - 1] else f"{name} of layer {layer}"
+        names.setdefault(int(parts[depth + 1]), {})[name] = None
     return [
-        (path, number, tuple(names[index] for index in sorted(names)))
+        (path, number, tuple(" and ".join(names[index]) for index in sorted(names)))
         for (path, number), names in found.items()
     ]
 

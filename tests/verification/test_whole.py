@@ -17,10 +17,11 @@ from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.archive.torchzip import TorchZip
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.convert import convert
-from mm_ckpt_migrate.errors import ConfigError
+from mm_ckpt_migrate.errors import ConfigError, ExitCode
 from mm_ckpt_migrate.options import EMBEDDED, Options, Purpose
 from mm_ckpt_migrate.report import Rung, Status, Verdict
 from mm_ckpt_migrate.ruleset.library import load_rules
+from mm_ckpt_migrate.stamp import TOOL
 from mm_ckpt_migrate.verification import static
 from mm_ckpt_migrate.verification.files import open_files
 from mm_ckpt_migrate.verification.options import VerifyOptions
@@ -57,6 +58,7 @@ def content(whole: Path) -> Content:
 
 
 def saved(content: Content, folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
     torch.save(content, folder / "edited.pth")
     return folder / "edited.pth"
 
@@ -176,6 +178,56 @@ def test_without_its_stamp_the_rest_is_judged(content: Content, tmp_path: Path) 
     assert integrity_of(saved(content, tmp_path), TRAINING).status is Status.FAIL
 
 
+def test_an_object_that_stands_for_two_equal_ones(tmp_path: Path) -> None:
+    """Whoever changes one of them changes the other; and as the old file has it, it stays."""
+    content = torch.load(TRAINING, weights_only=False)
+    content["meta"]["mine"], content["meta"]["yours"] = [1, 2], [1, 2]
+    content["meta"]["ours"] = content["meta"]["mine"]
+    old = saved(content, tmp_path)
+    new = made(old, tmp_path / "new.pth")
+    content = torch.load(new)
+    assert integrity_of(saved(content, tmp_path / "edited"), old).status is Status.PASS
+    for name in ("mine", "yours"):
+        edited = torch.load(new)
+        edited["meta"]["ours"] = edited["meta"]["yours"] if name == "yours" else [1, 2]
+        verdict = integrity_of(saved(edited, tmp_path / "edited"), old)
+        assert verdict.status is Status.FAIL
+        assert "changed: meta.ours" in verdict.details
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"ctorch._utils\n_rebuild_tensor_v2\n", b"ctorch\n_utils._rebuild_tensor_v2\n"),
+        (b"ctorch\nFloatStorage\n", b"ctorch.storage\nFloatStorage\n"),
+    ],
+)
+def test_a_name_that_nothing_is_found_by(
+    before: bytes, after: bytes, whole: Path, tmp_path: Path
+) -> None:
+    """`torch` has no attribute `_utils._rebuild_tensor_v2` for a loader that looks it up."""
+    with Source(whole) as source:
+        found = open_checkpoint(source)
+        assert isinstance(found.container, TorchZip)
+        held = {k: source.read(e.offset, e.size) for k, e in found.extents.items()}
+        pickle = found.container.pickle
+    assert before in pickle
+    members = members_of(pickle.replace(before, after), held)
+    (tmp_path / "edited.pth").write_bytes(build_zip(members))
+    assert integrity_of(tmp_path / "edited.pth", TRAINING).status is Status.FAIL
+
+
+@pytest.mark.parametrize("where", [(), ("message_hub",), ("state_dict",)])
+def test_without_its_stamp_no_other_entry_passes_for_it(
+    where: tuple[str, ...], content: Content, tmp_path: Path
+) -> None:
+    stamp = content["meta"].pop("mm_ckpt_migrate")
+    value = torch.ones(1) if where == ("state_dict",) else stamp
+    put(*where, "mm_ckpt_migrate", value=value)(content)
+    verdict = integrity_of(saved(content, tmp_path), TRAINING)
+    assert verdict.status is Status.FAIL
+
+
 def test_storages_in_another_order(whole: Path, tmp_path: Path) -> None:
     with Source(whole) as source:
         found = open_checkpoint(source)
@@ -293,6 +345,31 @@ def test_a_plan_of_rules_that_were_edited_since(content: Content, tmp_path: Path
     stamp["plan"] = json.dumps(plan, separators=(",", ":"))
     stamp["plan_sha256"] = plan_from_json(plan).digest
     assert integrity_of(saved(content, tmp_path), TRAINING).status is Status.FAIL
+
+
+# --- of another family ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tool", [TOOL, "mm-ckpt-migrate 99.0"])
+@pytest.mark.parametrize("family", ["maskformer", "mask2former"])
+def test_a_family_that_was_forced(family: str, tool: str, tmp_path: Path) -> None:
+    """V10: both mappings load strictly, one computes garbage, and nothing inside tells the two."""
+    content = torch.load(TRAINING, weights_only=False)
+    old = saved({"state_dict": content["state_dict"]}, tmp_path)
+    new = tmp_path / "new.pth"
+    convert(family, "-", old, new, Options(build=False, force_family=True))
+    edited = torch.load(new)
+    edited["meta"]["mm_ckpt_migrate"]["tool"] = tool
+    new = saved(edited, tmp_path / "edited")
+    found = verify(new, EMBEDDED, VerifyOptions(source=old, legacy=None))
+    roles = next(v for v in found.verdicts if v.rung is Rung.ROLES)
+    if family == "maskformer":
+        assert roles.status is Status.SKIPPED
+        assert found.exit_code is ExitCode.OK
+    else:
+        assert roles.status is Status.FAIL
+        assert "unproven, and forced: this is a maskformer checkpoint" in roles.summary
+        assert found.exit_code is ExitCode.ROLES_FAILED
 
 
 # --- without a config inside ----------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,31 @@ def test_a_list_that_is_too_short_says_nothing_of_the_rest(families: Families) -
 )
 def test_a_config_that_says_nothing_is_no_proof(config: Any, families: Families) -> None:
     assert check(copy.deepcopy(config), families).status is Status.SKIPPED
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ("0.self_attn.attn.in_proj_weight", "0.cross_attn.attn.in_proj_weight", "cross_attn and"),
+        ("0.self_attn.attn.in_proj_bias", "1.self_attn.attn.in_proj_bias", "self_attn of layer 1"),
+        ("0.self_attn.attn.in_proj_bias", "x", "cross_attn"),
+    ],
+)
+def test_a_plan_that_exchanges_some_tensors(
+    first: str, second: str, said: str, families: Families
+) -> None:
+    """A stamp's plan may be anybody's."""
+    rules = families["maskformer"]
+    plan = make_plan(layout(OLD, R50), rules)
+    assert check_roles(config_of(SELF_FIRST), plan, rules).status is Status.PASS
+    first, second = (
+        f"{DECODER}.layers.{name}" if "." in name else name for name in (first, second)
+    )
+    other = {first: second, second: first}
+    moves = tuple(replace(m, target=other.get(m.target or "", m.target)) for m in plan.moves)
+    verdict = check_roles(config_of(SELF_FIRST), replace(plan, moves=moves), rules)
+    assert verdict.status is Status.FAIL
+    assert said in verdict.details[0]
 
 
 def test_odd_elements_do_not_break_it(families: Families) -> None:
