@@ -47,5 +47,5 @@ def _difference(output: Any, recorded: Any) -> float:
     if output is None or recorded is None or output.shape != recorded.shape:
         return float("inf")
     right = recorded.astype(np.float64)
-    largest = np.abs(output.astype(np.float64) - right).max()
-    return float(largest / max(1.0, np.abs(right).max()))
+    largest = float(np.abs(output.astype(np.float64) - right).max())
+    return largest / max(1.0, float(np.abs(right).max()))
