@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from mm_ckpt_migrate.archive.format import Format
+from mm_ckpt_migrate.archive.format import Format, names_safetensors
 from mm_ckpt_migrate.archive.outputs import check_outputs
 from mm_ckpt_migrate.archive.progress import Progress, no_progress
 from mm_ckpt_migrate.archive.source import Source
@@ -59,12 +59,9 @@ def convert(
         return replace(report, notices=(*report.notices, *said))
 
 
-SAFETENSORS: Final = ".safetensors"
-
-
 def _with_format(new: Path, options: Options) -> Options:
     """With the format that the name of the new file means; raises DestinationError."""
-    if new.suffix == SAFETENSORS:
+    if names_safetensors(new):
         if options.format not in (None, Format.SAFETENSORS):
             raise DestinationError(
                 new,
