@@ -13,7 +13,7 @@ import typer
 from mm_ckpt_migrate.archive.privacy import as_private_as
 from mm_ckpt_migrate.cli import arguments as args
 from mm_ckpt_migrate.cli.boundary import command, show_error
-from mm_ckpt_migrate.cli.usage import refuse_idle
+from mm_ckpt_migrate.cli.usage import finite, refuse_idle
 from mm_ckpt_migrate.errors import ExitCode, MigrateError
 from mm_ckpt_migrate.options import EMBEDDED
 from mm_ckpt_migrate.report import Rung
@@ -71,9 +71,12 @@ def verify(
         typer.Option("--record-metric", metavar=_FILE, help="Record the metric for --against."),
     ] = None,
     expected: Annotated[
-        float | None, typer.Option("--expect", metavar="MIOU", help="The old file's mIoU.")
+        float | None,
+        typer.Option("--expect", metavar="MIOU", help="The old file's mIoU.", callback=finite),
     ] = None,
-    tolerance: Annotated[float, typer.Option("--tolerance", min=0.0, help="Of mIoU.")] = 0.01,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", min=0.0, help="Of mIoU.", callback=finite)
+    ] = 0.01,
     require: Annotated[
         str | None,
         typer.Option("--require", metavar="RUNGS", help="Rungs that must not be skipped: a,b."),
@@ -83,7 +86,10 @@ def verify(
     ] = None,
     budget: Annotated[
         float,
-        typer.Option("--budget", min=0.0, help="Seconds to look for tensors that no output sees."),
+        typer.Option(
+            "--budget", min=0.0, help="Seconds to look for tensors that no output sees.",
+            callback=finite,
+        ),
     ] = 60.0,
     launcher: Annotated[
         str, typer.Option("--launcher", help="none, pytorch (under torchrun), or slurm.")
