@@ -116,7 +116,9 @@ def batch(
     num_gpus: Annotated[
         float,
         typer.Option(
-            min=0, metavar="N", help="GPUs that a Ray task that verifies asks for.",
+            min=0,
+            metavar="N",
+            help="GPUs that a Ray task that verifies asks for.",
             callback=finite,
         ),
     ] = 0.0,

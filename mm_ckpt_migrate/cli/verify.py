@@ -87,7 +87,9 @@ def verify(
     budget: Annotated[
         float,
         typer.Option(
-            "--budget", min=0.0, help="Seconds to look for tensors that no output sees.",
+            "--budget",
+            min=0.0,
+            help="Seconds to look for tensors that no output sees.",
             callback=finite,
         ),
     ] = 60.0,
