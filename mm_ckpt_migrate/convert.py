@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from mm_ckpt_migrate.archive.format import Format, names_safetensors
 from mm_ckpt_migrate.archive.outputs import check_outputs
+from mm_ckpt_migrate.archive.privacy import as_private_as
 from mm_ckpt_migrate.archive.progress import Progress, no_progress
 from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.beside import inputs_of, outputs_of
+from mm_ckpt_migrate.beside import config_inputs, inputs_of, outputs_of
 from mm_ckpt_migrate.errors import DestinationError
 from mm_ckpt_migrate.options import Options, Purpose
 from mm_ckpt_migrate.report import ConvertReport
@@ -30,6 +31,8 @@ def convert(
 ) -> ConvertReport:
     """Migrate one checkpoint.
 
+    What is made is as private as the checkpoint, and as the config, which goes into it.
+
     Args:
         family: a family's name or number, or `auto`.
         cfg: the target config: a path, or the name of one that mmseg or mmdet ships.
@@ -47,7 +50,7 @@ def convert(
         DestinationError: the destination must not or cannot be written.
         IntegrityError: the copy is not what the source holds.
     """
-    with Source(old) as source:
+    with Source(old) as source, as_private_as(config_inputs(cfg)):
         options = _with_format(new, options)
         swept = check_outputs(outputs_of(new, options), lambda: inputs_of(old, cfg, options))
         source.start_digest()
@@ -89,7 +92,7 @@ def plan(family: str, cfg: str, old: Path, options: Options) -> tuple[Plan | Non
     """
     from mm_ckpt_migrate.migration import plan_migration
 
-    with Source(old) as source:
+    with Source(old) as source, as_private_as(config_inputs(cfg)):
         if outputs := outputs_of(None, options):
             check_outputs(outputs, lambda: inputs_of(old, cfg, options))
         return plan_migration(source, family, cfg, options)

@@ -107,6 +107,7 @@ def verify(
 
     Everything that is given is used: the old file, an old release, a data set.
     """
+    from mm_ckpt_migrate.beside import config_inputs
     from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.cli.verify_usage import check_usage, rank_of
     from mm_ckpt_migrate.verification.options import VerifyOptions
@@ -133,7 +134,7 @@ def verify(
 
         check_software()
     faults: list[MigrateError] = []
-    with as_private_as((new, source)), _evaluating() as progress:
+    with as_private_as((new, source, *config_inputs(cfg))), _evaluating() as progress:
         write = _writer(report, faults) if first else None
         found = run(new, cfg, options, progress=progress, report=write)
     if not first:
