@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from mm_ckpt_migrate.archive.format import Format
+from mm_ckpt_migrate.archive.format import Format, names_safetensors
 from mm_ckpt_migrate.archive.outputs import check_outputs
+from mm_ckpt_migrate.archive.privacy import as_private_as
 from mm_ckpt_migrate.archive.progress import Progress, no_progress
 from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.beside import inputs_of, outputs_of
+from mm_ckpt_migrate.beside import config_inputs, inputs_of, outputs_of
 from mm_ckpt_migrate.errors import DestinationError
 from mm_ckpt_migrate.options import Options, Purpose
 from mm_ckpt_migrate.report import ConvertReport
@@ -30,6 +31,8 @@ def convert(
 ) -> ConvertReport:
     """Migrate one checkpoint.
 
+    What is made is as private as the checkpoint, and as the config, which goes into it.
+
     Args:
         family: a family's name or number, or `auto`.
         cfg: the target config: a path, or the name of one that mmseg or mmdet ships.
@@ -47,7 +50,7 @@ def convert(
         DestinationError: the destination must not or cannot be written.
         IntegrityError: the copy is not what the source holds.
     """
-    with Source(old) as source:
+    with Source(old) as source, as_private_as(config_inputs(cfg)):
         options = _with_format(new, options)
         swept = check_outputs(outputs_of(new, options), lambda: inputs_of(old, cfg, options))
         source.start_digest()
@@ -59,12 +62,9 @@ def convert(
         return replace(report, notices=(*report.notices, *said))
 
 
-SAFETENSORS: Final = ".safetensors"
-
-
 def _with_format(new: Path, options: Options) -> Options:
     """With the format that the name of the new file means; raises DestinationError."""
-    if new.suffix == SAFETENSORS:
+    if names_safetensors(new):
         if options.format not in (None, Format.SAFETENSORS):
             raise DestinationError(
                 new,
@@ -92,7 +92,7 @@ def plan(family: str, cfg: str, old: Path, options: Options) -> tuple[Plan | Non
     """
     from mm_ckpt_migrate.migration import plan_migration
 
-    with Source(old) as source:
+    with Source(old) as source, as_private_as(config_inputs(cfg)):
         if outputs := outputs_of(None, options):
             check_outputs(outputs, lambda: inputs_of(old, cfg, options))
         return plan_migration(source, family, cfg, options)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mm_ckpt_migrate.archive.format import Format
+from mm_ckpt_migrate.archive.format import Format, names_safetensors
 from mm_ckpt_migrate.archive.progress import Progress
 from mm_ckpt_migrate.archive.publish import Draft, publish_bytes
 from mm_ckpt_migrate.archive.source import Source
@@ -174,7 +174,7 @@ def _beside(
 ) -> tuple[list[Draft], tuple[str, ...]]:
     """The files beside the new one, complete and still without names; and what to say of them."""
     drafts, said = [], []
-    if checkpoint.format is Format.SAFETENSORS and new.suffix != ".safetensors":
+    if checkpoint.format is Format.SAFETENSORS and not names_safetensors(new):
         said.append(f"{new} is a safetensors file, as the source is one, whatever its name says")
     if (config := options.config_out) is not None:
         from mm_ckpt_migrate.target_config import target_config_text

@@ -15,7 +15,7 @@ import typer
 from mm_ckpt_migrate.cli import arguments as args
 from mm_ckpt_migrate.cli.boundary import command
 from mm_ckpt_migrate.cli.convert import For
-from mm_ckpt_migrate.cli.usage import refuse_idle
+from mm_ckpt_migrate.cli.usage import finite, refuse_idle
 from mm_ckpt_migrate.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def batch(
         bool, typer.Option("--link", help="Hard links where nothing has to change, not copies.")
     ] = False,
     seconds: Annotated[
-        float, typer.Option(min=1, metavar="SECONDS", help="What one file may take.")
+        float,
+        typer.Option(min=1, metavar="SECONDS", help="What one file may take.", callback=finite),
     ] = 1800.0,
     memory: Annotated[
         int, typer.Option(min=16, metavar="MIB", help="What one file may take of memory.")
@@ -113,7 +114,13 @@ def batch(
         str, typer.Option(metavar="HOST:PORT", help="The cluster's; auto finds the one at hand.")
     ] = "auto",
     num_gpus: Annotated[
-        float, typer.Option(min=0, metavar="N", help="GPUs that a Ray task that verifies asks for.")
+        float,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="GPUs that a Ray task that verifies asks for.",
+            callback=finite,
+        ),
     ] = 0.0,
     allow_import: args.AllowImportOption = None,
     allow_unconfined: args.AllowUnconfinedOption = False,

@@ -105,9 +105,8 @@ def convert(
 
     OLD is never written. NEW appears whole or not at all.
     """
-    from mm_ckpt_migrate.archive.format import Format
+    from mm_ckpt_migrate.archive.format import Format, names_safetensors
     from mm_ckpt_migrate.cli.progress import copying
-    from mm_ckpt_migrate.convert import SAFETENSORS
     from mm_ckpt_migrate.convert import convert as run
     from mm_ckpt_migrate.options import Options, Purpose
 
@@ -116,7 +115,7 @@ def convert(
         "purpose", "force_family", "keep_as_is", "rules",
     )  # fmt: skip
     refuse_idle(reverse or no_build, "where no model is built", "allow_import", "no_cache")
-    tensors_alone = output_format is OutputFormat.SAFETENSORS or new.suffix == SAFETENSORS
+    tensors_alone = output_format is OutputFormat.SAFETENSORS or names_safetensors(new)
     refuse_idle(tensors_alone, "on a safetensors file, which holds no logs", "keep_as_is")
     if tensors_alone and output_format is OutputFormat.ZIP:
         raise typer.BadParameter(f"--format zip contradicts the name of NEW, {new.name}")

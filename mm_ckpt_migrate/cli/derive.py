@@ -73,6 +73,7 @@ def derive(
     Keys are paired by shapes, structure and names. The file says of each rule how sure it is, and
     lists what could be exchanged without anything noticing.
     """
+    from mm_ckpt_migrate.beside import config_inputs
     from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.derive.options import DeriveOptions
     from mm_ckpt_migrate.derive.run import derive_rules
@@ -84,7 +85,7 @@ def derive(
         check_crc=not no_crc, allow_imports=tuple(allow_import or ()),
         allow_unconfined=allow_unconfined, cache=not no_cache,
     )  # fmt: skip
-    with as_private_as((old,)):
+    with as_private_as((old, *config_inputs(cfg), *config_inputs(old_config))):
         found = derive_rules(old, cfg, options)
     if as_json:
         print_json(_as_json(found, old, out))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
@@ -35,6 +36,13 @@ class Group(core.TyperGroup):
 def _usage(error: Any) -> str:
     """Where to find what is right."""
     return f"{error.ctx.command_path} --help" if error.ctx is not None else ""
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse what no number compares with; raises typer.BadParameter."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number that anything can be held against")
+    return value
 
 
 def refuse_idle(useless: bool, why: str, *options: str) -> None:

@@ -13,7 +13,7 @@ import typer
 from mm_ckpt_migrate.archive.privacy import as_private_as
 from mm_ckpt_migrate.cli import arguments as args
 from mm_ckpt_migrate.cli.boundary import command, show_error
-from mm_ckpt_migrate.cli.usage import refuse_idle
+from mm_ckpt_migrate.cli.usage import finite, refuse_idle
 from mm_ckpt_migrate.errors import ExitCode, MigrateError
 from mm_ckpt_migrate.options import EMBEDDED
 from mm_ckpt_migrate.report import Rung
@@ -71,9 +71,12 @@ def verify(
         typer.Option("--record-metric", metavar=_FILE, help="Record the metric for --against."),
     ] = None,
     expected: Annotated[
-        float | None, typer.Option("--expect", metavar="MIOU", help="The old file's mIoU.")
+        float | None,
+        typer.Option("--expect", metavar="MIOU", help="The old file's mIoU.", callback=finite),
     ] = None,
-    tolerance: Annotated[float, typer.Option("--tolerance", min=0.0, help="Of mIoU.")] = 0.01,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", min=0.0, help="Of mIoU.", callback=finite)
+    ] = 0.01,
     require: Annotated[
         str | None,
         typer.Option("--require", metavar="RUNGS", help="Rungs that must not be skipped: a,b."),
@@ -83,7 +86,12 @@ def verify(
     ] = None,
     budget: Annotated[
         float,
-        typer.Option("--budget", min=0.0, help="Seconds to look for tensors that no output sees."),
+        typer.Option(
+            "--budget",
+            min=0.0,
+            help="Seconds to look for tensors that no output sees.",
+            callback=finite,
+        ),
     ] = 60.0,
     launcher: Annotated[
         str, typer.Option("--launcher", help="none, pytorch (under torchrun), or slurm.")
@@ -99,6 +107,7 @@ def verify(
 
     Everything that is given is used: the old file, an old release, a data set.
     """
+    from mm_ckpt_migrate.beside import config_inputs
     from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.cli.verify_usage import check_usage, rank_of
     from mm_ckpt_migrate.verification.options import VerifyOptions
@@ -125,7 +134,7 @@ def verify(
 
         check_software()
     faults: list[MigrateError] = []
-    with as_private_as((new, source)), _evaluating() as progress:
+    with as_private_as((new, source, *config_inputs(cfg))), _evaluating() as progress:
         write = _writer(report, faults) if first else None
         found = run(new, cfg, options, progress=progress, report=write)
     if not first:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mm_ckpt_migrate.archive.outputs import Output, check_outputs
+from mm_ckpt_migrate.archive.privacy import hidden_bits
 from mm_ckpt_migrate.archive.publish import publish_bytes
 from mm_ckpt_migrate.configs.migrate import migrate_config
 from mm_ckpt_migrate.configs.migrate_text import MigratedText, written
@@ -29,13 +30,13 @@ def migrate_config_file(
     families: Sequence[RuleSet],
     *,
     keys: Iterable[str] | None = None,
-    inputs: Iterable[Path] = (),
+    inputs: Sequence[Path] = (),
     force: bool = False,
 ) -> MigratedText:
     """Migrate the config at `old`, and write the result to `new` where one is given.
 
     The file at `old` and those that it inherits from stay as they are. Where nothing has to
-    change, nothing is written.
+    change, nothing is written. The new file is as private as all that was read for it.
 
     Args:
         inputs: what else was read, and is never written either.
@@ -49,7 +50,9 @@ def migrate_config_file(
     place = old.with_suffix(SUFFIX) if new is None else new
     result = migrated_config_file(old, place, families, keys)
     if new is not None and result.form != "unchanged":
-        publish_bytes(new, result.text.encode(), old.stat().st_mode & 0o777, force=force)
+        hidden = hidden_bits([*_files(old), *inputs])
+        mode = old.stat().st_mode & 0o777 & ~hidden
+        publish_bytes(new, result.text.encode(), mode, force=force)
     return result
 
 

@@ -39,6 +39,12 @@ def check_software(*needed: str) -> None:
 JSON: Final = "report.json"
 HTML: Final = "report.html"
 _TOOL: Final = b"mm-ckpt-migrate"
+# What a page begins with; words about this program may stand in anybody's file.
+_HEADS: Final = {
+    JSON: b'{\n  "report": ',
+    HTML: b'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+    b'<meta http-equiv="Content-Security-Policy" content="default-src &#39;none&#39;; ',
+}
 _MAX_BYTES: Final = 256 << 20
 _MODULES: Final = {"Jinja2": "jinja2", "Pillow": "PIL"}
 
@@ -55,7 +61,8 @@ def pages_of(folder: Path) -> list[Output]:
 def is_page(path: Path) -> bool:
     """Whether a file is a page, or the same as JSON, that this program made."""
     with suppress(OSError), path.open("rb") as file:
-        return _TOOL in file.read(_MAX_BYTES)
+        content = file.read(_MAX_BYTES)
+        return content.startswith(_HEADS[path.name]) and _TOOL in content
     return False
 
 

@@ -62,6 +62,8 @@ def check_record(
 ) -> Verdict:
     """Compare a new file's outputs with those that the old release gave, recorded in `record`.
 
+    They may differ by `TOLERANCE`, relative to the largest value if that exceeds 1.
+
     Args:
         control: new names to the new names of the family's deliberate error.
         mistake: what is wrong there.

@@ -245,6 +245,21 @@ def test_130_interrupted(number: signal.Signals, case: Any, new: Path) -> None:
     _wait_for_the_end_of(child)
 
 
+@pytest.mark.mm
+def test_what_nohup_has_ignored_stays_ignored(case: Any, new: Path) -> None:
+    arguments = ["convert", "auto", case.new_config, str(case.old), str(new), "--no-cache"]
+    with subprocess.Popen(
+        ["nohup", sys.executable, "-m", "mm_ckpt_migrate", *arguments], text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    ) as running:  # fmt: skip
+        _child_that_builds(running.pid)
+        running.send_signal(signal.SIGHUP)
+        _, err = running.communicate(timeout=60)
+    assert running.returncode == ExitCode.OK, err
+    assert new.exists()
+
+
 def _wait_for_the_end_of(child: int) -> None:
     """Killed with the parent; or, where the signal hit while it was being started, soon after."""
     deadline = time.monotonic() + 30

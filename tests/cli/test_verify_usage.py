@@ -70,6 +70,15 @@ def test_options_that_contradict_each_other(options: tuple[str, ...], said: str,
     assert said in refused(cli, "--eval", *options)
 
 
+@pytest.mark.parametrize("option", ["--expect", "--tolerance", "--budget"])
+@pytest.mark.parametrize("value", ["nan", "inf", "1e999"])
+def test_what_nothing_can_be_held_against(option: str, value: str, cli: Cli) -> None:
+    """Within an infinite tolerance, all is equal."""
+    said = refused(cli, "--eval", option, value)
+    assert option in said
+    assert "is no number that anything can be held against" in said
+
+
 @pytest.mark.parametrize("launcher", ENVIRONMENT)
 @pytest.mark.parametrize("value", ["", "first", "-1", "²", None])
 def test_a_launcher_that_did_not_start_this_process(

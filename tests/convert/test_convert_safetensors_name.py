@@ -49,8 +49,9 @@ def opened(path: Path) -> tuple[Format, dict[str, str]]:
 
 
 @pytest.mark.parametrize("format_", [None, Format.SAFETENSORS])
-def test_the_name_is_the_format(format_: Format | None, tmp_path: Path) -> None:
-    new = tmp_path / "new.safetensors"
+@pytest.mark.parametrize("name", ["new.safetensors", "NEW.SAFETENSORS", "new.SafeTensors"])
+def test_the_name_is_the_format(name: str, format_: Format | None, tmp_path: Path) -> None:
+    new = tmp_path / name
     report = run(TRAINED, new, format=format_)
     assert opened(new)[0] is Format.SAFETENSORS
     said = [notice for notice in report.notices if GONE in notice]

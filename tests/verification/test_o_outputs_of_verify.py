@@ -81,8 +81,15 @@ def test_o3_force_replaces_recordings_alone(
         assert "replaces nothing else" in refused(**{option: tmp_path / "mine"})
 
 
-def test_o3_a_page_that_is_not_ours(refused: Callable[..., str], tmp_path: Path) -> None:
-    (tmp_path / "report.html").write_text("<p>mine")
+@pytest.mark.parametrize("name", ["report.html", "report.json"])
+@pytest.mark.parametrize(
+    "text", ["<p>mine", "how I use mm-ckpt-migrate", '{"by": "mm-ckpt-migrate"}',
+             "<!DOCTYPE html>\n<title>mm-ckpt-migrate, my notes</title>"],
+)  # fmt: skip
+def test_o3_a_page_that_is_not_ours(
+    text: str, name: str, refused: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text)
     assert "it is not a page of an earlier report" in refused(page=tmp_path)
 
 

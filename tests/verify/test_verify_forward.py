@@ -76,6 +76,26 @@ def test_without_a_difference_under_the_control_nothing_is_proven(
 
 
 @pytest.mark.mm
+@pytest.mark.parametrize(
+    ("recorded", "found", "difference"),
+    [(13.0, 13.0 + 1.3e-4, 1e-5), (-20.0, -20.1, 0.005), (0.5, 0.5 + 1e-4, 1e-4), (0.0, 1e9, 1e9)],
+)
+def test_a_difference_is_relative_to_numbers_above_one(
+    recorded: float, found: float, difference: float
+) -> None:
+    """Other processors sum in other orders, which shows in large numbers first."""
+    import numpy as np
+
+    from mm_ckpt_migrate.target.forward import _difference
+
+    one, other = np.array([0.1, found]), np.array([0.1, recorded])
+    assert _difference(one, other) == pytest.approx(difference)
+    assert not _difference(one, np.array([0.1, np.nan])) <= 1e9
+    assert not _difference(one, np.array([0.1, np.inf])) <= 1e9
+    assert not _difference(np.array([0.1, np.nan]), other) <= 1e9
+
+
+@pytest.mark.mm
 def test_a_wrong_file_fails(
     target: Target, new: Path, control: dict[str, str], tmp_path: Path
 ) -> None:
