@@ -1,4 +1,4 @@
-"""A private config is told by no file that others may read: NEW, its side outputs, other configs."""
+"""No file that others may read tells of a private config: NEW, its side outputs, other configs."""
 
 from __future__ import annotations
 
