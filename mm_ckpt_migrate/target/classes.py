@@ -86,7 +86,7 @@ def find(kind: str, scope: str, registries: Iterable[str]) -> list[Listed]:
     """
     prefix, _, name = kind.rpartition(".")
     rows = [row for row in table().get(name, ()) if row.registry in registries]
-    if not prefix:
+    if name == kind:
         return [row for row in rows if row.scope in (scope, ROOT)]
     wanted = _SAME.get(prefix, prefix)
     # `mmdet.MultiheadAttention`, which old configs have, is mmcv's: a scope falls back on the root.

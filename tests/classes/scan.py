@@ -31,7 +31,7 @@ from mm_ckpt_migrate.target.classes import FOLDER, PATH, REFUSED
 TRAINED = ("model", "task util")
 """Registries of what a model is made of."""
 
-COMPUTING = (*TRAINED, "dataset", "transform", "metric", "data sampler")
+COMPUTING = (*TRAINED, "weight initializer", "dataset", "transform", "metric", "data sampler")
 """Registries of what computes: the methods are walked through, too.
 
 Evaluators and loops call the methods of these alone.
@@ -45,6 +45,9 @@ LISTED = (
 
 GUESTS = ("mmcls", "mmpretrain")
 """Packages of which our models take parts, and nothing besides."""
+
+STAND_IN = "mmpretrain.utils.dependency"
+"""Of a class that needs a package which is missing here; nothing is known of the class."""
 
 _DISTRIBUTIONS = {"mmcv": ("mmcv", "mmcv-lite"), "mmseg": ("mmsegmentation",)}
 
@@ -75,6 +78,8 @@ def rows() -> dict[str, list[str]]:
 
 def judge(walk: reach.Walk, registry: str, thing: Any) -> dict[str, str] | None:
     """What its settings must not be; None where it is not cleared."""
+    if thing.__module__ == STAND_IN:
+        return None
     roots = reach.constructor(thing)
     if registry in COMPUTING:
         roots = [*roots, *reach.every_method(thing)]

@@ -34,7 +34,7 @@ def test_a_dotted_name_that_is_no_listed_class_is_refused(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["Nowhere", "fcnhead", "FCNHead ", "ＦＣＮHead", "FCNHеad", "", EVIL]
+    "kind", ["Nowhere", "fcnhead", "FCNHead ", ".FCNHead", "ＦＣＮHead", "FCNHеad", "", EVIL]
 )
 def test_a_name_that_only_resembles_a_listed_one_is_refused(kind: str) -> None:
     error = refused({"type": kind})
@@ -130,6 +130,17 @@ def test_an_initialiser_that_is_on_no_list_is_left_out(kind: str) -> None:
     """A state dict does not need it, and code that is not here may register a user's own."""
     model = {"type": "FCNHead", "init_cfg": {"type": kind, "checkpoint": "x"}}
     assert "init_cfg': None" in make_request(model, "mmseg").model
+
+
+def test_an_initialiser_within_another_loads_no_file_either() -> None:
+    init = {"type": "Normal", "override": {"type": "Pretrained", "checkpoint": "x"}}
+    assert "init_cfg': None" in make_request({"type": "FCNHead", "init_cfg": init}, "mmseg").model
+
+
+@pytest.mark.parametrize("kind", ["Llava", "BlipCaption", "CLIPZeroShot", "OFA", "ask_install"])
+def test_a_class_that_could_not_be_looked_at_is_refused(kind: str) -> None:
+    """Its package was missing where the list was made, and a stand-in answered for it."""
+    assert "model.head[0].type: " in str(refused({"type": f"mmpretrain.{kind}"}))
 
 
 def test_a_users_own_class_comes_in_by_its_package() -> None:
