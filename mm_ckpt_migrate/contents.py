@@ -87,21 +87,22 @@ def config_texts(root: Node) -> dict[EntryPath, str]:
     return {path: text for path, text in texts.items() if text is not None}
 
 
-def only_weights(checkpoint: Checkpoint, *, raw: bool) -> Checkpoint:
+def only_weights(checkpoint: Checkpoint, *, raw: bool, averaged: bool = False) -> Checkpoint:
     """The checkpoint with one set of weights, for inference.
 
     Args:
         raw: those of the last step, which mmengine's EMAHook saves in `ema_state_dict`, while the
             averaged ones take their place in `state_dict`.
+        averaged: that there are averaged ones is asked for.
 
     Raises:
-        CheckpointError: there are no raw weights beside the averaged ones.
+        CheckpointError: there is one set of weights, and one of two was asked for.
     """
     tree = checkpoint.tree
     if tree is not None and tree.ema is not None:
         kept = replace(checkpoint, averaged={}, tree=replace(tree, ema=None))
         return _with_raw(kept, checkpoint.averaged, tree.ema) if raw else kept
-    if raw:
+    if raw or averaged:
         raise CheckpointError(
             checkpoint.source.path, "it has no averaged weights beside those of the last step",
             hint="Leave --weights out.",

@@ -120,7 +120,8 @@ def _decide(
 def _open(source: Source, options: Options) -> Checkpoint:
     checkpoint = open_checkpoint(source, check_crc=options.check_crc)
     if options.purpose is Purpose.INFERENCE:
-        return only_weights(checkpoint, raw=options.raw_weights)
+        raw, averaged = options.raw_weights, options.averaged_weights
+        return only_weights(checkpoint, raw=raw, averaged=averaged)
     return checkpoint
 
 

@@ -135,7 +135,7 @@ def _check(output: Output, result: Output) -> list[Path]:
         swept = check_destination(path, None, force=output.force)
     except DestinationError as error:
         alone = result.option == "NEW" and not os.path.lexists(result.path)
-        if alone and os.path.lexists(path):
+        if alone and os.path.isfile(path) and not os.path.islink(path):
             left = f"{result.option} is not there: a run that was killed may have left this file."
             raise DestinationError(path, error.reason, hint=f"{error.hint} {left}") from None
         raise

@@ -141,7 +141,8 @@ def batch(
     refuse_idle(not evaluate, "without --eval", "data_root", "device")
     refuse_idle(not proves, "without --verify or --eval", "legacy_python", "num_gpus")
     refuse_idle(engine is not Where.RAY, "without --engine ray", "ray_address", "num_gpus")
-    refuse_idle(no_build and not proves, "where no model is built", "allow_import")
+    idle = ("allow_import", "allow_unconfined")
+    refuse_idle(no_build and not proves, "where no model is built", *idle)
     refuse_idle(publish, "with --publish, whose files are for inference", "purpose")
     options = BatchOptions(
         build=not no_build, purpose=Purpose(purpose.value) if purpose else None, publish=publish,

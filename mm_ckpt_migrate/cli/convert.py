@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -33,6 +33,9 @@ class Weights(str, Enum):
 
     RAW = "raw"
     EMA = "ema"
+
+
+_OF_BUILDS: Final = ("allow_import", "allow_unconfined", "no_cache")
 
 
 @command
@@ -114,7 +117,7 @@ def convert(
         reverse, "with --reverse: all is as the plan says",
         "purpose", "force_family", "keep_as_is", "rules",
     )  # fmt: skip
-    refuse_idle(reverse or no_build, "where no model is built", "allow_import", "no_cache")
+    refuse_idle(reverse or no_build, "where no model is built", *_OF_BUILDS)
     tensors_alone = output_format is OutputFormat.SAFETENSORS or names_safetensors(new)
     refuse_idle(tensors_alone, "on a safetensors file, which holds no logs", "keep_as_is")
     if tensors_alone and output_format is OutputFormat.ZIP:
@@ -136,8 +139,8 @@ def convert(
         allow_imports=tuple(allow_import or ()), allow_unconfined=allow_unconfined,
         cache=not no_cache, rules=tuple(rules or ()),
         purpose=Purpose(purpose.value) if purpose else None,
-        raw_weights=weights is Weights.RAW, fold=fold, keep_as_is=keep_as_is,
-        config_out=config_out,
+        raw_weights=weights is Weights.RAW, averaged_weights=weights is Weights.EMA,
+        fold=fold, keep_as_is=keep_as_is, config_out=config_out,
     )  # fmt: skip
     with copying(old) as progress:
         report = run(family, cfg, old, new, options, progress=progress)
@@ -177,7 +180,7 @@ def plan(
     from mm_ckpt_migrate.convert import plan as run
     from mm_ckpt_migrate.options import Options, Purpose
 
-    refuse_idle(no_build, "where no model is built", "allow_import", "no_cache")
+    refuse_idle(no_build, "where no model is built", *_OF_BUILDS)
     refuse_idle(plan_file is None, "without --plan", "force")
     options = Options(
         build=not no_build, force=force, force_family=force_family, plan_file=plan_file,

@@ -92,6 +92,15 @@ def test_which_weights(raw: bool, section: str, build: bool, tmp_path: Path) -> 
     )
 
 
+@pytest.mark.parametrize("which", ["raw_weights", "averaged_weights"])
+def test_one_of_two_sets_where_there_is_one(which: str, tmp_path: Path) -> None:
+    """Who asks for the average does not get what is no average without a word."""
+    options = {which: True, "purpose": Purpose.INFERENCE, "build": False}
+    with pytest.raises(CheckpointError, match="no averaged weights beside those of the last"):
+        run(CASES["yolact_r18"], tmp_path / "new.pth", **options)
+    assert not (tmp_path / "new.pth").exists()
+
+
 def test_raw_weights_in_safetensors(tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
