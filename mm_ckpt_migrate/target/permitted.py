@@ -9,8 +9,12 @@ OPENMMLAB = ("mmcls", "mmcv", "mmdet", "mmengine", "mmpretrain", "mmseg")
 
 
 def permitted(name: str, packages: Sequence[str] = ()) -> bool:
-    """Whether a dotted name lies in one of these packages, of OpenMMLab's, or in `torch.nn`."""
-    return within(name, (*packages, *OPENMMLAB, "torch.nn"))
+    """Whether a dotted name lies in one of these packages, of OpenMMLab's, or in `torch.nn`.
+
+    Names are words: `mmdet./tmp/x` lies nowhere.
+    """
+    words = all(word.isidentifier() for word in name.split("."))
+    return words and within(name, (*packages, *OPENMMLAB, "torch.nn"))
 
 
 def within(name: str, packages: Sequence[str]) -> bool:

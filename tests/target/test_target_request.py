@@ -61,6 +61,14 @@ def test_a_type_on_the_list_is_allowed(kind: str) -> None:
     assert built({"type": kind}) == {"type": kind}
 
 
+@pytest.mark.parametrize(
+    "name", ["mmdet./tmp/x", "mmdet.models\0", "mmdet..models", "mmdet.", "mmseg.a b"]
+)
+def test_what_is_no_name_of_a_module_is_not_imported(name: str) -> None:
+    with pytest.raises(ConfigError, match="custom_imports"):
+        make_request({}, "mmseg", imports=name)
+
+
 @pytest.mark.parametrize("imports", ["evil", ["mmdet.models", "evil.models"]])
 def test_a_foreign_import_is_refused_unless_allowed(imports: str | list[str]) -> None:
     with pytest.raises(ConfigError, match=r"custom_imports.*evil") as caught:
