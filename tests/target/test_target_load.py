@@ -145,10 +145,17 @@ def test_a_wrong_shape_fails(state: Any, load: Callable[..., LoadOutcome]) -> No
 
 
 def test_a_wrong_dtype_fails(state: Any, load: Callable[..., LoadOutcome]) -> None:
-    state[BIAS] = state[BIAS].half()
+    state[BIAS] = state[BIAS].double()
     outcome = load(state)
-    expected = f"dtype mismatch for {BIAS}: float16 in the file, float32 in the model"
+    expected = f"dtype mismatch for {BIAS}: float64 in the file, float32 in the model"
     assert (outcome.ok, outcome.errors) == (False, (expected,))
+
+
+def test_half_precision_is_widened_without_loss(
+    state: Any, load: Callable[..., LoadOutcome]
+) -> None:
+    state[BIAS] = state[BIAS].half()
+    assert load(state).ok
 
 
 def test_a_value_that_is_no_tensor_fails(state: Any, load: Callable[..., LoadOutcome]) -> None:
@@ -223,7 +230,7 @@ def test_an_absent_file_fails(process: TargetProcess, tmp_path: Path) -> None:
 def write_safetensors(path: Path, state: Any) -> None:
     import numpy as np
 
-    names = {"float32": "F32", "float16": "F16", "int64": "I64"}
+    names = {"float32": "F32", "float64": "F64", "int64": "I64"}
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     body = bytearray()
     for name, tensor in state.items():
@@ -246,7 +253,7 @@ def test_a_fitting_safetensors_file_loads(
 
 
 def test_a_wrong_safetensors_file_fails(state: Any, process: TargetProcess, tmp_path: Path) -> None:
-    state[BIAS] = state[BIAS].half()
+    state[BIAS] = state[BIAS].double()
     del state[TRACKED]
     write_safetensors(tmp_path / "file.safetensors", state)
     outcome = process.load(tmp_path / "file.safetensors", "safetensors")

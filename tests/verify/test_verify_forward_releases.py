@@ -221,7 +221,9 @@ def test_a_file_that_does_not_load_is_an_error_with_its_name(
 def test_a_config_that_cannot_be_built(
     processes: tuple[ReleaseProcess, ReleaseProcess], new: Path
 ) -> None:
-    request = model_request({"model": {"type": "Nothing"}}, "bad.py")
+    with pytest.raises(ConfigError, match="'Nothing' is no class that may be built"):
+        model_request({"model": {"type": "Nothing"}}, "bad.py")
+    request = model_request({"model": {"type": "EncoderDecoder"}}, "bad.py")
     with pytest.raises(ConfigError, match=r"bad\.py: the model cannot be built or run"):
         Side(processes[0], request, new).demand("forward", seed=0, size=[64, 64])
     with pytest.raises(ConfigError, match="it has no `model`"):
