@@ -123,7 +123,7 @@ def read_stamp(stamp: Mapping[str, Plain]) -> Origin:
         dict(_configs(stamp.get("configs"))),
         tuple(map(str, added)) if isinstance(added := stamp.get("added"), list) else (),
         stamp.get("raw") is True,
-        str(stamp.get("tool")),
+        str(stamp.get("tool") or "an unknown program"),
         _noted(stamp.get("inference")),
         _noted(stamp.get("as_is")),
     )
