@@ -16,9 +16,11 @@ from mm_ckpt_migrate.ruleset.model import RuleSet
 
 
 def pytest_configure() -> None:
-    """A shell starts what runs in its background deaf to Ctrl-C, and children inherit that."""
+    """A shell starts what runs in its background deaf to Ctrl-C, and nohup to a hang-up."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # How long an example takes says something of the machine.
     settings.register_profile("patient", deadline=None)
     settings.load_profile("patient")

@@ -35,7 +35,7 @@ def test_i5_folder_is_missing(old: Path, force: bool) -> None:
 
 
 def test_i5_folder_is_a_file(old: Path) -> None:
-    assert "does not exist" in refusal(old / "new.pth", old)
+    assert "is no folder" in refusal(old / "new.pth", old)
 
 
 @pytest.mark.parametrize("name", ["n" * 256, "n" * 5000])
