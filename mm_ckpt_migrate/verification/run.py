@@ -112,7 +112,7 @@ def verify(
             releases = open_releases(stack, files, config, options, environment)
             models = _Models(config, target, releases)
         except ConfigError as error:
-            if cfg != EMBEDDED or files.source is None:
+            if cfg != EMBEDDED:
                 raise
             _stop_models(ladder, files, options, error)
         measures = _climb(ladder, files, models, options, progress)
@@ -161,8 +161,8 @@ class _Measures:
 def _stop_models(ladder: Ladder, files: Files, options: VerifyOptions, error: ConfigError) -> None:
     """Skip all rungs that need a model, as none can be built.
 
-    A file for inference may well hold no config. It is a fault where there is one, of no use, and
-    where a rung was asked for by an option of its own.
+    A file for inference may well hold no config. It is a fault where there is one, of no use, where
+    a rung was asked for by an option of its own, and where without the old file nothing can be told.
     """
     there = files.output.config is not None
     if not there:
@@ -171,7 +171,8 @@ def _stop_models(ladder: Ladder, files: Files, options: VerifyOptions, error: Co
     outputs = options.reference is not None or options.record is not None
     asked = {Rung.METRIC: options.evaluate, Rung.FORWARD: outputs}
     for rung in _RUNNING:
-        ladder.stop(rung, error, fault=there or asked.get(rung, False))
+        fault = there or files.source is None or asked.get(rung, False)
+        ladder.stop(rung, error, fault=fault)
 
 
 def _climb(

@@ -37,7 +37,7 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         env=kept | {"CUDA_VISIBLE_DEVICES": "", "TMPDIR": str(folder)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
-    assert not list(folder.glob("mm-ckpt-migrate-*"))
+    assert not list(folder.glob("mm-ckpt-migrate-*/*"))
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
