@@ -162,7 +162,7 @@ def _stop_models(ladder: Ladder, files: Files, options: VerifyOptions, error: Co
     """Skip all rungs that need a model, as none can be built.
 
     A file for inference may well hold no config. It is a fault where there is one, of no use, where
-    a rung was asked for by an option of its own, and where without the old file nothing can be told.
+    a rung was asked for by an option of its own, and where without the old file nothing is told.
     """
     there = files.output.config is not None
     if not there:
