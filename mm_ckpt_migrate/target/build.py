@@ -136,7 +136,8 @@ def guard_lookups(packages: Sequence[str]) -> None:
 
     def get(registry: Any, key: str) -> Any:
         found = original(registry, key)
-        if found is not None and not classes.may_build(found, key, registry.name, _TRUSTED):
+        kind = classes.kind_of(registry)
+        if found is not None and not classes.may_build(found, key, kind, _TRUSTED):
             raise PermissionError(f"{key!r} is not on the list of classes that may be built")
         return found
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mm_ckpt_migrate.target.permitted import OPENMMLAB, within
 
@@ -25,10 +25,7 @@ ROOT = "mmengine"
 MODEL = ("model", "task_util", "op")
 """The registries that a model's parts come from; `op` is for words that name an operator."""
 INITIALIZERS = ("weight_initializer",)
-TRAINING = (
-    "optim_wrapper", "optimizer", "optimizer_constructor", "optimizer_wrapper_constructor",
-    "parameter_scheduler",
-)  # fmt: skip
+TRAINING = ("optim_wrapper", "optimizer", "optimizer_wrapper_constructor", "parameter_scheduler")
 EVALUATION = (
     *MODEL, "dataset", "transform", "metric", "evaluator", "data_sampler", "function", "loop",
 )  # fmt: skip
@@ -104,12 +101,22 @@ def broken_limit(rows: Iterable[Listed], settings: Mapping[object, object]) -> s
     return None
 
 
+def kind_of(registry: Any) -> str:
+    """What the list calls a registry of mmengine's: as the one is called that it falls back on.
+
+    mmdet has another name than mmengine for its registry of optimizer wrapper constructors.
+    """
+    while registry.parent is not None:
+        registry = registry.parent
+    return str(registry.name).replace(" ", "_")
+
+
 def may_build(found: object, key: str, registry: str, packages: Iterable[str] = ()) -> bool:
     """Whether a registry may hand out what it found.
 
     Args:
         key: what was asked for.
-        registry: the registry's name.
+        registry: what the list calls the registry, see `kind_of`.
         packages: packages all of whose classes the user trusts.
     """
     module = str(getattr(found, "__module__", ""))
@@ -119,6 +126,6 @@ def may_build(found: object, key: str, registry: str, packages: Iterable[str] = 
     rows = [
         row
         for row in table().get(key.rpartition(".")[2], ())
-        if row.registry == registry.replace(" ", "_") and row.module.partition(".")[0] == home
+        if row.registry == registry and row.module.partition(".")[0] == home
     ]
     return bool(rows) and all(row.cleared for row in rows)

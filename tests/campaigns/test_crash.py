@@ -23,7 +23,7 @@ Draft._name = lambda self, force: None
 # What killed runs left is left to others.
 NO_SWEEP = """
 from mm_ckpt_migrate.archive import publish
-publish.sweep = lambda folder: None
+publish.sweep = lambda folder: []
 """
 
 

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from mm_ckpt_migrate.target import build
+from mm_ckpt_migrate.target import build, classes
 
 PACKAGES = ("mmengine", "mmcv", "mmdet", "mmseg", "mmpretrain")
 _LEFT_OUT = (".configs", ".mim", ".testing")
@@ -33,12 +33,11 @@ def import_all() -> None:
 
 
 def registered() -> Iterator[tuple[str, str, str, Any]]:
-    """The scope, the registry's name, the name and the thing, sorted."""
+    """The scope, the kind of registry, the name and the thing, sorted."""
     registry: Any = importlib.import_module("mmengine.registry").Registry
     rows: list[tuple[str, str, str, Any]] = []
     for found in gc.get_objects():
         if isinstance(found, registry):
-            rows += [
-                (found.scope, found.name, name, value) for name, value in found.module_dict.items()
-            ]
+            kind = classes.kind_of(found)
+            rows += [(found.scope, kind, name, value) for name, value in found.module_dict.items()]
     return iter(sorted(rows, key=lambda row: row[:3]))

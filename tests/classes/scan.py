@@ -28,19 +28,19 @@ from leaves import OURS
 
 from mm_ckpt_migrate.target.classes import FOLDER, PATH, REFUSED
 
-TRAINED = ("model", "task util")
+TRAINED = ("model", "task_util")
 """Registries of what a model is made of."""
 
-COMPUTING = (*TRAINED, "weight initializer", "dataset", "transform", "metric", "data sampler")
+COMPUTING = (*TRAINED, "weight_initializer", "dataset", "transform", "metric", "data_sampler")
 """Registries of what computes: the methods are walked through, too.
 
 Evaluators and loops call the methods of these alone.
 """
 
 LISTED = (
-    *TRAINED, "weight initializer", "optim_wrapper", "optimizer", "optimizer constructor",
-    "optimizer wrapper constructor", "parameter scheduler",
-    "dataset", "transform", "metric", "evaluator", "data sampler", "function", "loop",
+    *TRAINED, "weight_initializer", "optim_wrapper", "optimizer", "optimizer_wrapper_constructor",
+    "parameter_scheduler", "dataset", "transform", "metric", "evaluator", "data_sampler",
+    "function", "loop",
 )  # fmt: skip
 
 GUESTS = ("mmcls", "mmpretrain")
@@ -69,7 +69,7 @@ def rows() -> dict[str, list[str]]:
                 (scope, name),
                 (PATH if name != thing.__name__ else scope, thing.__name__),
             }:
-                line = (home, registry.replace(" ", "_"), known_as, module, *rest)
+                line = (home, registry, known_as, module, *rest)
                 found[package].add(" ".join(line))
     for registry, names in reviewed.WORDS.items():
         found["mmcv"] |= {f"mmengine {registry} {name} mmcv.ops" for name in names}

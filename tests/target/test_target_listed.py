@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -174,3 +176,28 @@ def test_the_child_judges_by_the_class_that_is_found(
     module: str, key: str, registry: str, packages: tuple[str, ...], may: bool
 ) -> None:
     assert classes.may_build(_thing(module), key, registry, packages) is may
+
+
+def _registry(name: str, parent: object = None) -> Any:
+    return SimpleNamespace(name=name, parent=parent)
+
+
+@pytest.mark.parametrize(
+    ("registry", "kind"),
+    [
+        (_registry("task util"), "task_util"),
+        (_registry("model", _registry("model")), "model"),
+        # As in mmdet, and as in a project below it.
+        (_registry("b c", _registry("a c")), "a_c"),
+        (_registry("mine", _registry("b c", _registry("a c"))), "a_c"),
+    ],
+)
+def test_a_registry_is_of_the_kind_that_it_falls_back_on(registry: Any, kind: str) -> None:
+    assert classes.kind_of(registry) == kind
+
+
+@pytest.mark.mm
+@pytest.mark.parametrize("scope", ["mmengine", "mmdet", "mmseg"])
+def test_each_scope_has_optimizers_of_one_kind(scope: str) -> None:
+    registry = importlib.import_module(f"{scope}.registry").OPTIM_WRAPPER_CONSTRUCTORS
+    assert classes.kind_of(registry) == "optimizer_wrapper_constructor"
