@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -130,6 +131,14 @@ class Child:
                 self._note(answer.get("wall"))
                 return answer
         raise ChildGone("the child's answer is not understood")
+
+    def allow_memory(self, size: int) -> None:
+        """Bound the address space to so many bytes; only Linux can do that from outside."""
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):  # it has ended
+                hard = resource.prlimit(self.pid, resource.RLIMIT_AS)[1]
+                soft = size if hard == resource.RLIM_INFINITY else min(size, hard)
+                resource.prlimit(self.pid, resource.RLIMIT_AS, (soft, hard))
 
     def stderr_tail(self) -> str:
         """The end of what the child and its libraries printed."""

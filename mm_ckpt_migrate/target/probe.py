@@ -14,33 +14,31 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import sys
 import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from mm_ckpt_migrate.target import deferred, sandbox, stack
+from mm_ckpt_migrate.target import deferred, stack
 from mm_ckpt_migrate.target.serve import Service, Unconfined
 
 
 def main(service: Service) -> None:
     """Answer requests until they end.
 
-    Options: `memory`, see `Service`; `fast`, whether to take short cuts.
+    Options: `fast`, whether to take short cuts.
     """
     gc.disable()  # imports create much and free little: collecting costs a quarter of the time
     options = service.options
-    session = _Session(service, int(options["memory"]), fast=bool(options["fast"]))
+    session = _Session(service, fast=bool(options["fast"]))
     service.run(lambda request: getattr(session, request["do"])(request))
 
 
 class _Session:
     """One model, and what is known about it."""
 
-    def __init__(self, service: Service, memory: int, *, fast: bool) -> None:
+    def __init__(self, service: Service, *, fast: bool) -> None:
         self._service = service
-        self._memory = memory
         self._fast = fast
         self._request: Mapping[str, Any] = {}
         self._model: Any = None
@@ -70,8 +68,6 @@ class _Session:
         model, self._model = self._model, None
         descriptor = request.get("descriptor")
         path = request["path"] if descriptor is None else f"/dev/fd/{descriptor}"
-        with contextlib.suppress(OSError):  # loading will say what is wrong with the file
-            sandbox.limit_memory(self._memory + 2 * os.stat(path).st_size)
         answer = loading.load(
             model, self._dtypes, path, request["format"], values=request["values"]
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -142,6 +143,8 @@ class TargetProcess:
                 nothing.
         """
         self.payload()
+        with contextlib.suppress(OSError):  # loading will say what is wrong with the file
+            self._child.allow_memory(self._memory + 2 * os.stat(file).st_size)
         request = {"do": "load", "path": None, "format": kind, "values": values}
         if isinstance(file, int):
             again = os.open(f"/dev/fd/{file}", os.O_RDONLY)

@@ -67,21 +67,19 @@ def die_with_parent(parent: int) -> None:
 
 
 def limit(memory: int, file: int) -> None:
-    """Bound the address space, the size of each file written, and core dumps; these for good."""
-    limit_memory(memory)
-    _limit(resource.RLIMIT_FSIZE, file, for_good=True)
-    _limit(resource.RLIMIT_CORE, 0, for_good=True)
+    """Bound the address space, the size of each file written, and core dumps; these for good.
+
+    Behind the wall no limit can be changed from within; the parent may raise that of memory.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (_at_most(hard, memory), hard))
+    for kind, wanted in ((resource.RLIMIT_FSIZE, file), (resource.RLIMIT_CORE, 0)):
+        allowed = _at_most(resource.getrlimit(kind)[1], wanted)
+        resource.setrlimit(kind, (allowed, allowed))
 
 
-def limit_memory(size: int) -> None:
-    """Bound the address space, more tightly or less than before."""
-    _limit(resource.RLIMIT_AS, size)
-
-
-def _limit(kind: int, wanted: int, *, for_good: bool = False) -> None:
-    hard = resource.getrlimit(kind)[1]
-    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(kind, (soft, soft if for_good else hard))
+def _at_most(hard: int, wanted: int) -> int:
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 
 
 def take_streams() -> tuple[int, int]:

@@ -132,6 +132,9 @@ OTHERS = {
     "type into the terminal": ("libc.ioctl(0, 0x5412, b'x')", errno.ENOTTY),
     "file flags": ("libc.ioctl(0, 0x40086602, b'x' * 8)", errno.ENOTTY),
     "limits of another": ("libc.prlimit(parent, 9, None, None)", errno.EPERM),
+    "more memory": ("libc.prlimit(0, 9, b'\\xff' * 16, None)", errno.EPERM),
+    "more memory, by glibc": ("libc.setrlimit(9, b'\\xff' * 16)", errno.EPERM),
+    "more memory, as of old": ("libc.syscall(160, 9, b'\\xff' * 16)", errno.EPERM),
     "processors of another": ("libc.sched_setaffinity(parent, 8, b'x' * 8)", errno.EPERM),
 }
 

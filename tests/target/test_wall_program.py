@@ -155,6 +155,9 @@ def test_other_numbers_for_calls_are_no_way_around(machine: str) -> None:
         *((157, (option,), "EPERM") for option in (1, 4, 22, 38, 59, 0x59616D61)),
         *((call, (0,), ALLOW) for call in (302, 203)),
         *((call, (process,), "EPERM") for call in (302, 203) for process in (1, OWN)),
+        *((302, (0, 9, new), "EPERM") for new in (1, 1 << 32, 0x7FFF12345678)),
+        (302, (0, 9, 0, 0x7FFF12345678), ALLOW),
+        (160, (9, 0x7FFF12345678), "EPERM"),
     ],
 )
 def test_what_is_judged(

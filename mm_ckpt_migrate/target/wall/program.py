@@ -93,7 +93,9 @@ def _judgements(own: int, files: int, *, gpu: bool) -> dict[str, list[Instructio
         "fcntl": _one_of(1, _FCNTL, _refused(errno.EPERM)),
         "ioctl": _ioctl(gpu=gpu),
         "prctl": _one_of(0, _PRCTL, _refused(errno.EPERM)),
-        "prlimit64": alone,
+        # Its own limits may be looked at; the parent sets them.
+        "prlimit64": [*_zero(0), *_zero(4), *_zero(5), *_ok()],
+        "setrlimit": _refused(errno.EPERM),
         "sched_setaffinity": alone,
     }  # fmt: skip
 
@@ -122,6 +124,11 @@ def _load(offset: int) -> Instruction:
 def _argument(number: int) -> Instruction:
     """The low half, which is all that the kernel takes of these arguments: they are `int`s."""
     return _load(_ARGUMENTS + 8 * number)
+
+
+def _zero(half: int) -> list[Instruction]:
+    """EPERM unless this half of an argument is zero; each argument has two, the low one first."""
+    return [_load(_ARGUMENTS + 4 * half), *_unless(_EQUAL, 0, _refused(errno.EPERM))]
 
 
 def _returned(answer: int) -> list[Instruction]:
