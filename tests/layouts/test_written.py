@@ -11,6 +11,7 @@ from layouts.test_identify import LIBRARY, M2F, TABLE, layout_of
 from mm_ckpt_migrate.diagnosis.judge import diagnose
 from mm_ckpt_migrate.diagnosis.model import Diagnosis, Finding
 from mm_ckpt_migrate.diagnosis.written import UNSAID, Written, packages_of, stranger
+from mm_ckpt_migrate.ruleset.others import Project
 from mm_ckpt_migrate.schema import Schema, TensorSpec
 
 RETINA = "retinanet/retinanet_r50_fpn_1x_coco.py"
@@ -42,6 +43,22 @@ def test_nothing_that_another_project_wrote_is_fine(name: str) -> None:
         assert found.finding not in FINE
         assert (found.loads_in, found.goal, found.needs) == ((), None, {})
         assert judge(schema, own(judge(schema).family)) == judge(schema)
+
+
+@pytest.mark.parametrize(
+    ("project", "said"),
+    [
+        *((project, meta(**{package: "1.1"}))
+          for project in LIBRARY.projects if project.below is None for package in project.packages),
+        *((project, Written(model=model))
+          for project in LIBRARY.projects for model in project.models),
+    ],
+)  # fmt: skip
+def test_every_package_and_model_of_a_project_names_it(project: Project, said: Written) -> None:
+    schema = layout_of(OLD, M2F)
+    assert judge(schema).finding is Finding.MIGRATE
+    found = judge(schema, said)
+    assert (found.finding, found.family) == (Finding.LOOKALIKE, project.name)
 
 
 @pytest.mark.parametrize("version", ["1.2.0+0f33c08", "1.0rc0", "1.0.0", "0.6.0", "v1.1", "1"])
@@ -156,8 +173,11 @@ def test_no_model_of_mmdet_or_mmsegmentation_is_said_to_be_anothers() -> None:
     import_stack("mmdet", [], ("mmdet", "mmseg", "mmcv", "mmengine"), ())
     import mmseg.models  # noqa: F401
     from mmdet.registry import MODELS as DETECTORS
+    from mmengine.model import BaseModel
     from mmseg.registry import MODELS as SEGMENTORS
 
-    ours = {*DETECTORS.module_dict, *SEGMENTORS.module_dict}
+    # mmseg has backbones that are called as MMSelfSup's whole models are: MAE and BEiT.
+    parts = {**DETECTORS.module_dict, **SEGMENTORS.module_dict}
+    ours = {name for name, kind in parts.items() if issubclass(kind, BaseModel)}
     assert {"MaskRCNN", "EncoderDecoder"} <= ours
     assert not ours & {model for project in LIBRARY.projects for model in project.models}
