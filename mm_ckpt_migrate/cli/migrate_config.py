@@ -48,14 +48,15 @@ def migrate_config(
 
     if new is None and not (check or diff):
         raise typer.BadParameter("give NEW, or --check or --diff to write nothing")
+    if check and new is not None:
+        raise typer.BadParameter("--check writes nothing: leave NEW out")
     refuse_idle(check or new is None, "where nothing is written", "force")
-    place = None if check else new
     inputs = [checkpoint] if checkpoint is not None else []
     keys = read_schema(checkpoint).names if checkpoint is not None else None
     result = migrate_config_file(
-        old, place, load_rules().families, keys=keys, inputs=inputs, force=force
+        old, new, load_rules().families, keys=keys, inputs=inputs, force=force
     )
-    _show(result, old, place, diff=diff, as_json=as_json)
+    _show(result, old, new, diff=diff, as_json=as_json)
     if check and result.form != "unchanged":
         return ExitCode.CHANGES_NEEDED
     return ExitCode.OK

@@ -46,11 +46,11 @@ def test_nothing_to_do(cli: Cli, old: Path, new: Path) -> None:
 
 
 def test_check_writes_nothing_and_tells_by_its_code(cli: Cli, old: Path, new: Path) -> None:
-    done = cli("migrate-config", old, new, "--check")
+    done = cli("migrate-config", old, "--check")
     assert (done.code, done.err) == (ExitCode.CHANGES_NEEDED, "")
     assert done.out.startswith(f"Would change {old} (maskformer: 12 changes)\n")
     assert not new.exists()
-    assert cli("migrate-config", old, "--check").code == 9
+    assert cli("migrate-config", old, new, "--check").code == ExitCode.USAGE
     cli("migrate-config", old, new)
     assert cli("migrate-config", new, "--check").code == 0
 

@@ -61,7 +61,7 @@ LINES = [
     (f"{BATCH} --state s", "--state"),
     ("derive old.pth cfg.py --force", "--force"),
     ("migrate-config old.py --check --force", "--force"),
-    ("migrate-config old.py new.py --check --force", "--force"),
+    ("migrate-config old.py new.py --check", "--check"),
     ("migrate-config old.py --diff --force", "--force"),
 ]
 
