@@ -11,7 +11,7 @@ from mm_ckpt_migrate.contents import AVERAGED, CONFIG_PATHS, Contents, additions
 from mm_ckpt_migrate.keys import STAMP_KEY
 from mm_ckpt_migrate.pickles.build import find, is_mapping, pairs, text_value
 from mm_ckpt_migrate.pickles.emit import Label, emit
-from mm_ckpt_migrate.pickles.nodes import Node, Persistent, walk
+from mm_ckpt_migrate.pickles.nodes import Global, Node, Persistent
 from mm_ckpt_migrate.training.follow import TRAINING_STATE
 
 _HUB = "message_hub"
@@ -41,7 +41,13 @@ def carried_streams(checkpoint: Checkpoint, label: Label, contents: Contents) ->
     tree = checkpoint.tree
     if tree is None or not tree.path:
         return {}
-    return {name: emit(node, label=label) for name, node in _untouched(tree, contents)}
+    streams = {}
+    for name, node in _untouched(tree, contents):
+        named: list[Global] = []
+        stream = emit(node, label=label, named=named)
+        if contents.keep_as_is or not refused_globals(named):  # else it is made plain
+            streams[name] = stream
+    return streams
 
 
 def _untouched(tree: Tree, contents: Contents) -> Iterator[tuple[str, Node]]:
@@ -57,7 +63,5 @@ def _untouched(tree: Tree, contents: Contents) -> Iterator[tuple[str, Node]]:
         mapping = find(tree.root, *path)
         for key, node in pairs(mapping) if mapping is not None and is_mapping(mapping) else ():
             name = ".".join((*path, text_value(key) or ""))
-            if name in touched:
-                continue
-            if contents.keep_as_is or not (name in _LOGS or refused_globals(walk(node))):
+            if name not in touched and (contents.keep_as_is or name not in _LOGS):
                 yield name, node

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from mm_ckpt_migrate.archive.dtypes import ITEM_SIZES, STORAGE_DTYPES
 from mm_ckpt_migrate.pickles.errors import PickleError
@@ -16,8 +15,11 @@ _LOCATION: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class StorageRef:
+_KEY: Final = re.compile(r"0|[1-9][0-9]{0,19}")
+_KINDS: Final = [Text, Global, Text, Text, Scalar]
+
+
+class StorageRef(NamedTuple):
     """What a persistent id says about a storage.
 
     Attributes:
@@ -44,8 +46,7 @@ def storage_ref(node: Persistent) -> StorageRef:
         PickleError: it is not a storage as torch.save writes it.
     """
     items = node.pid.items if isinstance(node.pid, Tuple) else []
-    kinds = (Text, Global, Text, Text, Scalar)
-    if len(items) not in (5, 6) or not all(map(isinstance, items, kinds)):
+    if len(items) not in (5, 6) or [type(item) for item in items[:5]] != _KINDS:
         raise _odd("a persistent id is not that of a storage")
     tag, kind, key, location, numel = items[:5]
     assert isinstance(tag, Text)
@@ -59,7 +60,7 @@ def storage_ref(node: Persistent) -> StorageRef:
         raise _odd(f"unknown storage type {kind.name[:80]!r}")
     if type(numel.value) is not int or not 0 <= numel.value < 1 << 48:
         raise _odd(f"a storage has {numel.value!r} elements")
-    if not re.fullmatch(r"0|[1-9][0-9]{0,19}", key.value):
+    if not _KEY.fullmatch(key.value):
         raise _odd(f"a storage has the key {key.value[:40]!r}")
     if not _LOCATION.fullmatch(location.value):
         raise _odd(f"a storage lies at {location.value[:40]!r}")

@@ -28,6 +28,7 @@ from mm_ckpt_migrate.pickles.nodes import (
     Scalar,
     Text,
     Tuple,
+    children,
     walk,
 )
 
@@ -41,7 +42,7 @@ _MAX_PLACES: Final = 3
 _MAX_NAME: Final = 80
 # Numbers of one byte become opcodes of two, of which a pickle may hold only so many; a genuine
 # training has some 80,000 (1,000 iterations of 40 losses).
-_MAX_LISTED: Final = 400_000
+_MAX_LISTED: Final = 250_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +163,10 @@ def _numbered(nodes: list[Node], link: _Link) -> Iterator[tuple[Node, _Link]]:
 
 
 def _has_inside(node: Node) -> bool:
+    """Whether it, or something directly in it, can be simplified: a leaf cannot."""
     if isinstance(node, (List, Dict)):
-        return bool(node.changes)
-    return not isinstance(node, _LEAVES)
+        return any(type(item) not in _LEAVES for item in children(node))
+    return type(node) not in _LEAVES
 
 
 def _path(link: _Link) -> Path:

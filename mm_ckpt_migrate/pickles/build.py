@@ -47,13 +47,10 @@ def is_mapping(node: Node) -> bool:
 def pairs(mapping: Node) -> list[tuple[Node, Node]]:
     """The key and value nodes of a mapping, in order."""
     assert isinstance(mapping, Mutable)
-    flat = list(
-        chain.from_iterable(
-            change.operands
-            for change in mapping.changes
-            if change.opcode in (op.SETITEM, op.SETITEMS)
-        )
-    )
+    flat: list[Node] = []
+    for change in mapping.changes:
+        if change.opcode in (op.SETITEM, op.SETITEMS):
+            flat += change.operands
     return list(zip(flat[::2], flat[1::2], strict=True))
 
 

@@ -30,10 +30,11 @@ _TUPLES = (op.EMPTY_TUPLE, op.TUPLE1, op.TUPLE2, op.TUPLE3)
 Label = Callable[[Persistent], bytes]
 
 
-def emit(root: Node, *, label: Label | None = None) -> bytes:
+def emit(root: Node, *, label: Label | None = None, named: list[Global] | None = None) -> bytes:
     """The stream of protocol 2 that makes the object.
 
     Args:
+        named: is given the classes and functions that the stream names.
         label: what to write for a persistent id instead, to compare streams of two files that
             number their storages differently. Such a stream is for comparison alone.
 
@@ -42,7 +43,7 @@ def emit(root: Node, *, label: Label | None = None) -> bytes:
     """
     out = bytearray(op.PROTO + b"\x02")
     try:
-        _Emitter(out, label).node(root)
+        _Emitter(out, label, [] if named is None else named).node(root)
     except RecursionError:
         raise PickleLimitError(0, "objects refer to each other in too long a chain") from None
     out += op.STOP
@@ -50,8 +51,9 @@ def emit(root: Node, *, label: Label | None = None) -> bytes:
 
 
 class _Emitter:
-    def __init__(self, out: bytearray, label: Label | None) -> None:
+    def __init__(self, out: bytearray, label: Label | None, named: list[Global]) -> None:
         self.out = out
+        self.named = named
         self.label = label
         self.numbers: dict[int, int] = {}
 
@@ -65,6 +67,13 @@ class _Emitter:
             self._memo(op.BINPUT, op.LONG_BINPUT, len(self.numbers) - 1)
         if isinstance(node, Mutable) and node.changes:
             self._changes(node)
+
+    def _nodes(self, nodes: list[Node]) -> None:
+        for node in nodes:
+            if type(node) is Scalar:  # most are, and there may be a million
+                self.out += node.raw
+            else:
+                self.node(node)
 
     def _memo(self, short: bytes, long: bytes, number: int) -> None:
         if number < 256:
@@ -80,6 +89,7 @@ class _Emitter:
         self.out += node.raw
 
     def global_(self, node: Global) -> None:
+        self.named.append(node)
         self.out += op.GLOBAL + f"{node.module}\n{node.name}\n".encode("ascii")
 
     def persistent(self, node: Persistent) -> None:
@@ -102,21 +112,18 @@ class _Emitter:
 
     def tuple_(self, node: Tuple) -> None:
         if len(node.items) < len(_TUPLES):
-            for item in node.items:
-                self.node(item)
+            self._nodes(node.items)
             self.out += _TUPLES[len(node.items)]
             return
         self.out += op.MARK
-        for item in node.items:
-            self.node(item)
+        self._nodes(node.items)
         self.out += op.TUPLE
 
     def _changes(self, node: Mutable) -> None:
         for change in node.changes:
             if change.opcode in (op.APPENDS, op.SETITEMS):
                 self.out += op.MARK
-            for operand in change.operands:
-                self.node(operand)
+            self._nodes(change.operands)
             self.out += change.opcode
 
 

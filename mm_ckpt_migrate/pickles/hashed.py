@@ -22,6 +22,7 @@ from mm_ckpt_migrate.pickles.nodes import Call, Global, List, Mutable, Node, Sca
 MAX_OTHER_KEYS: Final = 50_000
 # In CPython -1 and -2 have one hash; no genuine dict has three such keys.
 _MAX_ALIKE: Final = 4
+_SETTING: Final = (op.SETITEM, op.SETITEMS)
 _SETS: Final = ("__builtin__.set", "builtins.set", "__builtin__.frozenset", "builtins.frozenset")
 
 
@@ -38,13 +39,15 @@ def check_keys_once(node: Mutable) -> None:
     if isinstance(node, Call) and isinstance(node.callee, Global) and node.callee.path in _SETS:
         held = elements(node.args)
         check_hashes([hashed_as(item) for made in held for item in elements(made)])
-    if any(change.opcode in (op.SETITEM, op.SETITEMS) for change in node.changes):
-        _check_keys(node)
+    for change in node.changes:
+        if change.opcode in _SETTING:
+            _check_keys(node)
+            break
 
 
 def _check_keys(node: Mutable) -> None:
     entries = pairs(node)
-    if len(entries) == 1 and isinstance(entries[0][0], (Text, Scalar)):
+    if len(entries) == 1 and type(entries[0][0]) in (Text, Scalar):
         return
     keys: list[object] = [key.value for key, _ in entries if isinstance(key, Text)]
     if len(keys) < len(entries):

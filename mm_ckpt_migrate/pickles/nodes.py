@@ -151,7 +151,9 @@ def walk(root: Node) -> list[Node]:
                 continue
             seen.add(id(node))
         order.append(node)
-        if isinstance(node, Tuple):
+        if type(node) is Scalar:  # most are, and there may be a million
+            continue
+        if type(node) is Tuple:
             stack += node.items[::-1]
         elif isinstance(node, Parent):
             stack += children(node)[::-1]

@@ -45,9 +45,9 @@ MAX_DEPTH: Final = 200
 # An opcode of one byte makes an object of two hundred, and costs as much time as any other. The
 # largest genuine training (Swin-L, 529 MB) has 33,000 objects; the densest has one opcode for 3.9
 # bytes and one object for 13.
-FREE_OPCODES: Final = 200_000
+FREE_OPCODES: Final = 100_000
 BYTES_PER_OPCODE: Final = 3
-FREE_OBJECTS: Final = 100_000
+FREE_OBJECTS: Final = 50_000
 BYTES_PER_OBJECT: Final = 8
 # Some passes meet a shared object at each of its places.
 FREE_MEETINGS: Final = 500_000
