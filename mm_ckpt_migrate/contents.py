@@ -161,7 +161,7 @@ def edit_contents(checkpoint: Checkpoint, contents: Contents) -> Edited:
     if contents.keep_as_is:
         return Edited(storages, ())
     notices = simplify(root)
-    if refused := refused_globals(walk(root)):
+    if refused := refused_globals(walk(root, numbers=False)):
         notices = (
             *notices, f"torch.load refuses it at its defaults, because of {', '.join(refused[:3])}",
         )  # fmt: skip
@@ -182,7 +182,7 @@ def for_inference(tree: Tree) -> list[Node]:
         node for entry in pairs(tree.root) if text_value(entry[0]) not in gone for node in entry
     ]
     others = attributes(tree.root)
-    return walk(Tuple(kept if others is None else [*kept, others]))
+    return walk(Tuple(kept if others is None else [*kept, others]), numbers=False)
 
 
 def _leave_out(root: Mutable, paths: Iterable[EntryPath]) -> None:

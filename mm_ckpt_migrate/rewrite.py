@@ -184,7 +184,7 @@ def _lay_out(
         from mm_ckpt_migrate.archive.legacy import LegacyFile, compose_legacy
 
         assert isinstance(container, LegacyFile)
-        legacy, refs = container, storage_refs(walk(root))
+        legacy, refs = container, storage_refs(walk(root, numbers=False))
         return Composition(emit(root), lambda pickle: compose_legacy(legacy, pickle, refs, new))
     shell = container if isinstance(container, TorchZip) else TorchZip(b"", ())
     storages = _number_storages(root, {**checkpoint.extents, **new})
@@ -200,7 +200,7 @@ def _number_storages(root: Node, pieces: Mapping[str, Piece]) -> list[Piece]:
     wrong tensors, without a word, where a file does not have it.
     """
     numbers: dict[str, Text] = {}
-    for node in walk(root):
+    for node in walk(root, numbers=False):
         if isinstance(node, Persistent):
             key = storage_ref(node).key
             number = numbers.setdefault(key, text_of(str(len(numbers))))

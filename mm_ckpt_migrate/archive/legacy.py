@@ -61,7 +61,7 @@ def read_legacy(source: Source) -> LegacyFile:
     names = [key.value for key in elements(keys.root) if isinstance(key, Text)]
     if not isinstance(keys.root, List) or len(names) != len(elements(keys.root)):
         raise CheckpointError(source.path, "its list of storages is malformed")
-    extents = _locate(source, names, storage_refs(walk(body.root)), keys.end)
+    extents = _locate(source, names, storage_refs(walk(body.root, numbers=False)), keys.end)
     return LegacyFile(source.read(0, start), body.root, tuple(extents))
 
 

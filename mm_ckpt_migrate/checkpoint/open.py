@@ -127,7 +127,7 @@ def _read(source: Source, check_crc: bool | None) -> Content:
 
 def _open_pickled(source: Source, content: Content, root: Node) -> Checkpoint:
     path, state_dict = _state_dict(source, root)
-    nodes = walk(root)
+    nodes = walk(root, numbers=False)
     for node in nodes:
         if isinstance(node, Mutable):
             check_keys_once(node)

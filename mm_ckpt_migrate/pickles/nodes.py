@@ -138,21 +138,27 @@ def children(node: Node) -> list[Node]:
     return [node.pid] if isinstance(node, Persistent) else []
 
 
-def walk(root: Node) -> list[Node]:
-    """Every node reachable from root, in first-visit order: a shared one once, a number always."""
+def walk(root: Node, *, numbers: bool = True) -> list[Node]:
+    """Every node reachable from root, in first-visit order: a shared one once, a number always.
+
+    Args:
+        numbers: among them those that are scalars, of which there may be a million.
+    """
     seen: set[int] = set()
     order: list[Node] = []
     stack = [root]
     while stack:
         node = stack.pop()
+        if type(node) is Scalar:
+            if numbers:
+                order.append(node)
+            continue
         if node.memoized:
             # No other can be met a second time.
             if id(node) in seen:
                 continue
             seen.add(id(node))
         order.append(node)
-        if type(node) is Scalar:  # most are, and there may be a million
-            continue
         if type(node) is Tuple:
             stack += node.items[::-1]
         elif isinstance(node, Parent):

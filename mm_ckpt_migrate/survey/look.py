@@ -42,7 +42,7 @@ def survey(path: Path, library: Library, *, check_crc: bool = True) -> Survey:
         source.start_digest()
         content = read_content(source, check_crc=check_crc)
         root = content.root
-        nodes = walk(root) if root else []
+        nodes = walk(root, numbers=False) if root else []
         refused, foreign = refused_globals(nodes), foreign_globals(nodes)
         sections = root_sections(root) if root else ()
         checkpoint, fault = open_read(source, content)
