@@ -1,10 +1,10 @@
 """A hostile value in each setting of each class that may be built: nothing runs, opens, connects.
 
-    python campaigns/settings.py [--settings N] [--seed 0] [--jobs 2] [--save FILE]
+    python campaigns/settings.py [--settings N] [--seed 0] [--jobs 2] [--kinds NAME,…] [--save FILE]
 
 Each config goes the real way: the parent's check, and where that lets it pass, the registry in a
 process that has the stack imported and guarded, forked for each build. `settings_watch` says what
-is seen there. Without `--settings` all are tried, once each.
+is seen there. Without `--settings` all are tried, once each; `--kinds` are those of registries.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import settings_watch as watch
 from settings_cases import FOLDER, VALUES, Subject, subjects
+from settings_parts import REGISTRIES, builder, import_parts
 from tally import Tally, tally_of
 
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.target import build
-from mm_ckpt_migrate.target.request import make_request
 
 _TITLE: Final = "Hostile settings of classes that may be built"
 _ENDS: Final = {
@@ -38,19 +37,20 @@ _ENDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """The share of one process: every `of`-th class, beginning with number `part`."""
+    """The share of one process: every `of`-th class of some kinds, beginning with number `part`."""
 
     part: int
     of: int
     settings: int | None
     seed: int
+    kinds: tuple[str, ...]
 
 
 def run(task: Task) -> Tally:
     """One share's count."""
     prepare()
     tally = Tally(_TITLE)
-    mine = subjects()[task.part :: task.of]
+    mine = [one for one in subjects() if one.registry in task.kinds][task.part :: task.of]
     chosen = [(subject, setting) for subject in mine for setting in subject.settings]
     if task.settings is not None:
         chosen = random.Random(task.seed).sample(chosen, min(task.settings, len(chosen)))
@@ -79,6 +79,7 @@ def prepare() -> None:
     """Import both scopes as a child does, with its guard, and leave nothing to be compiled."""
     for scope in ("mmdet", "mmseg"):
         build.import_stack(scope, (), (), ())
+        import_parts(scope)
     sys.dont_write_bytecode = True
 
 
@@ -88,20 +89,13 @@ def judged(subject: Subject, configs: Sequence[Any]) -> list[str]:
     builds = []
     for config in configs:
         try:
-            request = make_request(config, subject.scope)
+            builds.append(builder(config, subject.registry, subject.scope))
         except ConfigError:
             verdicts.append("refused by the parent")
         else:
             verdicts.append(None)
-            builds.append(partial(built, request.model, request.scope))
     ends = iter(watch.confined(builds))
     return [_said(next(ends)) if verdict is None else verdict for verdict in verdicts]
-
-
-def built(text: str, scope: str) -> None:
-    """Build a model as the child does."""
-    with build.unfilled():
-        build.build(text, scope)
 
 
 def _said(ended: int) -> str:
@@ -115,10 +109,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--settings", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--kinds", default=",".join(REGISTRIES))
     parser.add_argument("--save", type=Path)
     wanted = parser.parse_args(arguments)
     each = None if wanted.settings is None else -(-wanted.settings // wanted.jobs)
-    tasks = [Task(part, wanted.jobs, each, wanted.seed) for part in range(wanted.jobs)]
+    kinds = tuple(wanted.kinds.split(","))
+    tasks = [
+        Task(part=part, of=wanted.jobs, settings=each, seed=wanted.seed, kinds=kinds)
+        for part in range(wanted.jobs)
+    ]
     return tally_of(_TITLE, run, tasks, wanted.jobs).finish(wanted.save)
 
 

@@ -15,11 +15,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from settings_parts import ALONGSIDE, REGISTRIES
 from settings_watch import MARK
 
 from mm_ckpt_migrate.configs.read import read_config
 from mm_ckpt_migrate.errors import ConfigError
-from mm_ckpt_migrate.target.classes import MODEL, table
+from mm_ckpt_migrate.target.classes import table
 
 FOLDER: Final = f"/tmp/{MARK}"
 COMMAND: Final = f"__import__('os').system('touch {FOLDER}')"
@@ -49,45 +50,56 @@ class Subject:
     """A class on the list, as a config has it.
 
     Attributes:
+        registry: the kind of registry that has it, as on the list.
         config: the mapping that builds it, with its `type`.
         settings: what its constructor takes.
     """
 
     name: str
     scope: str
+    registry: str
     config: Mapping[str, Any]
     settings: tuple[str, ...]
 
 
 def subjects() -> list[Subject]:
-    """All cleared classes of models; needs the stack imported."""
+    """All cleared classes; needs the stack imported."""
     found = []
     for name, rows in sorted(table().items()):
         for scope, registry in sorted({(row.scope, row.registry) for row in rows}):
             cleared = all(row.cleared for row in rows)
-            if cleared and registry in MODEL and (cls := _registered(scope, registry, name)):
-                found.append(_subject(name, scope, cls))
+            if cleared and (cls := _registered(scope, registry, name)):
+                found.append(_subject(name, scope, registry, cls))
     return found
 
 
 def _registered(scope: str, registry: str, name: str) -> Any:
     if scope not in ("mmengine", *_SCOPES):
         return None
-    attribute = {"model": "MODELS", "task_util": "TASK_UTILS"}.get(registry)
+    attribute = REGISTRIES.get(registry)
     if attribute is None:
         return None
     return getattr(import_module(f"{scope}.registry"), attribute).module_dict.get(name)
 
 
-def _subject(name: str, scope: str, cls: Any) -> Subject:
+def _subject(name: str, scope: str, registry: str, cls: Any) -> Subject:
     parameters = _parameters(cls)
     shown = shipped().get((scope, name))
+    given = ALONGSIDE.get(registry, dict)()
     config = shown or {
-        key: 8 for key, parameter in parameters.items() if parameter.default is parameter.empty
+        key: 8
+        for key, parameter in parameters.items()
+        if parameter.default is parameter.empty and key not in given
     }
     kind = name if scope == "mmengine" else f"{scope}.{name}"
     named = tuple(dict.fromkeys((*parameters, *(key for key in config if key != "type"))))
-    return Subject(name, scope if scope in _SCOPES else "mmseg", {**config, "type": kind}, named)
+    return Subject(
+        name=name,
+        scope=scope if scope in _SCOPES else "mmseg",
+        registry=registry,
+        config={**config, "type": kind},
+        settings=named,
+    )
 
 
 def _parameters(cls: Any) -> dict[str, inspect.Parameter]:
@@ -109,10 +121,10 @@ def shipped() -> dict[tuple[str, str], Mapping[str, Any]]:
         assert spec.origin is not None
         for path in sorted((Path(spec.origin).parent / ".mim" / "configs").rglob("*.py")):
             try:
-                model = read_config(path).get("model")
+                config = read_config(path)
             except ConfigError:
                 continue
-            for part in _typed(model):
+            for part in _typed(config):
                 prefix, _, name = str(part["type"]).rpartition(".")
                 for key in ((prefix or scope, name), ("mmengine", name)):
                     if key not in found or len(repr(part)) < len(repr(found[key])):
