@@ -94,7 +94,7 @@ def judged(subject: Subject, configs: Sequence[Any]) -> list[str]:
             verdicts.append("refused by the parent")
         else:
             verdicts.append(None)
-    ends = iter(watch.confined(builds))
+    ends = iter(watch.confined(builds, reads=subject.registry == "dataset"))
     return [_said(next(ends)) if verdict is None else verdict for verdict in verdicts]
 
 

@@ -43,6 +43,7 @@ VALUES: Final[Mapping[str, Any]] = {
 """Kind of hostile value to the value."""
 
 _SCOPES: Final = ("mmdet", "mmseg")
+_NAMED: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +84,15 @@ def _registered(scope: str, registry: str, name: str) -> Any:
 
 
 def _subject(name: str, scope: str, registry: str, cls: Any) -> Subject:
-    parameters = _parameters(cls)
     shown = shipped().get((scope, name))
     given = ALONGSIDE.get(registry, dict)()
     config = shown or {
         key: 8
-        for key, parameter in parameters.items()
-        if parameter.default is parameter.empty and key not in given
+        for key, parameter in _own(cls).items()
+        if parameter.default is parameter.empty and parameter.kind in _NAMED and key not in given
     }
     kind = name if scope == "mmengine" else f"{scope}.{name}"
-    named = tuple(dict.fromkeys((*parameters, *(key for key in config if key != "type"))))
+    named = tuple(dict.fromkeys((*_parameters(cls), *(key for key in config if key != "type"))))
     return Subject(
         name=name,
         scope=scope if scope in _SCOPES else "mmseg",
@@ -103,12 +103,21 @@ def _subject(name: str, scope: str, registry: str, cls: Any) -> Subject:
 
 
 def _parameters(cls: Any) -> dict[str, inspect.Parameter]:
-    plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    """What it takes, with what it hands on to the class that it is made of (`**kwargs`)."""
+    found: dict[str, inspect.Parameter] = {}
+    for base in inspect.getmro(cls) if inspect.isclass(cls) else (cls,):
+        parameters = _own(base)
+        found = {**parameters, **found}
+        if all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+            break
+    return {name: parameter for name, parameter in found.items() if parameter.kind in _NAMED}
+
+
+def _own(cls: Any) -> Mapping[str, inspect.Parameter]:
     try:
-        found = inspect.signature(cls).parameters
+        return inspect.signature(cls).parameters
     except (TypeError, ValueError):
         return {}
-    return {key: parameter for key, parameter in found.items() if parameter.kind in plain}
 
 
 @functools.cache

@@ -15,7 +15,7 @@ import resource
 import signal
 import struct
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import CodeType
 from typing import Final
 
@@ -45,12 +45,18 @@ _OPEN, _OPENAT, _CLONE, _CLONE3 = 2, 257, 56, 435
 _OURS: Final = b"'type': "
 _EVENTS: Final = ("compile", "exec", "open", "import", "os.", "subprocess.", "socket.", "ctypes.dl")
 
+_READS: Final = ("open", "os.listdir", "os.scandir")
 
-def confined(builds: Sequence[Callable[[], object]]) -> list[int]:
+
+def confined(builds: Sequence[Callable[[], object]], *, reads: bool = False) -> list[int]:
     """Build one after the other in forked processes, and say how each ended.
 
-    BUILT, RAISED, TOUCHED, BROKEN, or minus the signal that ended the process; the next build then
-    has a process of its own.
+    Args:
+        reads: to open what a value names is what the class is for, if it is only read.
+
+    Returns:
+        BUILT, RAISED, TOUCHED, BROKEN, or minus the signal that ended the process; the next build
+        then has a process of its own.
     """
     ends: list[int] = []
     while len(ends) < len(builds):
@@ -58,7 +64,7 @@ def confined(builds: Sequence[Callable[[], object]]) -> list[int]:
         process = os.fork()
         if not process:
             try:
-                _inside(builds[len(ends) :], writing)
+                _inside(builds[len(ends) :], writing, _READS if reads else ())
             finally:
                 os._exit(BROKEN)
         os.close(writing)
@@ -70,7 +76,7 @@ def confined(builds: Sequence[Callable[[], object]]) -> list[int]:
     return ends
 
 
-def _inside(builds: Sequence[Callable[[], object]], answers: int) -> None:
+def _inside(builds: Sequence[Callable[[], object]], answers: int, meant: Collection[str]) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     used = _address_space()
     resource.setrlimit(resource.RLIMIT_AS, (used + _MEMORY, used + _MEMORY))
@@ -79,7 +85,7 @@ def _inside(builds: Sequence[Callable[[], object]], answers: int) -> None:
         os.dup2(silence, stream)
     touched: list[str] = []
     _watch_calls()
-    _listen(touched)
+    _listen(touched, meant)
     for build in builds:
         touched.clear()
         signal.alarm(SECONDS)  # ends the process: nobody handles it
@@ -96,11 +102,13 @@ def _address_space() -> int:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 
-def _listen(touched: list[str]) -> None:
+def _listen(touched: list[str], meant: Collection[str]) -> None:
     def hook(event: str, arguments: tuple[object, ...]) -> None:
         source = arguments[0] if arguments else None
         if event == "compile" and isinstance(source, bytes) and _OURS in source:
             return  # the config's literal, which `build` itself reads
+        if event in meant:
+            return
         if event.startswith(_EVENTS) and any(_names_mark(value) for value in arguments):
             touched.append(event)
 
