@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 from mm_ckpt_migrate.cli.diagnosis import diagnosis_lines, download_line
 from mm_ckpt_migrate.keys import safe_text
 from mm_ckpt_migrate.survey import Survey
+
+_SHOWN: Final = 20
 
 
 def facts_of(found: Survey) -> dict[str, str]:
@@ -19,13 +24,13 @@ def facts_of(found: Survey) -> dict[str, str]:
         "tied": f"{found.ties} groups of names share a tensor" if found.ties else "",
         "inside": ", ".join(_contents(found)),
         "prefix": f"{found.prefix} before every key" if found.prefix else "",
-        "written by": ", ".join(f"{name} {version}" for name, version in found.versions.items()),
+        "written by": _some([f"{name} {version}" for name, version in found.versions.items()]),
         "family": _family(found),
         "download": download_line(found.download),
         **diagnosis_lines(found.diagnosis, frozen_groups=found.frozen_groups),
         "migrated": _stamp(found),
         "torch.load": _weights_only(found),
-        "unknown names": ", ".join(map(safe_text, found.foreign)),
+        "unknown names": _some(found.foreign),
         "fault": safe_text(found.fault or "", 400),
         "what to do": found.advice,
     }
@@ -65,5 +70,10 @@ def _stamp(found: Survey) -> str:
 def _weights_only(found: Survey) -> str:
     if found.weights_only:
         return "takes it at its defaults (weights_only=True)"
-    names = ", ".join(map(safe_text, found.refused_globals[:6]))
-    return f"refuses it at its defaults (weights_only=True): {names}"
+    return f"refuses it at its defaults (weights_only=True): {_some(found.refused_globals)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    """As many as a person reads: a file may have a hundred thousand."""
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(map(safe_text, names[:_SHOWN])) + more

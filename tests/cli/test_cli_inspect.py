@@ -174,3 +174,23 @@ def test_a_stamp_that_is_none_of_ours(stamp: object, toy: Callable[..., Path], c
 def test_a_call_in_place_of_a_dict(inspect: Callable[..., Any]) -> None:
     found = inspect(torch_zip(stream(call("collections.Counter", flat("a.w")))))
     assert found["fault"]
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        (mapping({"meta": mapping({f"p{n}_version": plain("1") for n in range(3000)}),
+                  "state_dict": flat("a.w")}), "written by"),
+        (mapping({"state_dict": flat("a.w"),
+                  "x": mapping({str(n): name(f"evil.n{n}") for n in range(3000)})}),
+         "unknown names"),
+    ],
+    ids=["versions", "names"],
+)  # fmt: skip
+def test_a_line_holds_what_a_person_reads(body: bytes, line: str, cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "some.pth"
+    path.write_bytes(torch_zip(stream(body)))
+    shown = " ".join(cli("inspect", path).out.split())
+    assert line in shown
+    assert " and 2,980 more" in shown
+    assert len(shown) < 4000
