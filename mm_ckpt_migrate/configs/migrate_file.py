@@ -97,7 +97,7 @@ def migrated_config_file(
     migrated = migrate_config(read_config(old), families, old, keys)
     source = _text(old)
     if not migrated.edits:
-        return MigratedText(source, (), None, "unchanged")
+        return MigratedText(source, migrated.config, (), None, "unchanged")
 
     def read(text: str) -> Config:
         return read_config_as(new, text)
