@@ -71,10 +71,14 @@ def _show(result: MigratedText, old: Path, new: Path | None, *, diff: bool, as_j
             {
                 "source": str(old), "destination": wrote, "family": result.family,
                 "form": result.form, "changes": list(result.changes), "text": result.text,
+                "notices": list(result.notices),
                 **({"diff": "".join(_diff(result, old, new))} if diff else {}),
             }
         )  # fmt: skip
-    elif diff:
+        return
+    for notice in result.notices:
+        typer.secho(_line(f"Note: {notice}."), fg="yellow", err=True)
+    if diff:
         for line in _diff(result, old, new):
             typer.echo("\t".join(map(_line, line.split("\t"))))
     else:

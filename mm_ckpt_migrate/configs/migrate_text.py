@@ -31,6 +31,7 @@ class MigratedText:
         family: the family whose rules were used, or None where nothing had to change.
         form: whether the old source was edited, or the values written anew, as what they depend
             on could not be edited.
+        notices: what else the user should know, one sentence each.
     """
 
     text: str
@@ -38,6 +39,7 @@ class MigratedText:
     changes: tuple[str, ...]
     family: str | None
     form: Form
+    notices: tuple[str, ...] = ()
 
 
 def migrate_text(

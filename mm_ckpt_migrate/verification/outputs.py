@@ -18,8 +18,8 @@ _RECORDED: Final = {"image.npy", "record.npy"}
 _MAX_BYTES: Final = 16 << 20
 
 
-def check(new: Path, cfg: str, options: VerifyOptions) -> None:
-    """Make sure that all of it may be written, before any work; raises DestinationError."""
+def check(new: Path, cfg: str, options: VerifyOptions) -> tuple[str, ...]:
+    """Make sure that all of it may be written, before any work, as `check_outputs` does."""
     outputs = []
     if options.record is not None:
         outputs.append(
@@ -34,8 +34,7 @@ def check(new: Path, cfg: str, options: VerifyOptions) -> None:
         )  # fmt: skip
     if options.page is not None:
         outputs += pages_of(options.page)
-    if outputs:
-        check_outputs(outputs, lambda: _inputs(new, cfg, options))
+    return check_outputs(outputs, lambda: _inputs(new, cfg, options))
 
 
 def _inputs(new: Path, cfg: str, options: VerifyOptions) -> Inputs:

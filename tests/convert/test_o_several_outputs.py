@@ -190,12 +190,17 @@ def test_where_there_is_nothing_to_do(run: Run, tmp_path: Path) -> None:
     assert there(tmp_path) == ALL
 
 
-def test_what_a_killed_run_left_is_named(run: Run, tmp_path: Path) -> None:
+def test_what_a_killed_run_left_is_named(run: Run, old: Path, tmp_path: Path) -> None:
     from mm_ckpt_migrate.archive.leftovers import draft_name
 
     left = draft_name(tmp_path)
     left.write_bytes(b"half")
     assert f"{left}, which a killed run had left, was removed" in run().notices
+    left.write_bytes(b"half")
+    _, report = plan(
+        "auto", "-", old, Options(build=False, plan_file=tmp_path / "plan.json", force=True)
+    )
+    assert f"{left}, which a killed run had left, was removed" in report.notices
     (tmp_path / "new.pth").unlink()
     (tmp_path / "plan.json").unlink()
     with pytest.raises(DestinationError, match=r"config.py: the destination exists") as caught:
