@@ -46,6 +46,7 @@ def migrate_config_file(
         ConfigError: as `read_config` and `migrate_config`.
         DestinationError: `new` exists (without `force`), is what was read, or cannot be written.
     """
+    old = Path(os.path.expanduser(old))
     said = _check_new(old, new, inputs, force=force) if new is not None else ()
     place = old.with_suffix(SUFFIX) if new is None else new
     result = migrated_config_file(old, place, families, keys)
@@ -57,7 +58,7 @@ def migrate_config_file(
 
 
 def _check_new(old: Path, new: Path, inputs: Iterable[Path], *, force: bool) -> tuple[str, ...]:
-    _check_suffix(new)
+    check_suffix(new)
     if not os.path.exists(old):  # False, too, where a name cannot be one
         raise ConfigError(old, "no such file")
     return check_outputs(
@@ -70,7 +71,8 @@ def _check_new(old: Path, new: Path, inputs: Iterable[Path], *, force: bool) -> 
     )
 
 
-def _check_suffix(new: Path) -> None:
+def check_suffix(new: Path) -> None:
+    """Raises DestinationError where a config cannot have such a name."""
     if new.suffix != SUFFIX:
         raise DestinationError(new, f"a config is written as Python, in a file named *{SUFFIX}")
 
@@ -93,7 +95,7 @@ def migrated_config_file(
         ConfigError: as `read_config` and `migrate_config`.
         DestinationError: a config cannot have the name `new`.
     """
-    _check_suffix(new)
+    check_suffix(new)
     migrated = migrate_config(read_config(old), families, old, keys)
     source = _text(old)
     if not migrated.edits:

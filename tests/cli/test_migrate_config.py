@@ -151,3 +151,16 @@ def test_what_a_killed_run_left_is_named(cli: Cli, old: Path, new: Path) -> None
     assert cli("migrate-config", old, new).err == f"Note: {said}.\n"
     left.write_bytes(b"half")
     assert cli("migrate-config", old, new, "--force", "--json").json["notices"] == [said]
+
+
+def test_a_name_with_a_tilde(
+    cli: Cli, old: Path, new: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the home folder where there is one of that name, and else a name like any other."""
+    monkeypatch.setenv("HOME", str(old.parent))
+    assert cli("migrate-config", "~/old.py", new).code == ExitCode.OK
+    assert cli("migrate-config", "~/old.py", "--diff").out.startswith("--- ~/old.py")
+    (old.parent / "~no one").mkdir()
+    old.rename(old.parent / "~no one" / "old.py")
+    monkeypatch.chdir(old.parent)
+    assert cli("migrate-config", "~no one/old.py", "--diff").code == ExitCode.OK
