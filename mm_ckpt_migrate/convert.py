@@ -53,6 +53,10 @@ def convert(
     with Source(old) as source, as_private_as(config_inputs(cfg)):
         options = _with_format(new, options)
         said = check_outputs(outputs_of(new, options), lambda: inputs_of(old, cfg, options))
+        if options.config_out is not None:
+            from mm_ckpt_migrate.configs.migrate_file import check_suffix
+
+            check_suffix(options.config_out)
         source.start_digest()
         # Imported while the digest is on its way, which takes most of the time.
         from mm_ckpt_migrate.migration import migrate

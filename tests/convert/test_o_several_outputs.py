@@ -226,3 +226,11 @@ def test_the_plan_of_plan(old: Path, tmp_path: Path) -> None:
     assert table.read_text().startswith("{")
     with pytest.raises(DestinationError, match="it is the source itself"):
         plan("auto", "-", old, Options(build=False, plan_file=old, force=True))
+
+
+@pytest.mark.parametrize("cfg", [EMBEDDED, CASE.new_config])
+def test_a_config_that_could_not_be_read_again(cfg: str, old: Path, tmp_path: Path) -> None:
+    options = Options(build=False, config_out=tmp_path / "config.txt")
+    with pytest.raises(DestinationError, match="a config is written as Python"):
+        convert("auto", str(cfg), old, tmp_path / "new.pth", options)
+    assert there(tmp_path) == set()
