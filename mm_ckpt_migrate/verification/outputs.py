@@ -16,6 +16,8 @@ from mm_ckpt_migrate.verify.reference import FORMAT
 
 _RECORDED: Final = {"image.npy", "record.npy"}
 _MAX_BYTES: Final = 16 << 20
+# What zipfile says of anybody's file: also of names that are no text, and of versions to come.
+_NO_ZIP: Final = (OSError, ValueError, NotImplementedError, zipfile.BadZipFile)
 
 
 def check(new: Path, cfg: str, options: VerifyOptions) -> tuple[str, ...]:
@@ -48,7 +50,7 @@ def _inputs(new: Path, cfg: str, options: VerifyOptions) -> Inputs:
 
 
 def _is_record(path: Path) -> bool:
-    with suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(path) as file:
+    with suppress(*_NO_ZIP), zipfile.ZipFile(path) as file:
         return set(file.namelist()) >= _RECORDED
     return False
 
