@@ -52,13 +52,16 @@ def convert(
     """
     with Source(old) as source, as_private_as(config_inputs(cfg)):
         options = _with_format(new, options)
-        swept = check_outputs(outputs_of(new, options), lambda: inputs_of(old, cfg, options))
+        said = check_outputs(outputs_of(new, options), lambda: inputs_of(old, cfg, options))
+        if options.config_out is not None:
+            from mm_ckpt_migrate.configs.migrate_file import check_suffix
+
+            check_suffix(options.config_out)
         source.start_digest()
         # Imported while the digest is on its way, which takes most of the time.
         from mm_ckpt_migrate.migration import migrate
 
         report = migrate(source, family, cfg, new, options, progress=progress)
-        said = tuple(f"{path}, which a killed run had left, was removed" for path in swept)
         return replace(report, notices=(*report.notices, *said))
 
 
@@ -93,6 +96,7 @@ def plan(family: str, cfg: str, old: Path, options: Options) -> tuple[Plan | Non
     from mm_ckpt_migrate.migration import plan_migration
 
     with Source(old) as source, as_private_as(config_inputs(cfg)):
-        if outputs := outputs_of(None, options):
-            check_outputs(outputs, lambda: inputs_of(old, cfg, options))
-        return plan_migration(source, family, cfg, options)
+        outputs = outputs_of(None, options)
+        said = check_outputs(outputs, lambda: inputs_of(old, cfg, options))
+        table, report = plan_migration(source, family, cfg, options)
+        return table, replace(report, notices=(*report.notices, *said))

@@ -13,6 +13,7 @@ from mm_ckpt_migrate.choose import Choice, choose_family
 from mm_ckpt_migrate.contents import ADDITION_PATHS, CONFIG_PATHS, Contents, for_inference
 from mm_ckpt_migrate.decide_contents import decide_contents
 from mm_ckpt_migrate.decide_fold import check_place, decide_fold
+from mm_ckpt_migrate.decide_parts import check_parts, unshipped_names
 from mm_ckpt_migrate.errors import (
     CheckpointError,
     FamilyError,
@@ -20,7 +21,7 @@ from mm_ckpt_migrate.errors import (
     TargetMismatchError,
     UnknownFamilyError,
 )
-from mm_ckpt_migrate.keys import PARALLEL, fold, safe_text
+from mm_ckpt_migrate.keys import PARALLEL
 from mm_ckpt_migrate.options import Options, Purpose
 from mm_ckpt_migrate.plan import (
     Plan,
@@ -34,7 +35,7 @@ from mm_ckpt_migrate.plan import (
     with_fold,
 )
 from mm_ckpt_migrate.report import Rung, Verdict, failed, skipped
-from mm_ckpt_migrate.ruleset.detect import Layout, detect, lookalike_with
+from mm_ckpt_migrate.ruleset.detect import Layout, detect
 from mm_ckpt_migrate.ruleset.library import Library
 from mm_ckpt_migrate.ruleset.order import reorder
 from mm_ckpt_migrate.schema import TargetModel
@@ -110,13 +111,13 @@ def decide(
         plan = fit_modules(plan, model.schema)
         order, modules = model.schema.names, tuple(model.schema.modules or ())
     elif not options.force_family:
-        _check_parts(checkpoint, choice, plan, library)
+        check_parts(checkpoint, choice, plan, library)
     contents, notices = decide_contents(
         checkpoint, plan, expected, model, choice.config, library.families, options
     )
     return Decision(
         choice.rules.family, plan, order, modules, model, None,
-        _roles(choice, plan), contents, (*_notices(choice, plan), *notices),
+        _roles(choice, plan), contents, (*_notices(choice, plan, model), *notices),
     )  # fmt: skip
 
 
@@ -201,22 +202,6 @@ def _check_covering(
     )
 
 
-def _check_parts(checkpoint: Checkpoint, choice: Choice, plan: Plan, library: Library) -> None:
-    """Without a target nothing else tells what becomes of what no rule is about."""
-    unknown = choice.rules.unknown(plan.targets.values()) if choice.layout is Layout.OLD else ()
-    if not unknown:
-        return
-    family, path = choice.rules.family, checkpoint.source.path
-    lookalike = lookalike_with(checkpoint.schema.names, unknown, library.lookalikes)
-    if lookalike:
-        raise FamilyError(f"{path}: this is {lookalike.name}, not {family}", hint=lookalike.advice)
-    raise FamilyError(
-        f"{path}: no rule of {family} knows {safe_text(', '.join(fold(unknown)[:5]), 500)}",
-        hint=f"A {family} model has no such part. Where yours has, give its config (CFG) and "
-        "leave --no-build out: a model of exactly these names settles it.",
-    )
-
-
 def _orders(plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """New keys and module paths in the plan's own order, which is the source's."""
     modules = (move.target for move in plan.modules)
@@ -231,7 +216,7 @@ def _roles(choice: Choice, plan: Plan) -> Verdict:
     return check_roles(choice.config, plan, choice.rules)
 
 
-def _notices(choice: Choice, plan: Plan) -> tuple[str, ...]:
+def _notices(choice: Choice, plan: Plan, model: TargetModel | None) -> tuple[str, ...]:
     notices: tuple[str, ...] = ()
     if plan.prefix:
         notices = (f"{plan.prefix!r} stood before every key, and is taken off",)
@@ -239,6 +224,8 @@ def _notices(choice: Choice, plan: Plan) -> tuple[str, ...]:
         notices += ("UNPROVEN: the family was forced; the file may load and compute garbage",)
     if plan.fold:
         notices += (f"{plan.fold.source} is folded into {plan.fold.into}: {plan.fold.why}",)
+    if model is None:
+        notices += unshipped_names(choice, plan)
     return notices
 
 

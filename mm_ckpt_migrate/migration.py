@@ -27,6 +27,7 @@ from mm_ckpt_migrate.verify.keys import check_keys
 from mm_ckpt_migrate.write import write_checkpoint
 
 if TYPE_CHECKING:
+    from mm_ckpt_migrate.configs.values import Config
     from mm_ckpt_migrate.target.resolve import Target
     from mm_ckpt_migrate.target_config import TargetConfig
 
@@ -68,16 +69,12 @@ def migrate(
             nothing = _nothing_written(decision)
             said = _unwritten(options)
             return _report(checkpoint, decision, None, nothing, source.digest(), said)
-        contradicting: tuple[str, ...] = ()
-        if options.config_out is not None and not options.build:
-            contradicting = _check_config(cfg, _seen(checkpoint, library, options), library)
         beside, said = _beside(stack, checkpoint, decision.plan, cfg, new, library, options)
         written = write_checkpoint(
             checkpoint, decision, decision.plan, target,
             new=new, beside=beside, options=options, progress=progress,
         )  # fmt: skip
-        told = assurance(checkpoint, options.expected_digest)
-        notices = (*contradicting, *written.notices, *told)
+        notices = (*written.notices, *assurance(checkpoint, options.expected_digest))
         made = new if may_publish(written.verdicts) else None
         notices += said if made is not None else _unwritten(options)
         report = _report(checkpoint, decision, made, written.verdicts, source.digest(), notices)
@@ -101,14 +98,15 @@ def _decide(
     if config is not None and not config.open:
         target = _open_target(stack, config, options)
     checkpoint = _open(source, options)
+    seen = _seen(checkpoint, library, options)
     if options.build and target is None:
-        config = _target_config(cfg, _seen(checkpoint, library, options), library)
+        config = _target_config(cfg, seen, library)
         assert config is not None
         target = _open_target(stack, config, options)
     decision = decide(checkpoint, family, library, target, options)
     if config is not None and cfg != EMBEDDED:
         said = tuple(f"{cfg} lacks {setting} (--config-out writes it)" for setting in config.needed)
-        said += _contradictions(cfg, config, _seen(checkpoint, library, options), library)
+        said += _contradictions(cfg, config.config, seen, library)
         decision = replace(decision, notices=(*decision.notices, *said))
     if target is not None and target.unconfined:
         from mm_ckpt_migrate.target.refusals import notice
@@ -148,16 +146,8 @@ def _open_target(stack: ExitStack, config: TargetConfig, options: Options) -> Ta
     return stack.enter_context(open_target(config, options))
 
 
-def _check_config(cfg: str, checkpoint: Checkpoint, library: Library) -> tuple[str, ...]:
-    """Have what is wrong with it said before anything is written."""
-    from mm_ckpt_migrate.target_config import read_target_config
-
-    config = read_target_config(cfg, checkpoint, library.families)
-    return _contradictions(cfg, config, checkpoint, library) if cfg != EMBEDDED else ()
-
-
 def _contradictions(
-    cfg: str, config: TargetConfig, checkpoint: Checkpoint, library: Library
+    cfg: str, config: Config, checkpoint: Checkpoint, library: Library
 ) -> tuple[str, ...]:
     from mm_ckpt_migrate.target_config import contradictions
 
@@ -180,13 +170,14 @@ def _beside(
     if (config := options.config_out) is not None:
         from mm_ckpt_migrate.target_config import target_config_text
 
-        text = target_config_text(
-            cfg, _seen(checkpoint, library, options), config, library.families
-        )
-        if text is None:
+        seen = _seen(checkpoint, library, options)
+        made = target_config_text(cfg, seen, config, library.families)
+        if not options.build and cfg != EMBEDDED:  # else it was compared already
+            said += _contradictions(cfg, made.config, seen, library)
+        if made.form == "unchanged" and cfg != EMBEDDED:
             said.append(f"{cfg} is for the current release already, so {config} was not written")
         else:
-            drafts.append(draft(stack, checkpoint.source, config, text.encode()))
+            drafts.append(draft(stack, checkpoint.source, config, made.text.encode()))
             said.append(f"the migrated config is {config}")
     if options.plan_file is not None and not options.reverse:
         drafts.append(draft(stack, checkpoint.source, options.plan_file, plan_bytes(plan)))

@@ -18,7 +18,7 @@ from mm_ckpt_migrate.archive.transfer import measure_extents
 from mm_ckpt_migrate.checkpoint.model import Checkpoint, Tree
 from mm_ckpt_migrate.checkpoint.wrappers import module_entry, put_prefix
 from mm_ckpt_migrate.contents import AVERAGED, Contents, edit_contents
-from mm_ckpt_migrate.errors import PlanError
+from mm_ckpt_migrate.errors import CheckpointError, PlanError
 from mm_ckpt_migrate.fold import folded_storages
 from mm_ckpt_migrate.keys import STAMP_KEY, safe_text
 from mm_ckpt_migrate.pickles.build import (
@@ -26,6 +26,7 @@ from mm_ckpt_migrate.pickles.build import (
     attributes,
     find,
     from_plain,
+    is_mapping,
     mapping_of,
     named_pairs,
     pairs,
@@ -100,6 +101,7 @@ def edit(
     Raises:
         PlanError: `ema_state_dict` holds a key that the plan does not know.
         FoldError: the plan folds tensors that do not fit.
+        CheckpointError: its `meta` is none that a stamp could be put into.
     """
     tree = checkpoint.tree
     assert tree is not None
@@ -111,7 +113,7 @@ def edit(
     if prefix:
         put_prefix(tree.state_dict, prefix)
     edited = edit_contents(checkpoint, contents)
-    root = tree.state_dict if unwrap else _root(tree, stamp)
+    root = tree.state_dict if unwrap else _root(checkpoint, tree, stamp)
     new = {**edited.storages, **folded_storages(checkpoint, plan)}
     return Rewritten(root, new, edited.notices)
 
@@ -131,7 +133,7 @@ def _rename(mapping: Mutable, table: Mapping[str, str | None], order: Sequence[s
 def _rename_modules(mapping: Mutable, plan: Plan, order: Sequence[str], prefix: str) -> None:
     """`_metadata` of a state dict; `prefix` stands before each path in an averaged model's."""
     metadata = find(attributes(mapping), "_metadata")
-    if not isinstance(metadata, Mutable):
+    if not isinstance(metadata, Mutable) or not is_mapping(metadata):
         return
     present = {k.value: (k, v) for k, v in pairs(metadata) if isinstance(k, Text)}
     versions = [entry for _, entry in present.values()]
@@ -157,7 +159,7 @@ def _join(prefix: str, path: str) -> str:
     return prefix + path if path else prefix.rstrip(".")
 
 
-def _root(tree: Tree, stamp: Mapping[str, Plain] | None) -> Node:
+def _root(checkpoint: Checkpoint, tree: Tree, stamp: Mapping[str, Plain] | None) -> Node:
     """The root with the stamp in its `meta`, and without an earlier one."""
     mark = {STAMP_KEY: from_plain(dict(stamp))} if stamp else {}
     ema = {AVERAGED: tree.ema} if tree.ema else {}
@@ -167,10 +169,16 @@ def _root(tree: Tree, stamp: Mapping[str, Plain] | None) -> Node:
     assert isinstance(root, Mutable)
     set_values(root, ema)
     meta = find(root, "meta")
-    if isinstance(meta, Mutable):
+    if isinstance(meta, Mutable) and is_mapping(meta):
         kept = [(k, v) for k, v in pairs(meta) if text_value(k) != STAMP_KEY]
         set_pairs(meta, kept)
         set_values(meta, mark)
+    elif mark and meta is not None:
+        raise CheckpointError(
+            checkpoint.source.path,
+            "its `meta` is no dict, so that nothing can be noted in it of the migration",
+            hint="Save it again with its state dict alone.",
+        )
     elif mark:
         set_pairs(root, [(text_of("meta"), mapping_of(mark)), *pairs(root)])
     return root

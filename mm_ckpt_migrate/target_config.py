@@ -13,7 +13,7 @@ from mm_ckpt_migrate.configs.edits import Put, dotted, edited_config
 from mm_ckpt_migrate.configs.find import config_scope, find_config
 from mm_ckpt_migrate.configs.migrate import is_old, migrate_config
 from mm_ckpt_migrate.configs.migrate_file import migrated_config_file
-from mm_ckpt_migrate.configs.migrate_text import migrate_text
+from mm_ckpt_migrate.configs.migrate_text import MigratedText, migrate_text
 from mm_ckpt_migrate.configs.needs import needed, open_in
 from mm_ckpt_migrate.configs.read import read_config, read_config_text
 from mm_ckpt_migrate.configs.values import Config, custom_imports
@@ -60,8 +60,7 @@ def read_target_config(
     else:
         origin = find_config(cfg)
         config = read_config(origin)
-    if not isinstance(config.get("model"), dict):
-        raise ConfigError(origin, "it has no `model`", hint="Give the config of the target model.")
+    _check_model(config, origin)
     if is_old(config, families):
         config = migrate_config(config, families, origin).config
     puts = needed(config, checkpoint.schema.names, families) if checkpoint else []
@@ -73,19 +72,24 @@ def read_target_config(
     )
 
 
+def _check_model(config: Config, origin: Path | str) -> None:
+    if not isinstance(config.get("model"), dict):
+        raise ConfigError(origin, "it has no `model`", hint="Give the config of the target model.")
+
+
 def contradictions(
-    cfg: str, target: TargetConfig, checkpoint: Checkpoint, families: Sequence[RuleSet]
+    cfg: str, config: Config, checkpoint: Checkpoint, families: Sequence[RuleSet]
 ) -> tuple[str, ...]:
     """What a given config says otherwise than the one inside a checkpoint, as a sentence or none.
 
     Args:
         cfg: what to call the given one.
-        target: that, as `read_target_config` has it.
+        config: that, migrated where it was for the old release.
     """
     keys = checkpoint.schema.names
     try:
         inside = read_target_config(EMBEDDED, checkpoint, families).config
-        given = edited_config(target.config, needed(target.config, keys, families))
+        given = edited_config(config, needed(config, keys, families))
     except ConfigError:
         return ()
     found = differing_settings(given, inside)
@@ -110,19 +114,23 @@ def _embedded(checkpoint: Checkpoint) -> tuple[str, str]:
 
 def target_config_text(
     cfg: str, checkpoint: Checkpoint, new: Path, families: Sequence[RuleSet]
-) -> str | None:
-    """The target config as the text of a file `new`; None where `cfg` needs no change.
+) -> MigratedText:
+    """The target config as the text of a file `new`.
 
     Raises:
         ConfigError: as `read_target_config`.
         DestinationError: a config cannot have the name `new`.
     """
     keys = checkpoint.schema.names
-    if cfg != EMBEDDED:
-        result = migrated_config_file(find_config(cfg), new, families, keys)
-        return result.text if result.form != "unchanged" else None
-    origin, text = _embedded(checkpoint)
-    return migrate_text(text, origin, families, keys).text
+    origin: Path | str
+    if cfg == EMBEDDED:
+        origin, text = _embedded(checkpoint)
+        made = migrate_text(text, origin, families, keys)
+    else:
+        origin = find_config(cfg)
+        made = migrated_config_file(origin, new, families, keys)
+    _check_model(made.config, origin)
+    return made
 
 
 def open_target(target: TargetConfig, options: Options) -> Target:

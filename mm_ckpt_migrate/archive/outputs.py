@@ -42,7 +42,7 @@ class Output:
     makes_folder: bool = False
 
 
-def check_outputs(outputs: Sequence[Output], inputs: Callable[[], Inputs]) -> list[Path]:
+def check_outputs(outputs: Sequence[Output], inputs: Callable[[], Inputs]) -> tuple[str, ...]:
     """Make sure that each output may be written, and is neither another one nor an input.
 
     Args:
@@ -50,7 +50,7 @@ def check_outputs(outputs: Sequence[Output], inputs: Callable[[], Inputs]) -> li
         inputs: asked only where a file would be replaced, for nothing else can be an input.
 
     Returns:
-        What killed runs left in their folders, which was swept away.
+        Of each file that a killed run had left in their folders, that it was swept away.
 
     Raises:
         DestinationError: one of them must not or cannot be written; it names which, and why.
@@ -64,7 +64,7 @@ def check_outputs(outputs: Sequence[Output], inputs: Callable[[], Inputs]) -> li
     swept = []
     for output in outputs:
         swept += _check(output, outputs[-1])
-    return swept
+    return tuple(f"{path}, which a killed run had left, was removed" for path in swept)
 
 
 def _check_apart(first: Output, second: Output) -> None:

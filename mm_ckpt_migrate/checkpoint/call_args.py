@@ -8,6 +8,7 @@ from typing import Final
 
 from mm_ckpt_migrate.archive.storages import storage_ref
 from mm_ckpt_migrate.pickles.build import pairs
+from mm_ckpt_migrate.pickles.errors import PickleError
 from mm_ckpt_migrate.pickles.nodes import (
     Call,
     Dict,
@@ -20,6 +21,8 @@ from mm_ckpt_migrate.pickles.nodes import (
     Tuple,
 )
 
+# Of torch, and of numpy.
+MAX_DIMENSIONS: Final = 64
 PATHS: Final = ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
 DATES: Final = ("datetime", "date", "time", "timedelta", "timezone")
 # As many as a training has steps; who loads the file may make a list of them.
@@ -120,7 +123,9 @@ def empty_tuple(node: Node) -> bool:
 
 
 def sizes(node: Node) -> bool:
-    return isinstance(node, Tuple) and all(map(natural, node.items))
+    """Of a tensor or an array; to multiply more of them than there can be takes for ever."""
+    few = isinstance(node, Tuple) and len(node.items) <= MAX_DIMENSIONS
+    return few and all(map(natural, items(node)))
 
 
 def attributes(node: Node) -> bool:
@@ -227,4 +232,7 @@ def no_larger_than_storage(call: Call) -> bool:
     """torch makes room for such a tensor before it looks at the storage."""
     held, _, shape = items(call.args)[:3]
     assert isinstance(held, Persistent)
-    return prod(integers_of(items(shape))) <= storage_ref(held).numel
+    try:
+        return prod(integers_of(items(shape))) <= storage_ref(held).numel
+    except PickleError:  # it is no storage
+        return False

@@ -235,11 +235,8 @@ def _modules(state_dict: Node) -> dict[str, int | None] | None:
 
 def _versions(meta: Node | None) -> dict[str, str]:
     """`mmengine_version` and the like, some of which run into a git hash: `2.24.14d38edd`."""
-    plain = to_plain(meta)
-    if not isinstance(plain, dict):
-        return {}
     return {
-        safe_text(key.removesuffix("_version")): safe_text(value)
-        for key, value in plain.items()
-        if key.endswith("_version") and isinstance(value, str)
+        safe_text(key.value.removesuffix("_version")): safe_text(value.value)
+        for key, value in (pairs(meta) if meta is not None and is_mapping(meta) else ())
+        if isinstance(key, Text) and isinstance(value, Text) and key.value.endswith("_version")
     }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Final
 
+from mm_ckpt_migrate.checkpoint.call_args import MAX_DIMENSIONS
 from mm_ckpt_migrate.pickles import opcodes as op
 from mm_ckpt_migrate.pickles.build import Plain, from_plain, mapping_of, text_of
 from mm_ckpt_migrate.pickles.nodes import Call, Global, Node, Text, Tuple
@@ -22,7 +23,6 @@ MAX_LISTED: Final = 1000
 # draws for a data set without a PALETTE; log buffers, which are many, have one dimension.
 MAX_TABLE: Final = 10_000
 _MAX_NESTED: Final = 4
-_MAX_DIMENSIONS: Final = 64
 
 # How `struct` calls what numpy calls `f8`.
 _CODES: Final = {
@@ -180,7 +180,7 @@ def _size(name: str) -> int | None:
 
 
 def _shape(node: Node) -> list[int] | None:
-    if not isinstance(node, Tuple) or len(node.items) > _MAX_DIMENSIONS:
+    if not isinstance(node, Tuple) or len(node.items) > MAX_DIMENSIONS:
         return None
     sizes = [size for size in _values(node.items) if type(size) is int and size >= 0]
     return sizes if len(sizes) == len(node.items) else None

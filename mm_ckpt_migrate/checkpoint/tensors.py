@@ -9,6 +9,7 @@ from typing import Final
 
 from mm_ckpt_migrate.archive.dtypes import ITEM_SIZES
 from mm_ckpt_migrate.archive.storages import storage_ref
+from mm_ckpt_migrate.checkpoint.call_args import MAX_DIMENSIONS
 from mm_ckpt_migrate.pickles.build import named_pairs
 from mm_ckpt_migrate.pickles.errors import PickleError
 from mm_ckpt_migrate.pickles.nodes import Call, Global, Mutable, Node, Persistent, Scalar, Tuple
@@ -20,7 +21,6 @@ _REBUILD: Final = {
     "torch._utils._rebuild_tensor_v3": 7,
 }
 _PARAMETER: Final = "torch._utils._rebuild_parameter"
-_MAX_DIMENSIONS: Final = 64
 # Which argument says whether the tensor needs a gradient; the oldest form has no such.
 _GRADIENT: Final = 4
 
@@ -140,7 +140,7 @@ def ties(tensors: Mapping[str, Tensor]) -> tuple[tuple[str, ...], ...]:
 def _check_bounds(
     name: str, shape: tuple[int, ...], stride: tuple[int, ...], offset: int, numel: int
 ) -> None:
-    if len(shape) != len(stride) or len(shape) > _MAX_DIMENSIONS:
+    if len(shape) != len(stride) or len(shape) > MAX_DIMENSIONS:
         raise _odd(name, f"has {len(shape)} sizes and {len(stride)} strides")
     last = offset + sum((size - 1) * step for size, step in zip(shape, stride, strict=True))
     if offset > numel or (0 not in shape and last >= numel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -71,10 +72,14 @@ def _show(result: MigratedText, old: Path, new: Path | None, *, diff: bool, as_j
             {
                 "source": str(old), "destination": wrote, "family": result.family,
                 "form": result.form, "changes": list(result.changes), "text": result.text,
+                "notices": list(result.notices),
                 **({"diff": "".join(_diff(result, old, new))} if diff else {}),
             }
         )  # fmt: skip
-    elif diff:
+        return
+    for notice in result.notices:
+        typer.secho(_line(f"Note: {notice}."), fg="yellow", err=True)
+    if diff:
         for line in _diff(result, old, new):
             typer.echo("\t".join(map(_line, line.split("\t"))))
     else:
@@ -84,7 +89,7 @@ def _show(result: MigratedText, old: Path, new: Path | None, *, diff: bool, as_j
 def _diff(result: MigratedText, old: Path, new: Path | None) -> Iterator[str]:
     import difflib
 
-    before = old.expanduser().read_text(encoding="utf-8").splitlines(keepends=True)
+    before = Path(os.path.expanduser(old)).read_text(encoding="utf-8").splitlines(keepends=True)
     after = result.text.splitlines(keepends=True)
     return difflib.unified_diff(before, after, str(old), str(new or old))
 

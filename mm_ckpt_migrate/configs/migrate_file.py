@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -45,22 +46,22 @@ def migrate_config_file(
         ConfigError: as `read_config` and `migrate_config`.
         DestinationError: `new` exists (without `force`), is what was read, or cannot be written.
     """
-    if new is not None:
-        _check_new(old, new, inputs, force=force)
+    old = Path(os.path.expanduser(old))
+    said = _check_new(old, new, inputs, force=force) if new is not None else ()
     place = old.with_suffix(SUFFIX) if new is None else new
     result = migrated_config_file(old, place, families, keys)
     if new is not None and result.form != "unchanged":
         hidden = hidden_bits([*_files(old), *inputs])
         mode = old.stat().st_mode & 0o777 & ~hidden
         publish_bytes(new, result.text.encode(), mode, force=force)
-    return result
+    return replace(result, notices=said)
 
 
-def _check_new(old: Path, new: Path, inputs: Iterable[Path], *, force: bool) -> None:
-    _check_suffix(new)
+def _check_new(old: Path, new: Path, inputs: Iterable[Path], *, force: bool) -> tuple[str, ...]:
+    check_suffix(new)
     if not os.path.exists(old):  # False, too, where a name cannot be one
         raise ConfigError(old, "no such file")
-    check_outputs(
+    return check_outputs(
         [Output("NEW", new, force)],
         lambda: {
             "the source": [old],
@@ -70,7 +71,8 @@ def _check_new(old: Path, new: Path, inputs: Iterable[Path], *, force: bool) -> 
     )
 
 
-def _check_suffix(new: Path) -> None:
+def check_suffix(new: Path) -> None:
+    """Raises DestinationError where a config cannot have such a name."""
     if new.suffix != SUFFIX:
         raise DestinationError(new, f"a config is written as Python, in a file named *{SUFFIX}")
 
@@ -93,11 +95,11 @@ def migrated_config_file(
         ConfigError: as `read_config` and `migrate_config`.
         DestinationError: a config cannot have the name `new`.
     """
-    _check_suffix(new)
+    check_suffix(new)
     migrated = migrate_config(read_config(old), families, old, keys)
     source = _text(old)
     if not migrated.edits:
-        return MigratedText(source, (), None, "unchanged")
+        return MigratedText(source, migrated.config, (), None, "unchanged")
 
     def read(text: str) -> Config:
         return read_config_as(new, text)

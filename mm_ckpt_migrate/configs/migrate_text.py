@@ -26,16 +26,20 @@ class MigratedText:
 
     Attributes:
         text: it.
+        config: its values.
         changes: what was changed, a sentence each.
         family: the family whose rules were used, or None where nothing had to change.
         form: whether the old source was edited, or the values written anew, as what they depend
             on could not be edited.
+        notices: what else the user should know, one sentence each.
     """
 
     text: str
+    config: Config
     changes: tuple[str, ...]
     family: str | None
     form: Form
+    notices: tuple[str, ...] = ()
 
 
 def migrate_text(
@@ -82,14 +86,14 @@ def written(
             edited = None
         if edited is not None and _says(edited, migrated.config, read):
             form: Form = "unchanged" if edited == text else "edited"
-            return MigratedText(edited, changes, family, form)
+            return MigratedText(edited, migrated.config, changes, family, form)
     try:
         flat = config_source(migrated.config)
     except UnwritableError as error:
         raise ConfigError(origin, f"its values cannot be written as Python: {error}") from error
     if not _says(flat, migrated.config, read):
         raise ConfigError(origin, "its values cannot be written as Python that reads the same")
-    return MigratedText(flat, changes, family, "flattened")
+    return MigratedText(flat, migrated.config, changes, family, "flattened")
 
 
 def _says(source: str, config: Config, read: Reader) -> bool:

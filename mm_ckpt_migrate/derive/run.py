@@ -44,9 +44,8 @@ def derive_rules(old: Path, cfg: str, options: DeriveOptions) -> Derivation:
     library = load_rules()
     with ExitStack() as stack:
         source = stack.enter_context(Source(old))
-        if options.out is not None:
-            output = Output("--out", options.out, options.force)
-            check_outputs([output], lambda: _inputs(old, cfg, options))
+        outputs = [Output("--out", options.out, options.force)] if options.out is not None else []
+        swept = check_outputs(outputs, lambda: _inputs(old, cfg, options))
         checkpoint = open_checkpoint(source, check_crc=options.check_crc)
         target = read_target_config(cfg, checkpoint, library.families)
         build = Options(
@@ -63,7 +62,7 @@ def derive_rules(old: Path, cfg: str, options: DeriveOptions) -> Derivation:
         if options.legacy and found.assignment.covers and found.assignment.open_ties:
             old_model = OldModel(old, _needed(config, old), _origin(options), _python(options))
             found = settle(found, layouts, config, old_model, target, model, build)
-    notices = (*_covered(checkpoint, library), *fault, *said, *found.notices)
+    notices = (*_covered(checkpoint, library), *fault, *said, *found.notices, *swept)
     if options.out is not None and found.text:
         publish_bytes(options.out, found.text.encode(), force=options.force)
     return replace(found, notices=notices)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mm_ckpt_migrate.diagnosis.model import Goal
 from mm_ckpt_migrate.layouts.identify import Identity, identify
 from mm_ckpt_migrate.layouts.table import Table
-from mm_ckpt_migrate.layouts.vocabulary import Vocabulary
+from mm_ckpt_migrate.layouts.vocabulary import Vocabulary, current_vocabulary
 from mm_ckpt_migrate.ruleset.detect import Detection, detect
 from mm_ckpt_migrate.ruleset.library import Library
 from mm_ckpt_migrate.schema import Schema
@@ -54,7 +54,7 @@ class Case:
 
     def vocabulary(self) -> Vocabulary:
         """The names of the current releases."""
-        return Vocabulary(self.table, filter(self.table.is_current, self.table.releases))
+        return current_vocabulary(self.table)
 
 
 def open_case(schema: Schema, library: Library, table: Table, names: Sequence[str] = ()) -> Case:

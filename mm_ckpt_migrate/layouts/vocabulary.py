@@ -43,6 +43,11 @@ class Vocabulary:
         return child < 0
 
 
+def current_vocabulary(table: Table) -> Vocabulary:
+    """The names of the current releases."""
+    return Vocabulary(table, filter(table.is_current, table.releases))
+
+
 def _split(names: Iterable[str]) -> Iterable[tuple[str, list[str]]]:
     for name in outline(names):
         part, *rest = name.split(".")

@@ -9,6 +9,7 @@ from typing import Final
 
 from mm_ckpt_migrate.archive.format import Format
 from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.checkpoint.call_args import integers_of
 from mm_ckpt_migrate.checkpoint.model import Checkpoint
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.choose import AUTO, choose_family
@@ -16,7 +17,8 @@ from mm_ckpt_migrate.configs.read import read_config_text
 from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.contents import AVERAGED, only_weights
 from mm_ckpt_migrate.errors import ConfigError, FamilyError
-from mm_ckpt_migrate.pickles.build import Plain, find, to_plain
+from mm_ckpt_migrate.pickles.build import elements, find
+from mm_ckpt_migrate.pickles.nodes import Node
 from mm_ckpt_migrate.plan import Plan, make_plan
 from mm_ckpt_migrate.ruleset.detect import detect
 from mm_ckpt_migrate.ruleset.library import Library, family_named
@@ -129,15 +131,15 @@ def _rules(output: Checkpoint, origin: Origin | None, library: Library) -> RuleS
 def palette(checkpoint: Checkpoint) -> tuple[tuple[int, int, int], ...]:
     """The colours of the data set's classes, as the file's `dataset_meta` has them."""
     root = checkpoint.tree.root if checkpoint.tree else None
-    colours = to_plain(find(root, "meta", "dataset_meta", "palette"))
-    found = map(_colour, colours if isinstance(colours, list) else [])
+    colours = find(root, "meta", "dataset_meta", "palette")
+    found = map(_colour, elements(colours) if colours is not None else ())
     return tuple(colour for colour in found if colour is not None)
 
 
-def _colour(row: Plain) -> tuple[int, int, int] | None:
-    values = row if isinstance(row, list) else []
-    levels = [value for value in values if isinstance(value, int) and 0 <= value <= _WHITE]
-    return (levels[0], levels[1], levels[2]) if len(levels) == len(values) == _CHANNELS else None
+def _colour(row: Node) -> tuple[int, int, int] | None:
+    levels = [n for n in integers_of(elements(row)) if 0 <= n <= _WHITE]
+    whole = len(levels) == len(elements(row)) == _CHANNELS
+    return (levels[0], levels[1], levels[2]) if whole else None
 
 
 def _old_config(

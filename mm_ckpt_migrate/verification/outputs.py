@@ -16,10 +16,12 @@ from mm_ckpt_migrate.verify.reference import FORMAT
 
 _RECORDED: Final = {"image.npy", "record.npy"}
 _MAX_BYTES: Final = 16 << 20
+# What zipfile says of anybody's file: also of names that are no text, and of versions to come.
+_NO_ZIP: Final = (OSError, ValueError, NotImplementedError, zipfile.BadZipFile)
 
 
-def check(new: Path, cfg: str, options: VerifyOptions) -> None:
-    """Make sure that all of it may be written, before any work; raises DestinationError."""
+def check(new: Path, cfg: str, options: VerifyOptions) -> tuple[str, ...]:
+    """Make sure that all of it may be written, before any work, as `check_outputs` does."""
     outputs = []
     if options.record is not None:
         outputs.append(
@@ -34,8 +36,7 @@ def check(new: Path, cfg: str, options: VerifyOptions) -> None:
         )  # fmt: skip
     if options.page is not None:
         outputs += pages_of(options.page)
-    if outputs:
-        check_outputs(outputs, lambda: _inputs(new, cfg, options))
+    return check_outputs(outputs, lambda: _inputs(new, cfg, options))
 
 
 def _inputs(new: Path, cfg: str, options: VerifyOptions) -> Inputs:
@@ -49,7 +50,7 @@ def _inputs(new: Path, cfg: str, options: VerifyOptions) -> Inputs:
 
 
 def _is_record(path: Path) -> bool:
-    with suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(path) as file:
+    with suppress(*_NO_ZIP), zipfile.ZipFile(path) as file:
         return set(file.namelist()) >= _RECORDED
     return False
 

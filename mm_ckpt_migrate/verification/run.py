@@ -93,7 +93,7 @@ def verify(
         MissingSoftwareError: the old release that was named is not there, or the device.
         DestinationError: a recording or the report must not or cannot be written.
     """
-    outputs.check(new, cfg, options)
+    swept = outputs.check(new, cfg, options)
     library = load_rules(options.rules)
     environment = find_old_release(options)
     require_device(options.device)
@@ -135,6 +135,7 @@ def verify(
                 *_notices(files),
                 *(models.unconfined() if models else ()),
                 *measures.odd[:_SHOWN],
+                *swept,
             ),
             required=options.required,
             fault=ladder.fault,

@@ -12,7 +12,7 @@ from mm_ckpt_migrate.archive import outputs as room
 from mm_ckpt_migrate.archive.outputs import Output, check_outputs
 from mm_ckpt_migrate.errors import DestinationError
 
-Judge = Callable[..., list[Path]]
+Judge = Callable[..., tuple[str, ...]]
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def judge(tmp_path: Path) -> Judge:
     """Judge two outputs beside one input."""
     (tmp_path / "old.pth").write_bytes(b"old")
 
-    def run(side: Path, new: Path | None = None, *, force: bool = True) -> list[Path]:
+    def run(side: Path, new: Path | None = None, *, force: bool = True) -> tuple[str, ...]:
         outputs = [Output("--plan", side, force), Output("NEW", new or tmp_path / "new.pth", force)]
         return check_outputs(outputs, lambda: {"the source": [tmp_path / "old.pth"]})
 
@@ -163,5 +163,6 @@ def test_what_killed_runs_left_is_named(judge: Judge, tmp_path: Path) -> None:
 
     left = draft_name(tmp_path)
     left.write_bytes(b"half")
-    assert judge(tmp_path / "plan.json") == [left]
+    said = f"{left}, which a killed run had left, was removed"
+    assert judge(tmp_path / "plan.json") == (said,)
     assert not left.exists()

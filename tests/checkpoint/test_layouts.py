@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -212,3 +213,11 @@ def test_numbers_of_storages_are_those_of_the_file() -> None:
     checkpoint = opened_stream(body, {"11": TWO_FLOATS, "3": TWO_FLOATS})
     assert set(checkpoint.extents) == {"3", "11"}
     assert checkpoint.tensors["y"].storage == "11"
+
+
+def test_a_long_list_in_meta() -> None:
+    """Whoever wrote it: what a file says of itself is found beside it."""
+    losses = b"](" + b"".join(struct.pack(">cd", b"G", n / 2) for n in range(150_000)) + b"e"
+    meta = mapping({"losses": losses, "mmseg_version": text("0.30.0")})
+    checkpoint = opened_stream(mapping({"meta": meta, "state_dict": WEIGHTS}))
+    assert checkpoint.versions == {"mmseg": "0.30.0"}

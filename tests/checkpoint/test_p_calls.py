@@ -6,12 +6,24 @@ import argparse
 import datetime
 import pathlib
 import pickle
+import time
 from collections import Counter, OrderedDict, defaultdict, deque
 from typing import Any
 
 import pytest
 from support.opened import opened_stream
-from support.streams import ORDERED_DICT, call, mapping, name, numbers, plain, tensor, text
+from support.streams import (
+    ORDERED_DICT,
+    Storage,
+    call,
+    mapping,
+    name,
+    numbers,
+    plain,
+    stream,
+    tensor,
+    text,
+)
 
 from mm_ckpt_migrate.checkpoint.policy import foreign_globals
 from mm_ckpt_migrate.pickles.nodes import walk
@@ -108,6 +120,31 @@ ODD_CALLS = {
         b"\x89", ORDERED_DICT,
     ),
 }  # fmt: skip
+
+
+MANY = numbers([1 << 46])[:-1] + plain(1 << 46) * 120_000 + b"t"
+
+
+def qtensor(storage: Storage, shape: bytes) -> bytes:
+    scheme = b"(" + name("torch.per_tensor_affine") + plain(0.5) + plain(1) + b"t"
+    return call(
+        "torch._utils._rebuild_qtensor", storage.bytes(), plain(0), shape, numbers([1]), scheme,
+        b"\x89", ORDERED_DICT,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [array(MANY), qtensor(Storage(), MANY)], ids=["array", "tensor"])
+def test_r3_more_dimensions_than_can_be(value: bytes) -> None:
+    """Their product takes a minute to compute, from a file of a megabyte."""
+    start = time.process_time()
+    assert foreign(value)
+    assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize("storage", [Storage("x"), Storage(numel=2.5), Storage(tag="module")])
+def test_e08_quantized_of_what_is_no_storage(storage: Storage) -> None:
+    nodes = walk(parse_whole(stream(qtensor(storage, numbers([2])))))
+    assert foreign_globals(nodes) == ["torch._utils._rebuild_qtensor called in an odd way"]
 
 
 @pytest.mark.parametrize("case", ODD_CALLS)

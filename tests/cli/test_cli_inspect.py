@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.streams import ORDERED_DICT, call, mapping, name, plain, stream, system_call, tensor
+from support.streams import (
+    ORDERED_DICT,
+    Storage,
+    call,
+    mapping,
+    name,
+    numbers,
+    plain,
+    stream,
+    system_call,
+    tensor,
+)
 from support.zips import torch_zip
 
 Cli = Callable[..., Any]
@@ -194,3 +205,13 @@ def test_a_line_holds_what_a_person_reads(body: bytes, line: str, cli: Cli, tmp_
     assert line in shown
     assert " and 2,980 more" in shown
     assert len(shown) < 4000
+
+
+def test_a_quantized_tensor_of_no_storage(inspect: Callable[..., Any]) -> None:
+    storage, scheme = Storage("x"), b"(" + name("torch.per_tensor_affine") + plain(1) + b"t"
+    made = call(
+        "torch._utils._rebuild_qtensor", storage.bytes(), plain(0), numbers([2]), numbers([1]),
+        scheme, b"\x89", ORDERED_DICT,
+    )  # fmt: skip
+    found = inspect(torch_zip(stream(mapping({"a": tensor(), "b": made}))))
+    assert found["fault"].startswith("a storage has the key 'x'")

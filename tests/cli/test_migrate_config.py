@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from old_style import SOURCE
 
+from mm_ckpt_migrate.archive.leftovers import draft_name
 from mm_ckpt_migrate.errors import ExitCode
 
 Cli = Callable[..., Any]
@@ -73,7 +74,7 @@ def test_json(cli: Cli, old: Path, new: Path) -> None:
     result = cli("migrate-config", old, new, "--json").json
     assert result == {
         "source": str(old), "destination": str(new), "family": "maskformer", "form": "edited",
-        "changes": result["changes"], "text": new.read_text(),
+        "changes": result["changes"], "text": new.read_text(), "notices": [],
     }  # fmt: skip
     assert len(result["changes"]) == 12
     result = cli("migrate-config", new, "--check", "--json").json
@@ -141,3 +142,25 @@ def test_the_help_needs_no_stack(process: Callable[..., Any]) -> None:
     done = process("migrate-config", "--help")
     assert done.code == 0
     assert "exit with 9" in " ".join(done.out.split())
+
+
+def test_what_a_killed_run_left_is_named(cli: Cli, old: Path, new: Path) -> None:
+    left = draft_name(new.parent)
+    left.write_bytes(b"half")
+    said = f"{left}, which a killed run had left, was removed"
+    assert cli("migrate-config", old, new).err == f"Note: {said}.\n"
+    left.write_bytes(b"half")
+    assert cli("migrate-config", old, new, "--force", "--json").json["notices"] == [said]
+
+
+def test_a_name_with_a_tilde(
+    cli: Cli, old: Path, new: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the home folder where there is one of that name, and else a name like any other."""
+    monkeypatch.setenv("HOME", str(old.parent))
+    assert cli("migrate-config", "~/old.py", new).code == ExitCode.OK
+    assert cli("migrate-config", "~/old.py", "--diff").out.startswith("--- ~/old.py")
+    (old.parent / "~no one").mkdir()
+    old.rename(old.parent / "~no one" / "old.py")
+    monkeypatch.chdir(old.parent)
+    assert cli("migrate-config", "~no one/old.py", "--diff").code == ExitCode.OK

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from golden_cases import CASES, Case, load, run
+from golden_cases import CASES, Case, edited, load, run
 
 from mm_ckpt_migrate.convert import convert
 from mm_ckpt_migrate.errors import (
@@ -184,3 +185,11 @@ def test_a_destination_that_is_taken(
             with pytest.raises(DestinationError, match=reason):
                 convert("auto", "-", old, new, Options(build=False, force=force))
     assert old.read_bytes() == MF.old.read_bytes()
+
+
+@pytest.mark.parametrize("meta", [None, 3, "text", [1], deque([1])], ids=repr)
+def test_a_meta_that_no_stamp_can_go_into(meta: Any, tmp_path: Path) -> None:
+    old = edited(MF, tmp_path / "old.pth", lambda content: {**content, "meta": meta})
+    with pytest.raises(CheckpointError, match="its `meta` is no dict"):
+        convert("auto", "-", old, tmp_path / "new.pth", Options(build=False))
+    assert list(tmp_path.iterdir()) == [old]

@@ -168,3 +168,36 @@ def test_forced_it_goes_on(attempt: Callable[..., ConvertReport]) -> None:
 def test_the_genuine_ones_are_as_they_were(tmp_path: Path) -> None:
     for case in (M2F, VIT):
         assert run(case, tmp_path / f"{case.name}.pth").exit_code == ExitCode.OK
+
+
+# --- what no shipped model has, in a part that a rule knows --------------------------------------
+
+
+def of_no_model(report: ConvertReport) -> list[str]:
+    return [notice for notice in report.notices if notice.startswith("no model that mmdet or mms")]
+
+
+@pytest.mark.parametrize(
+    ("case", "names", "said"),
+    [
+        (M2F, ["decode_head.mask_embed.zzz.weight"], "decode_head.mask_embed.zzz.weight:"),
+        (MF, ["backbone.adapter.0.w", "backbone.adapter.1.w"], "backbone.adapter.{0…1}.w:"),
+        (DETR, ["bbox_head.fc_cls.twin.weight"], "bbox_head.fc_cls.twin.weight:"),
+        (VIT, [f"neck.{x}.w" for x in "abcd"], "neck.a.w, neck.b.w, neck.c.w and others:"),
+        (RPN, [], ""),
+        (YOLACT, [], ""),
+        (DEFORMABLE, [], ""),
+    ],
+)
+def test_names_of_no_model_are_said(case: Any, names: list[str], said: str, tmp_path: Path) -> None:
+    old = edited(case, tmp_path / "old.pth", added(*names))
+    _, report = plan("auto", "-", old, Options(build=False))
+    notices = of_no_model(report)
+    assert len(notices) == bool(names)
+    assert all(f" has {said} " in notice for notice in notices)
+
+
+def test_genuine_names_are_those_of_a_model() -> None:
+    for case in CASES.values():
+        _, report = plan("auto", "-", case.old, Options(build=False))
+        assert not of_no_model(report)

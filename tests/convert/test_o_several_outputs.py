@@ -190,12 +190,17 @@ def test_where_there_is_nothing_to_do(run: Run, tmp_path: Path) -> None:
     assert there(tmp_path) == ALL
 
 
-def test_what_a_killed_run_left_is_named(run: Run, tmp_path: Path) -> None:
+def test_what_a_killed_run_left_is_named(run: Run, old: Path, tmp_path: Path) -> None:
     from mm_ckpt_migrate.archive.leftovers import draft_name
 
     left = draft_name(tmp_path)
     left.write_bytes(b"half")
     assert f"{left}, which a killed run had left, was removed" in run().notices
+    left.write_bytes(b"half")
+    _, report = plan(
+        "auto", "-", old, Options(build=False, plan_file=tmp_path / "plan.json", force=True)
+    )
+    assert f"{left}, which a killed run had left, was removed" in report.notices
     (tmp_path / "new.pth").unlink()
     (tmp_path / "plan.json").unlink()
     with pytest.raises(DestinationError, match=r"config.py: the destination exists") as caught:
@@ -221,3 +226,11 @@ def test_the_plan_of_plan(old: Path, tmp_path: Path) -> None:
     assert table.read_text().startswith("{")
     with pytest.raises(DestinationError, match="it is the source itself"):
         plan("auto", "-", old, Options(build=False, plan_file=old, force=True))
+
+
+@pytest.mark.parametrize("cfg", [EMBEDDED, CASE.new_config])
+def test_a_config_that_could_not_be_read_again(cfg: str, old: Path, tmp_path: Path) -> None:
+    options = Options(build=False, config_out=tmp_path / "config.txt")
+    with pytest.raises(DestinationError, match="a config is written as Python"):
+        convert("auto", str(cfg), old, tmp_path / "new.pth", options)
+    assert there(tmp_path) == set()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,11 +74,24 @@ def test_o1_two_that_are_one_file(refused: Callable[..., str], tmp_path: Path) -
     assert "lies in it" in refused(record=one, page=one)
 
 
+def _odd_zips() -> list[bytes]:
+    """One of a version to come, and one with a name that is no text."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("é", b"")
+    whole = file.getvalue()
+    version = whole.index(b"PK\x01\x02") + 6
+    return [
+        whole[:version] + b"\xff" + whole[version + 1 :],
+        whole.replace("é".encode(), b"\xff\xff"),
+    ]
+
+
 @pytest.mark.parametrize("option", ["record", "record_metric"])
 def test_o3_force_replaces_recordings_alone(
     option: str, refused: Callable[..., str], tmp_path: Path
 ) -> None:
-    for content in (b"mine", b"{}", b"PK\x03\x04"):
+    for content in (b"mine", b"{}", b"PK\x03\x04", *_odd_zips()):
         (tmp_path / "mine").write_bytes(content)
         assert "replaces nothing else" in refused(**{option: tmp_path / "mine"})
 
