@@ -212,6 +212,17 @@ def test_an_assertion_of_native_code_is_told_from_an_attack(folder: Path) -> Non
     assert not isinstance(caught.value, ChildStopped)
 
 
+@pytest.mark.parametrize(
+    ("line", "said"), [("1 / 0", "division"), ("sys.exit('enough')", "enough")]
+)
+def test_an_error_that_nobody_minds_is_told_from_an_attack(
+    line: str, said: str, folder: Path
+) -> None:
+    with pytest.raises(ChildGone, match=f"status 1: .*{said}") as caught:
+        run(line, folder)
+    assert not isinstance(caught.value, ChildStopped)
+
+
 def test_python_itself_is_told_why(folder: Path) -> None:
     """A library's own attempt is an exception, which it may survive, before it is the end."""
     tried = "import subprocess\ndef tried():\n try: subprocess.run(['true'])\n except OSError as e:"
