@@ -181,8 +181,16 @@ class Child:
         if code == -signal.SIGSYS:
             return ChildStopped("the kernel ended the child")
         if code < 0:
-            return ChildGone(f"the child was killed by {signal.Signals(-code).name}{said}")
+            return ChildGone(f"the child was killed by {_signal(-code)}{said}")
         return ChildGone(f"the child ended with status {code}{said}")
+
+
+def _signal(number: int) -> str:
+    """Its name; most of the real-time ones have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def quiet_environment() -> dict[str, str]:
