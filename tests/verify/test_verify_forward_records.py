@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,15 @@ def test_records_that_are_none(
         verdict, _ = check_forward(Recorded(path), right, control, budget=0)
         assert verdict.status is Status.FAIL
         assert "differ by inf" in verdict.summary
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: None])
+def test_a_record_that_is_no_file(
+    make: Callable[[Path], None], process: ReleaseProcess, new: Path, tmp_path: Path
+) -> None:
+    make(tmp_path / "record.npz")
+    with pytest.raises(CheckpointError, match=r"record\.npz: it is no file"):
+        check_forward(Recorded(tmp_path / "record.npz"), side(process, new), {}, budget=0)
 
 
 @pytest.mark.parametrize(
