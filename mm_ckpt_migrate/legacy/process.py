@@ -72,20 +72,25 @@ class ReleaseProcess:
         self._config = "the config"
         self._gpu = gpu
         self._measures = ""
+        self._spent = False
         try:
             self._child = self._start()
-        except OSError as error:
+        except MissingSoftwareError:
             self._temporary.cleanup()
-            raise MissingSoftwareError(f"{python} cannot be run: {error.strerror}") from error
+            raise
 
     def _start(self) -> Child:
         ours = self.python == Path(os.path.abspath(sys.executable))
-        return Child(
-            self._options,
-            interpreter=[str(self.python)] if ours else [str(self.python), "-I"],
-            bootstrap=(_BOOTSTRAP, _PACKAGE),
-            environment=_environment(ours=ours, gpu=self._gpu),
-        )
+        try:
+            return Child(
+                self._options,
+                interpreter=[str(self.python)] if ours else [str(self.python), "-I"],
+                bootstrap=(_BOOTSTRAP, _PACKAGE),
+                environment=_environment(ours=ours, gpu=self._gpu),
+            )
+        except OSError as error:
+            reason = f"{self.python} cannot be run: {error.strerror}"
+            raise MissingSoftwareError(reason) from error
 
     def __enter__(self) -> ReleaseProcess:
         return self
@@ -102,12 +107,6 @@ class ReleaseProcess:
         """Kill the child and what it started, and remove its files."""
         self._child.close()
         self._temporary.cleanup()
-
-    def renew(self) -> None:
-        """Start anew, where the child gave no answer."""
-        self._child.close()
-        self._child = self._start()
-        self._measures = ""
 
     @property
     def pid(self) -> int:
@@ -140,11 +139,15 @@ class ReleaseProcess:
             raise self._gone(error) from error
 
     def _begin(self, what: str) -> None:
-        """Start anew for other work: what it has to import first lies behind the wall by then."""
+        """Start anew for other work: what it has to import first lies behind the wall by then.
+
+        And where a request had no answer: a late one must not be taken for that to another.
+        """
         kind = _KINDS.get(what, "")
-        if kind and self._measures and kind != self._measures:
+        if self._spent or (kind and self._measures and kind != self._measures):
             self._child.close()
             self._child = self._start()
+            self._measures, self._spent = "", False
         self._measures = kind or self._measures
 
     def receive(
@@ -163,9 +166,11 @@ class ReleaseProcess:
             try:
                 answer = self._child.receive(self._seconds)
             except ChildGone as error:
+                self._spent = True
                 raise self._gone(error) from error
             self.unconfined = self._child.unconfined or self.unconfined
             if answer.get("kind") == "unconfined":
+                self._spent = True
                 raise unconfined(self._config, str(answer["reason"])[:_MAX_REASON])
             if "progress" not in answer:
                 return answer

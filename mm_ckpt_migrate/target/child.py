@@ -128,7 +128,7 @@ class Child:
         with contextlib.suppress(ValueError, RecursionError):
             answer = json.loads(line)
             if isinstance(answer, dict):
-                self._note(answer.get("wall"))
+                self._note(answer)
                 return answer
         raise ChildGone("the child's answer is not understood")
 
@@ -167,8 +167,9 @@ class Child:
                 return None
         return os.read(self._process.stdout.fileno(), 1 << 20)
 
-    def _note(self, wall: object) -> None:
-        if isinstance(wall, dict):
+    def _note(self, answer: Mapping[str, object]) -> None:
+        wall = answer.get("wall")
+        if isinstance(wall, dict) and answer.get("kind") != "unconfined":
             self.unconfined = "" if wall.get("kind") else str(wall.get("reason"))
 
     def _gone(self) -> ChildGone:
@@ -181,8 +182,16 @@ class Child:
         if code == -signal.SIGSYS:
             return ChildStopped("the kernel ended the child")
         if code < 0:
-            return ChildGone(f"the child was killed by {signal.Signals(-code).name}{said}")
+            return ChildGone(f"the child was killed by {_signal(-code)}{said}")
         return ChildGone(f"the child ended with status {code}{said}")
+
+
+def _signal(number: int) -> str:
+    """Its name; most of the real-time ones have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def quiet_environment() -> dict[str, str]:

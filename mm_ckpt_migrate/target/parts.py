@@ -27,13 +27,16 @@ def training_text(config: Mapping[str, object], model: TargetRequest) -> str:
     """The literal of a config's optimizer and schedules, for a child that takes further steps.
 
     Raises:
-        ConfigError: a type is not on the list, or a value is no plain literal.
+        ConfigError: there is no optimizer, a type is not on the list, or a value is no plain
+            literal.
     """
     settings = {name: config.get(name) for name in ("optim_wrapper", "param_scheduler")}
     text = literal(settings, model.source)
     rules = _rules(model, classes.TRAINING)
     wrapper = settings["optim_wrapper"]
-    constructor = wrapper.get("constructor") if isinstance(wrapper, Mapping) else None
+    if not isinstance(wrapper, Mapping):
+        raise ConfigError(model.source, "it has no `optim_wrapper`: it tells of no training")
+    constructor = wrapper.get("constructor")
     if constructor is not None:
         check({"type": constructor}, "optim_wrapper.constructor", rules)
     for name, value in settings.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -110,15 +110,19 @@ class TargetProcess:
             ConfigError: the model cannot be built, or the child gave up, hung or was killed.
         """
         if self._payload is None:
-            answer = self._first_answer()
-            if answer is None or (not answer["ok"] and answer.get("again")):
-                self._child.close()
-                self._child = self._start(fast=False)
-                answer = self._build_answer()
-            if not answer["ok"]:
-                raise self._failure(answer)
-            self._payload = answer["schema"]
+            with self._understood():
+                self._payload = self._built()
         return self._payload
+
+    def _built(self) -> Mapping[str, Any]:
+        answer = self._first_answer()
+        if answer is None or (not answer["ok"] and answer.get("again")):
+            self._child.close()
+            self._child = self._start(fast=False)
+            answer = self._build_answer()
+        if not answer["ok"]:
+            raise self._failure(answer)
+        return dict(answer["schema"])
 
     def schema(self) -> TargetModel:
         """What the target release builds; waits for the build.
@@ -127,7 +131,8 @@ class TargetProcess:
             MissingSoftwareError: torch or an OpenMMLab package is missing, or releases clash.
             ConfigError: the model cannot be built, or the child gave up, hung or was killed.
         """
-        return wire.decode(self.payload(), cached=False)
+        with self._understood():
+            return wire.decode(self.payload(), cached=False)
 
     def load(
         self, file: Path | str | int, kind: Format = "torch", *, values: bool = False
@@ -154,15 +159,16 @@ class TargetProcess:
                 os.close(again)
         else:
             answer = self._ask({**request, "path": os.path.abspath(file)})
-        return LoadOutcome(
-            ok=bool(answer["ok"]),
-            missing=tuple(answer["missing"]),
-            unexpected=tuple(answer["unexpected"]),
-            errors=tuple(answer["errors"]),
-            refused=answer["refused"],
-            torch=str(answer["torch"]),
-            odd=tuple(answer["odd"]),
-        )
+        with self._understood():
+            return LoadOutcome(
+                ok=bool(answer["ok"]),
+                missing=tuple(answer["missing"]),
+                unexpected=tuple(answer["unexpected"]),
+                errors=tuple(answer["errors"]),
+                refused=answer["refused"],
+                torch=str(answer["torch"]),
+                odd=tuple(answer["odd"]),
+            )
 
     def forward(
         self, file: Path | str, kind: Format, record: Path, names: Mapping[str, str]
@@ -185,9 +191,10 @@ class TargetProcess:
             "record": os.path.abspath(record), "names": dict(names),
         }  # fmt: skip
         answer = self._ask(request)
-        if not answer["ok"]:
-            raise self._failure(answer)
-        return dict(answer["differences"])
+        with self._understood():
+            if not answer["ok"]:
+                raise self._failure(answer)
+            return dict(answer["differences"])
 
     def _ask(self, request: Mapping[str, object], descriptor: int | None = None) -> dict[str, Any]:
         try:
@@ -232,6 +239,14 @@ class TargetProcess:
             return self._child.receive(self._build_seconds)
         except ChildGone as error:
             raise self._impossible(error) from error
+
+    @contextlib.contextmanager
+    def _understood(self) -> Iterator[None]:
+        """An answer has what it must have, unless the code of a model wrote one of its own."""
+        try:
+            yield
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise self._impossible(ChildGone("the child's answer is not understood")) from error
 
     def _impossible(self, error: ChildGone) -> ConfigError:
         if isinstance(error, ChildStopped):

@@ -5,9 +5,17 @@ from __future__ import annotations
 from mm_ckpt_migrate.errors import ConfigError
 
 
-def stopped(source: str) -> ConfigError:
+class WallError(ConfigError):
+    """The wall, or that there is none, is why a model was not run; another image is of no help."""
+
+
+class UnconfinedError(WallError):
+    """There is none, and it is a condition."""
+
+
+def stopped(source: str) -> WallError:
     """The kernel ended the child, for a system call that no model needs."""
-    return ConfigError(
+    return WallError(
         source,
         "building or running its model tried to start a program, to use the network or to reach "
         "another process; the kernel ended that before it happened, and nothing was done",
@@ -16,9 +24,9 @@ def stopped(source: str) -> ConfigError:
     )
 
 
-def unconfined(source: str, reason: str) -> ConfigError:
+def unconfined(source: str, reason: str) -> UnconfinedError:
     """There is no wall, and nobody said that this config may be built without one."""
-    return ConfigError(
+    return UnconfinedError(
         source,
         f"nobody named it, and the code that would build its model is not confined here: {reason}",
         hint="Name a config of your own as CFG; or, if you trust the file, add --allow-unconfined.",

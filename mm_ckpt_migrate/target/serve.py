@@ -16,6 +16,7 @@ import os
 import socket
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -89,6 +90,17 @@ class Service:
 
     def run(self, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         """Answer requests until they end, and end."""
+        status = 0
+        try:
+            self._answer_all(answer)
+        except BaseException:  # such as SystemExit, of the code of a model
+            traceback.print_exc()
+            status = 1
+        sys.stderr.flush()
+        # Tearing down torch takes a second; and Python would look at sockets, which the wall ends.
+        os._exit(status)
+
+    def _answer_all(self, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         with open(self._requests, "rb", closefd=False) as stream:
             for line in stream:
                 request = json.loads(line)
@@ -96,8 +108,6 @@ class Service:
                 self.send(answer({**request, "descriptor": came}))
                 if came is not None:
                     os.close(came)
-        sys.stderr.flush()
-        os._exit(0)  # tearing down torch takes a second
 
     def send(self, answer: dict[str, Any]) -> None:
         told = {} if self._wall is None else {"wall": dataclasses.asdict(self._wall)}

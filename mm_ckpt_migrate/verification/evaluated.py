@@ -9,12 +9,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from mm_ckpt_migrate.configs.values import Config
-from mm_ckpt_migrate.errors import (
-    ConfigError,
-    MigrateError,
-    MissingSoftwareError,
-    TargetMismatchError,
-)
+from mm_ckpt_migrate.errors import ConfigError, MigrateError, TargetMismatchError
 from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, skipped
 from mm_ckpt_migrate.target.literal import literal
 from mm_ckpt_migrate.target.parts import evaluation_config
@@ -71,11 +66,7 @@ class _Evaluation:
             "source": side.model.source,
             **more,
         }
-        try:
-            answer = side.process.ask(request, lambda event: self.progress(name, event))
-        except MissingSoftwareError:
-            side.process.renew()  # a late answer must not be taken for one to another question
-            raise
+        answer = side.process.ask(request, lambda event: self.progress(name, event))
         check_answer(answer, side.model.source)
         return {**answer, "samples": _saved(answer.get("samples", ()), side.process.folder)}
 

@@ -26,7 +26,8 @@ def forward(
     Raises:
         MissingSoftwareError: the current release does not work; or there is no old one to record.
         CheckpointError: the record that was given is none.
-        ConfigError: the old model, whose outputs were to be recorded, cannot be run.
+        ConfigError: the old model, whose outputs were to be recorded, cannot be run; or there is no
+            wall to run the new one within.
         DestinationError: the record cannot be written.
     """
     images = images_for(Image(), target.config)

@@ -124,7 +124,7 @@ def strings_node(strings: Mapping[str, str]) -> Node:
     """The strings of a safetensors file as a dict, with the stamp in them opened."""
     plain: dict[str, Plain] = dict(strings)
     with suppress(ValueError, RecursionError):
-        plain[STAMP_KEY] = json.loads(strings.get(STAMP_KEY, ""))
+        return from_plain({**plain, STAMP_KEY: json.loads(strings.get(STAMP_KEY, ""))})
     return from_plain(plain)
 
 

@@ -117,6 +117,7 @@ def check_forward(
     Raises:
         CheckpointError: the record is none.
         MissingSoftwareError: the new release's process gave no answer.
+        UnconfinedError: there is no wall to run the new model within.
     """
     image = images[0]
     try:

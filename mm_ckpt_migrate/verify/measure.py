@@ -86,6 +86,8 @@ def measure_record(old: Recorded, new: Side, control: Mapping[str, str]) -> Forw
         CannotRunError: the new release gives no outputs.
         CheckpointError: the record is none.
     """
+    if not old.path.is_file():  # a pipe would be waited for
+        raise CheckpointError(old.path, "it is no file, or not there")
     second, others = _send_new(new, Image(record=old.path), control)
     try:
         answers = new.receive(3)

@@ -236,10 +236,11 @@ def _against_number(result: MetricResult) -> Verdict:
     said = f"{theirs:g} {_KINDS[reference.kind]}"
     if not abs(mine - theirs) <= result.tolerance + ROUNDING:
         notes = [
-            f"{said} comes from {safe_text(reference.source)}",
+            f"{theirs:g}: {safe_text(reference.source)}",
             *(["the zoo may have rounded it to one digit"] if reference.coarse else []),
         ]
-        return failed(Rung.METRIC, f"{here}, not {said} within {result.tolerance:g}", notes)
+        far = f"which is not within {result.tolerance:g} of it"
+        return failed(Rung.METRIC, f"{here}; {said}, {far}", notes)
     source = safe_text(reference.source)
     return passed(Rung.METRIC, f"{here}; {said} ({source}), within {result.tolerance:g}")
 

@@ -131,6 +131,8 @@ def read_record(path: Path, new: Answer) -> dict[str, Any]:
     Raises:
         RecordError: it is not one, or not of these images.
     """
+    if not path.is_file():  # a pipe would be waited for
+        raise RecordError(path, "cannot be read as a recorded result: it is no file, or not there")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -67,6 +67,7 @@ def check_resume(
 
     Raises:
         MissingSoftwareError: the current release's process gave no answer.
+        UnconfinedError: there is no wall to run its model within.
     """
     try:
         trainings = _training(old_config, old), _training(new_config, new)

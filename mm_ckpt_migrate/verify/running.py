@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 from mm_ckpt_migrate.configs.values import Config, ConfigValue, lookup
 from mm_ckpt_migrate.errors import ConfigError, MigrateError, MissingSoftwareError
 from mm_ckpt_migrate.report import Rung, Verdict, failed, skipped
+from mm_ckpt_migrate.target.refusals import UnconfinedError, WallError
 from mm_ckpt_migrate.verify.outputs import Image, Side
 
 T = TypeVar("T")
@@ -40,15 +41,17 @@ class CannotRunError(Exception):
     @property
     def of_the_model(self) -> bool:
         """Whether it is for the model that there is no answer; it may run on another image."""
-        return all(isinstance(e, ConfigError) for e in (self.old, self.new) if e is not None)
+        errors = [error for error in (self.old, self.new) if error is not None]
+        return all(isinstance(e, ConfigError) and not isinstance(e, WallError) for e in errors)
 
     def verdict(self, rung: Rung) -> Verdict:
         """Failed where the old release can run its model and the current one cannot.
 
         Raises:
             MissingSoftwareError: the current release itself is not there, or broke down.
+            UnconfinedError: there is no wall to run its model within.
         """
-        if isinstance(self.new, MissingSoftwareError):
+        if isinstance(self.new, (MissingSoftwareError, UnconfinedError)):
             raise self.new
         if self.old is not None:
             return skipped(rung, f"cannot tell: the old release gives no result: {_said(self.old)}")

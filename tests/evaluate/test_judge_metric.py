@@ -132,7 +132,9 @@ def test_the_zoo_may_have_rounded(new: dict[str, Any]) -> None:
     reference = Reference("zoo", "old.pth", {"mIoU": 42.1})
     verdict, _ = judge_metric(new, None, reference, 0.01)
     assert verdict.status is Status.FAIL
-    assert verdict.details[-1] == "the zoo may have rounded it to one digit"
+    said = "mIoU 42.05 on 16 images; 42.1 is the zoo's, which is not within 0.01 of it"
+    assert verdict.summary == said
+    assert verdict.details == ("42.1: old.pth", "the zoo may have rounded it to one digit")
 
 
 def test_the_result_is_plain_json(new: dict[str, Any]) -> None:

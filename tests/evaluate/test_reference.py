@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +105,11 @@ def test_a_record_of_other_images(recorded: Path) -> None:
         choose_reference(answer(images=20), recorded=recorded)
 
 
-def test_a_record_that_is_not_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: None])
+def test_a_record_that_is_no_file(make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path / "recorded.json")
     with pytest.raises(RecordError, match="cannot be read"):
-        choose_reference(answer(), recorded=tmp_path / "no.json")
+        choose_reference(answer(), recorded=tmp_path / "recorded.json")
 
 
 def test_metrics_have_nan_where_json_has_null() -> None:

@@ -69,6 +69,12 @@ def test_a_training_with_what_is_on_no_list_is_refused(path: str, value: Any) ->
         training_text(changed(TRAINING, path, value), MODEL)
 
 
+@pytest.mark.parametrize("config", [{}, {"optim_wrapper": []}])
+def test_a_config_of_a_model_alone_tells_of_no_training(config: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="no `optim_wrapper`"):
+        training_text(config, MODEL)
+
+
 def test_a_test_loop_gets_what_it_needs_and_the_stripped_model() -> None:
     kept = evaluation_config(EVALUATION, MODEL)
     assert kept["model"] == {"type": "EncoderDecoder", "pretrained": None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -45,6 +46,18 @@ def test_a_missing_stack_is_told_with_what_to_type(
         ("read line; kill -9 $$", "killed by SIGKILL"),
         ("read line; echo hello; sleep 9", "not understood"),
         ("read line; echo '[1]'; sleep 9", "not understood"),
+        *(
+            (f"read line; echo '{answer}'; sleep 9", "not understood")
+            for answer in (
+                "{}",
+                '{"ok": true}',
+                '{"ok": false}',
+                '{"ok": true, "schema": []}',
+                '{"ok": true, "schema": {"tensors": 1}}',
+                '{"ok": false, "kind": "config", "reason": ""}',
+            )
+        ),
+        ("read line; kill -35 $$", "killed by signal 35"),
         ("read line; sleep 60", "no answer within 0.5 s"),
         ("exit 0", "ended with status 0"),
     ],
@@ -57,6 +70,18 @@ def test_a_child_that_gives_no_answer_proves_nothing(
         TargetProcess(request_, interpreter=shell(script), build_seconds=0.5) as process,
     ):
         process.schema()
+
+
+def test_what_a_child_says_of_a_file_is_looked_at_too(request_: TargetRequest) -> None:
+    names = ("tensors", "ties", "parameters", "frozen")
+    schema = {**{name: [] for name in names}, "modules": {}, "stack": {}, "device": "cpu"}
+    built = json.dumps({"ok": True, "schema": schema})
+    loaded = json.dumps({"ok": True, "missing": 1})
+    script = f"read line; echo '{built}'; read line; echo '{loaded}'; sleep 9"
+    with TargetProcess(request_, interpreter=shell(script)) as process:
+        process.schema()
+        with pytest.raises(ConfigError, match="not understood"):
+            process.load(Path(__file__))
 
 
 def test_leaving_kills_the_child_and_what_it_started(

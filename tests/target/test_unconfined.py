@@ -83,6 +83,19 @@ def test_a_batch_refuses_it(no_seccomp: None, tmp_path: Path) -> None:
     assert "not confined: " in json.dumps(answer)
 
 
+def test_a_verification_refuses_it_and_shows_what_it_can(no_seccomp: None, tmp_path: Path) -> None:
+    """No fault of the file; and of code that did not run it is not said that it ran."""
+    new, reference = tmp_path / "new.pth", OLD.with_name("reference.npz")
+    command("convert", "auto", "embedded", OLD, new, "--allow-unconfined")
+    code, answer = command("verify", new, "--reference", reference, "--legacy", "none")
+    assert code == ExitCode.BAD_TARGET
+    found = {verdict["rung"]: verdict for verdict in answer["verdicts"]}
+    assert [found[rung]["status"] for rung in ("keys", "forward")] == ["skipped", "skipped"]
+    assert "not confined here" in found["forward"]["summary"]
+    assert "mmseg" in answer["versions"]
+    assert not [n for n in answer["notices"] if "confined" in n]
+
+
 def test_a_measuring_child_refuses_it(no_seccomp: None, small_model: dict[str, Any]) -> None:
     request = make_request(small_model, "mmseg", source="the config inside old.pth")
     asked = {
@@ -93,6 +106,7 @@ def test_a_measuring_child_refuses_it(no_seccomp: None, small_model: dict[str, A
     with ReleaseProcess() as process:
         with pytest.raises(ConfigError, match=r"inside old\.pth: nobody named it"):
             process.ask(asked)
+        assert process.unconfined == ""
         named = process.ask({**asked, "confined": False})
         assert named["kind"] == "checkpoint"  # it was built, and asked for its weights
         assert process.unconfined.startswith("seccomp answers")

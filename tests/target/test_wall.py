@@ -195,6 +195,7 @@ def test_it_is_refused(name: str, folder: Path) -> None:
         ("mmap.mmap(-1, 4096, prot=7)[:2].hex()", "0000"),
         ("ctypes.CDLL('libm.so.6').abs(-3)", 3),
         ("os.isatty(0)", False),
+        ("(r := __import__('resource')).setrlimit(7, r.getrlimit(7))", None),
         ("os.sched_getaffinity(0) != set()", True),
         ("len(os.urandom(4))", 4),
         ("time.sleep(0)", None),
@@ -208,6 +209,17 @@ def test_computing_and_reading_go_on(line: str, result: object, folder: Path) ->
 def test_an_assertion_of_native_code_is_told_from_an_attack(folder: Path) -> None:
     with pytest.raises(ChildGone, match="SIGABRT") as caught:
         run("libc.abort()", folder)
+    assert not isinstance(caught.value, ChildStopped)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"), [("1 / 0", "division"), ("sys.exit('enough')", "enough")]
+)
+def test_an_error_that_nobody_minds_is_told_from_an_attack(
+    line: str, said: str, folder: Path
+) -> None:
+    with pytest.raises(ChildGone, match=f"status 1: .*{said}") as caught:
+        run(line, folder)
     assert not isinstance(caught.value, ChildStopped)
 
 

@@ -158,6 +158,10 @@ def test_other_numbers_for_calls_are_no_way_around(machine: str) -> None:
         *((302, (0, 9, new), "EPERM") for new in (1, 1 << 32, 0x7FFF12345678)),
         (302, (0, 9, 0, 0x7FFF12345678), ALLOW),
         (160, (9, 0x7FFF12345678), "EPERM"),
+        # How many files may be open, mmengine's Runner says.
+        (302, (0, 7, 0x7FFF12345678), ALLOW),
+        *((302, (process, 7, 0x7FFF12345678), "EPERM") for process in (1, OWN)),
+        (160, (7, 0x7FFF12345678), ALLOW),
     ],
 )
 def test_what_is_judged(

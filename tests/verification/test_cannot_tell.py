@@ -213,6 +213,23 @@ def test_what_the_current_code_cannot_run(training: Training, resumed: Callable[
     assert "the old release can run it, the current one cannot" in verdict.summary
 
 
+def test_a_config_without_the_training_or_its_schedules(
+    training: Training, resumed: Callable[..., Any]
+) -> None:
+    def no_schedules(training: Training) -> None:
+        del training.config["param_scheduler"]
+
+    def no_optimizer(training: Training) -> None:
+        del training.config["optim_wrapper"]
+
+    verdict, _ = resumed(no_schedules)
+    assert verdict.status is Status.FAIL, verdict
+    assert "the file holds 1 schedules, the config 0" in verdict.summary
+    verdict, _ = resumed(no_optimizer)
+    assert verdict.status is Status.SKIPPED, verdict
+    assert "it has no `optim_wrapper`" in verdict.summary
+
+
 def test_what_the_old_code_cannot_run(training: Training, resumed: Callable[..., Any]) -> None:
     optimizer = training.config["optim_wrapper"]["optimizer"]
     training.config["optim_wrapper"]["optimizer"] = {**optimizer, "no_such_setting": 1}

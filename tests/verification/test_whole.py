@@ -18,6 +18,7 @@ from mm_ckpt_migrate.archive.torchzip import TorchZip
 from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.convert import convert
 from mm_ckpt_migrate.errors import ExitCode
+from mm_ckpt_migrate.keys import STAMP_KEY
 from mm_ckpt_migrate.options import EMBEDDED, Options, Purpose
 from mm_ckpt_migrate.report import Rung, Status, Verdict
 from mm_ckpt_migrate.ruleset.library import load_rules
@@ -226,6 +227,22 @@ def test_without_its_stamp_no_other_entry_passes_for_it(
     put(*where, "mm_ckpt_migrate", value=value)(content)
     verdict = integrity_of(saved(content, tmp_path), TRAINING)
     assert verdict.status is Status.FAIL
+
+
+def test_a_stamp_that_is_nested_deeply(tmp_path: Path) -> None:
+    """What json reads may still be too deep for us."""
+    options = {"format": Format.SAFETENSORS, "purpose": Purpose.INFERENCE}
+    path = made(TRAINING, tmp_path / "new.safetensors", **options)
+    data = path.read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    strings = header["__metadata__"]
+    strings[STAMP_KEY] = f'{strings[STAMP_KEY][:-1]}, "x": {"[" * 900}{"]" * 900}}}'
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[end:])
+    verdict = integrity_of(path, TRAINING)
+    assert (verdict.status, verdict.details) == (Status.FAIL, (f"changed: {STAMP_KEY}",))
 
 
 def test_storages_in_another_order(whole: Path, tmp_path: Path) -> None:

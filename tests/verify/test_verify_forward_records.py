@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +99,37 @@ def test_records_that_are_none(
         verdict, _ = check_forward(Recorded(path), right, control, budget=0)
         assert verdict.status is Status.FAIL
         assert "differ by inf" in verdict.summary
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: None])
+def test_a_record_that_is_no_file(
+    make: Callable[[Path], None], process: ReleaseProcess, new: Path, tmp_path: Path
+) -> None:
+    make(tmp_path / "record.npz")
+    with pytest.raises(CheckpointError, match=r"record\.npz: it is no file"):
+        check_forward(Recorded(tmp_path / "record.npz"), side(process, new), {}, budget=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("record", "no JSON"),
+        ("record", "[1]"),
+        ("image", [[[[0.5]]]]),
+        ("image", [[[[]], [[]], [[]]]]),
+        ("cls_logits", "no number"),
+        ("another", []),
+    ],
+)
+def test_a_record_of_which_a_part_is_none(
+    name: str, value: Any, process: ReleaseProcess, new: Path, tmp_path: Path
+) -> None:
+    """It says nothing of the file."""
+    import numpy as np
+
+    path = tmp_path / "record.npz"
+    arrays: dict[str, Any] = dict(np.load(RECORD))
+    kind = np.float32 if isinstance(value, list) else None
+    np.savez(path, **{**arrays, name: np.array(value, kind)})
+    with pytest.raises(CheckpointError, match=r"record\.npz: it"):
+        check_forward(Recorded(path), side(process, new), {}, budget=0)

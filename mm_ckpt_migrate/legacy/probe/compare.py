@@ -44,13 +44,17 @@ def arrays(path: str) -> dict[str, Any]:
     """The arrays of an `.npz` file.
 
     Raises:
-        BadRecord: it is none, or holds pickled objects.
+        BadRecord: it is none, holds pickled objects, or outputs that are no numbers.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            return dict(file)
+            found = dict(file)
     except Exception as error:
         raise BadRecord(path, f"it is no .npz file of recorded outputs: {error}") from error
+    for name, array in found.items():
+        if name not in _NO_OUTPUTS and (array.dtype.kind not in "fiu" or not array.size):
+            raise BadRecord(path, f"it holds no numbers as {name!r}")
+    return found
 
 
 def _difference(first: Any, second: Any, name: str) -> tuple[float, float]:

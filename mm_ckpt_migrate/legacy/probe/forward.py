@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import Any
@@ -63,8 +64,9 @@ def _image(request: dict[str, Any]) -> tuple[Any, int]:
     if not request.get("image"):
         return made_image(int(request["seed"]), request["size"]), outputs.STRIDE
     record = compare.arrays(request["image"])
-    image = record.get(IMAGE)
-    if image is None or image.ndim != 4 or image.dtype != np.float32:
+    image: Any = record.get(IMAGE, np.array(None))
+    right = image.ndim == 4 and image.shape[:2] == (1, 3) and image.size
+    if not right or image.dtype != np.float32:
         reason = "it has no `image` of 1 x 3 x height x width numbers"
         raise model.BadRecord(request["image"], reason)
     return image, outputs.stride_of(record)
@@ -73,7 +75,13 @@ def _image(request: dict[str, Any]) -> tuple[Any, int]:
 def _about(request: dict[str, Any]) -> Any:
     """What a recorded image's file says about itself."""
     found = compare.arrays(request["image"]).get(ABOUT) if request.get("image") else None
-    return None if found is None else json.loads(str(found))
+    if found is None:
+        return None
+    with contextlib.suppress(ValueError, RecursionError):
+        about = json.loads(str(found))
+        if isinstance(about, dict):
+            return about
+    raise model.BadRecord(request["image"], "its `record` is no JSON object")
 
 
 def _repeats(loaded: Any, image: Any, stride: int, found: dict[str, Any]) -> bool:

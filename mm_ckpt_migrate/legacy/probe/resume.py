@@ -58,8 +58,11 @@ def _run(request: dict[str, Any], content: dict[str, Any], dtype: Any) -> dict[s
     wrapper, schedulers = _trainer(network.to(dtype), training, _epoch_length(content))
     exchanged = _exchange(state["state"]) if request.get("exchange") else 0
     wrapper.load_state_dict(state)
-    for number, values in enumerate(content.get("param_schedulers") or []):
-        schedulers[number].load_state_dict(values)
+    saved = content.get("param_schedulers") or []
+    if len(saved) > len(schedulers):
+        raise RuntimeError(f"the file holds {len(saved)} schedules, the config {len(schedulers)}")
+    for scheduler, values in zip(schedulers, saved):  # noqa: B905
+        scheduler.load_state_dict(values)
     losses = _steps(network, wrapper, schedulers, request)
     return {
         "losses": losses, "draws": _draws(int(request["seed"])), "exchanged": exchanged

@@ -45,6 +45,8 @@ _AF_UNIX = 1
 _FCNTL = (0, 1, 2, 3, 4, 5, 1030, 1032, 1034)
 # TCGETS (is it a terminal?), FIONREAD, FIOCLEX, FIONCLEX. Not TIOCSTI, which types.
 _IOCTL = (0x5401, 0x541B, 0x5451, 0x5450)
+_OPEN_FILES = 7
+"""RLIMIT_NOFILE, alike on both architectures; mmengine's Runner raises it, up to its hard limit."""
 # PR_GET_NAME, PR_SET_NAME, PR_GET_DUMPABLE, and PR_SET_VMA, by which malloc names its memory.
 _PRCTL = (16, 15, 3, 0x53564D41)
 
@@ -93,9 +95,9 @@ def _judgements(own: int, files: int, *, gpu: bool) -> dict[str, list[Instructio
         "fcntl": _one_of(1, _FCNTL, _refused(errno.EPERM)),
         "ioctl": _ioctl(gpu=gpu),
         "prctl": _one_of(0, _PRCTL, _refused(errno.EPERM)),
-        # Its own limits may be looked at; the parent sets them.
-        "prlimit64": [*_zero(0), *_zero(4), *_zero(5), *_ok()],
-        "setrlimit": _refused(errno.EPERM),
+        # Its own limits may be looked at; the parent sets them, but for that of open files.
+        "prlimit64": [*_zero(0), *_one_of(1, (_OPEN_FILES,), [*_zero(4), *_zero(5), *_ok()])],
+        "setrlimit": _one_of(0, (_OPEN_FILES,), _refused(errno.EPERM)),
         "sched_setaffinity": alone,
     }  # fmt: skip
 
