@@ -192,9 +192,13 @@ def test_another_familys_rules_are_recognised() -> None:
     ("largest", "status"),
     [(0.0, Status.PASS), (9e-6, Status.PASS), (3e-5, Status.FAIL), (math.nan, Status.FAIL)],
 )
-def test_a_record_is_met_within_the_tolerance(largest: float, status: Status) -> None:
+def test_a_record_is_met_within_the_tolerance(
+    largest: float, status: Status, tmp_path: Path
+) -> None:
+    record = tmp_path / "reference.npz"
+    record.touch()
     new = Side(Release(float32=largest), MODEL, Path("a.pth"))  # type: ignore[arg-type]
-    verdict, result = check_forward(Recorded(Path("reference.npz")), new, {"a": "b"})
+    verdict, result = check_forward(Recorded(record), new, {"a": "b"})
     assert verdict.status is status
     assert result.differences64 is None
 
