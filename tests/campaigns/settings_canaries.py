@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ sys.path.append(str(Path(__file__).parents[2] / "campaigns"))
 
 import settings
 from settings_cases import Subject
+from settings_parts import REGISTRIES
 
 from mm_ckpt_migrate.target import classes
 
@@ -21,7 +23,7 @@ from mm_ckpt_migrate.target import classes
 class Canary:
     """Does with its setting what no class on the list may do."""
 
-    def __init__(self, act: str, value: Any) -> None:
+    def __init__(self, act: str, value: Any, lazy_init: bool = False) -> None:
         getattr(self, act)(value)
 
     def nothing(self, value: Any) -> None:
@@ -51,20 +53,29 @@ class Canary:
 
 def main() -> None:
     settings.prepare()
-    from mmseg.registry import MODELS
-
     Canary.__module__ = "mmseg.canary"
-    MODELS.register_module(module=Canary)
-    row = classes.Listed("mmseg", "model", "mmseg.canary", (), cleared=True)
-    classes.table()["Canary"] = [row]
     found = {}
-    for act in [name for name in vars(Canary) if not name.startswith("_")]:
-        config = {"type": "mmseg.Canary", "act": act, "value": "0"}
-        subject = Subject("Canary", "mmseg", config, ("value",))
-        tally = settings.Tally("canary")
-        settings._try(subject, "value", tally)
-        found[act] = len(tally.wrong)
+    for kind in ("model", "metric", "dataset"):
+        registry = getattr(import_module("mmseg.registry"), REGISTRIES[kind])
+        registry.register_module(module=Canary)
+        row = classes.Listed("mmseg", kind, "mmseg.canary", (), cleared=True)
+        classes.table()["Canary"] = [row]
+        found[kind] = {act: accused(kind, act) for act in vars(Canary) if not act.startswith("_")}
     sys.stdout.write(json.dumps(found))
+
+
+def accused(kind: str, act: str) -> int:
+    """How often the campaign does."""
+    subject = Subject(
+        name="Canary",
+        scope="mmseg",
+        registry=kind,
+        config={"type": "mmseg.Canary", "act": act, "value": "0"},
+        settings=("value",),
+    )
+    tally = settings.Tally("canary")
+    settings._try(subject, "value", tally)
+    return len(tally.wrong)
 
 
 if __name__ == "__main__":

@@ -50,4 +50,6 @@ def test_the_campaign_accuses_each_class_that_does_harm() -> None:
     done = run(str(Path(__file__).with_name("settings_canaries.py")))
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert {act for act, times in found.items() if not times} == {"nothing"}
+    spared = {kind: {act for act, n in acts.items() if not n} for kind, acts in found.items()}
+    # To read what a setting names is what a data set is for.
+    assert spared == {"model": {"nothing"}, "metric": {"nothing"}, "dataset": {"nothing", "read"}}
