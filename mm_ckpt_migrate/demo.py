@@ -9,17 +9,17 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mm_ckpt_migrate.archive.progress import no_progress
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import read_schema
+from mm_ckpt_migrate.convert.options import Options
+from mm_ckpt_migrate.convert.run import migrate
+from mm_ckpt_migrate.convert.target_config import open_target, read_target_config
 from mm_ckpt_migrate.errors import CheckpointError
-from mm_ckpt_migrate.migration import migrate
-from mm_ckpt_migrate.options import Options
-from mm_ckpt_migrate.report import ConvertReport, Rung, Verdict
+from mm_ckpt_migrate.files.archive.progress import no_progress
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import read_schema
+from mm_ckpt_migrate.mapping.rules.library import Library, family_named, load_rules
+from mm_ckpt_migrate.releases.current.resolve import Target
 from mm_ckpt_migrate.resources import resource_folder
-from mm_ckpt_migrate.ruleset.library import Library, family_named, load_rules
-from mm_ckpt_migrate.target.resolve import Target
-from mm_ckpt_migrate.target_config import open_target, read_target_config
+from mm_ckpt_migrate.verdicts import ConvertReport, Rung, Verdict
 from mm_ckpt_migrate.verify.forward import check_record, control_names
 
 

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from mm_ckpt_migrate import __version__
-from mm_ckpt_migrate.target import cache
-from mm_ckpt_migrate.target.stack import installed
+from mm_ckpt_migrate.releases.current import cache
+from mm_ckpt_migrate.releases.current.stack import installed
 
 INSTALL: Final = "pip install 'mm-ckpt-migrate[mm]'"
 

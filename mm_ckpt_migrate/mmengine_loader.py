@@ -19,12 +19,9 @@ import torch
 from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 
-from mm_ckpt_migrate.archive.format import Format
-from mm_ckpt_migrate.archive.scratch import scratch_folder
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
-from mm_ckpt_migrate.choose import AUTO
-from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.decide.family import AUTO
+from mm_ckpt_migrate.convert.options import EMBEDDED, Options
 from mm_ckpt_migrate.errors import (
     CheckpointError,
     ConfigError,
@@ -34,9 +31,12 @@ from mm_ckpt_migrate.errors import (
     MissingSoftwareError,
     TargetMismatchError,
 )
-from mm_ckpt_migrate.keys import safe_text
-from mm_ckpt_migrate.options import EMBEDDED, Options
-from mm_ckpt_migrate.report import ConvertReport, Rung, Status
+from mm_ckpt_migrate.files.archive.format import Format
+from mm_ckpt_migrate.files.archive.scratch import scratch_folder
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.names import safe_text
+from mm_ckpt_migrate.verdicts import ConvertReport, Rung, Status
 
 SCHEME: Final = "migrate://"
 _NO_CONFIG: Final = "-"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from mm_ckpt_migrate.ruleset.library import Library, load_rules
-from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.mapping.rules.library import Library, load_rules
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 
 
 def pytest_configure() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from mm_ckpt_migrate.audit.model import Check, Finding, about
+from mm_ckpt_migrate.audit.finding import Check, Finding, about
 from mm_ckpt_migrate.configs.read import read_config
 from mm_ckpt_migrate.configs.source import parse_source, read_source
 from mm_ckpt_migrate.configs.static.budget import Budget, UnreadableError

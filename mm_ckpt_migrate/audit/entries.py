@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import unquote
 
-from mm_ckpt_migrate.audit.model import Check, Finding, about
+from mm_ckpt_migrate.audit.finding import Check, Finding, about
 from mm_ckpt_migrate.zoo.entries import digest_in
 from mm_ckpt_migrate.zoo.metafile import ZooModel
 from mm_ckpt_migrate.zoo.read import Zoo

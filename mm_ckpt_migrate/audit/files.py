@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.audit.model import Check, Finding, about
+from mm_ckpt_migrate.audit.finding import Check, Finding, about
 from mm_ckpt_migrate.audit.origin import Origin
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError
-from mm_ckpt_migrate.layouts.overlap import equal_layouts
-from mm_ckpt_migrate.layouts.table import Table
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.identify.layouts.overlap import equal_layouts
+from mm_ckpt_migrate.identify.layouts.table import Table
 from mm_ckpt_migrate.schema import Schema
 from mm_ckpt_migrate.zoo.metafile import ZooModel
 

@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final
 
-from mm_ckpt_migrate.audit.model import Check, Finding, about
+from mm_ckpt_migrate.audit.finding import Check, Finding, about
 from mm_ckpt_migrate.audit.origin import Origin, origin_of
 from mm_ckpt_migrate.audit.release import Release
 from mm_ckpt_migrate.configs.read import read_config
 from mm_ckpt_migrate.configs.values import lookup
-from mm_ckpt_migrate.diagnosis.advice import released
-from mm_ckpt_migrate.diagnosis.candidates import Candidate, make_candidates
 from mm_ckpt_migrate.errors import ConfigError
-from mm_ckpt_migrate.layouts.difference import Difference, difference
-from mm_ckpt_migrate.ruleset.detect import Layout, detect
+from mm_ckpt_migrate.identify.diagnosis.advice import released
+from mm_ckpt_migrate.identify.diagnosis.candidates import Candidate, make_candidates
+from mm_ckpt_migrate.identify.layouts.difference import Difference, difference
+from mm_ckpt_migrate.mapping.rules.detect import Layout, detect
 from mm_ckpt_migrate.schema import Schema
 from mm_ckpt_migrate.zoo.entries import entries
 from mm_ckpt_migrate.zoo.metafile import ZooModel

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from mm_ckpt_migrate.audit.model import Check, Finding, about
+from mm_ckpt_migrate.audit.finding import Check, Finding, about
 from mm_ckpt_migrate.zoo.metafile import ZooModel
 from mm_ckpt_migrate.zoo.read import Zoo
 from mm_ckpt_migrate.zoo.readme import Row, read_rows

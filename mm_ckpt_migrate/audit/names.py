@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Final
 
-from mm_ckpt_migrate.audit.model import Check, Finding, about
+from mm_ckpt_migrate.audit.finding import Check, Finding, about
 from mm_ckpt_migrate.zoo.read import Zoo
 
 # Words that mean the same in the names of all releases. Others were respelled too often.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from mm_ckpt_migrate.audit.release import Release
-from mm_ckpt_migrate.layouts.weights import zoo_files
+from mm_ckpt_migrate.identify.layouts.weights import zoo_files
 from mm_ckpt_migrate.schema import Schema
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from mm_ckpt_migrate.layouts.table import Table
-from mm_ckpt_migrate.ruleset.detect import Layout, detect
-from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.identify.layouts.table import Table
+from mm_ckpt_migrate.mapping.rules.detect import Layout, detect
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 
 # The folder of a package, and what the table calls it.
 _PACKAGES: Final = {"mmdet": "mmdet", "mmseg": "mmsegmentation"}

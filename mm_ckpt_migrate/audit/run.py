@@ -7,14 +7,20 @@ from itertools import chain
 from pathlib import Path
 
 from mm_ckpt_migrate.audit import configs, entries, metrics, names
-from mm_ckpt_migrate.audit.files import WeightsFile, check_files, check_same, find_files, open_file
+from mm_ckpt_migrate.audit.files import (
+    WeightsFile,
+    check_files,
+    check_same,
+    find_files,
+    open_file,
+)
+from mm_ckpt_migrate.audit.finding import Audit, Check, Finding
 from mm_ckpt_migrate.audit.layouts import check_layout, comparable
-from mm_ckpt_migrate.audit.model import Audit, Check, Finding
 from mm_ckpt_migrate.audit.origin import Origin
 from mm_ckpt_migrate.audit.release import Release, release_of
-from mm_ckpt_migrate.diagnosis.advice import released
-from mm_ckpt_migrate.layouts.table import load_table
-from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.identify.diagnosis.advice import released
+from mm_ckpt_migrate.identify.layouts.table import load_table
+from mm_ckpt_migrate.mapping.rules.library import Library
 from mm_ckpt_migrate.zoo.read import Zoo, read_zoo
 
 _OF_ENTRIES = (

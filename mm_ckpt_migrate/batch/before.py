@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from mm_ckpt_migrate.batch.find import Found
 from mm_ckpt_migrate.batch.folder import Folders
+from mm_ckpt_migrate.batch.item import Item, Outcome
 from mm_ckpt_migrate.batch.journal import Journal, Known
-from mm_ckpt_migrate.batch.model import Item, Outcome
 from mm_ckpt_migrate.batch.options import Batch
 from mm_ckpt_migrate.batch.work import TICK
 

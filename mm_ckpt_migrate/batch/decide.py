@@ -7,20 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.batch.find import Found, signature
-from mm_ckpt_migrate.batch.model import Action, Item
+from mm_ckpt_migrate.batch.item import Action, Item
 from mm_ckpt_migrate.batch.pair import Pairing, pair
 from mm_ckpt_migrate.batch.shard import folded
 from mm_ckpt_migrate.batch.verdicts import Verdicts
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
-from mm_ckpt_migrate.diagnosis.advice import prefixed
-from mm_ckpt_migrate.diagnosis.model import Diagnosis, Finding
-from mm_ckpt_migrate.diagnosis.written import read_written
+from mm_ckpt_migrate.convert.options import EMBEDDED
 from mm_ckpt_migrate.errors import ExitCode, MigrateError
-from mm_ckpt_migrate.keys import PARALLEL
-from mm_ckpt_migrate.layouts.table import Table
-from mm_ckpt_migrate.options import EMBEDDED
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.identify.diagnosis.advice import prefixed
+from mm_ckpt_migrate.identify.diagnosis.diagnosis import Diagnosis, Finding
+from mm_ckpt_migrate.identify.diagnosis.written import read_written
+from mm_ckpt_migrate.identify.layouts.table import Table
+from mm_ckpt_migrate.names import PARALLEL
 
 _ACTIONS: Final = {
     Finding.CURRENT: Action.COPY,

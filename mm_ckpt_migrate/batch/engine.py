@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias
 
 from mm_ckpt_migrate.batch.find import Found
-from mm_ckpt_migrate.batch.model import Item, Outcome
+from mm_ckpt_migrate.batch.item import Item, Outcome
 from mm_ckpt_migrate.batch.options import Batch
 
 Started: TypeAlias = Callable[[Item, int], None]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from mm_ckpt_migrate.batch.model import Signature
+from mm_ckpt_migrate.batch.item import Signature
 from mm_ckpt_migrate.errors import CheckpointError
 
 SUFFIXES: Final = (".pth", ".pt", ".ckpt", ".safetensors")

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.batch.find import Found, find_checkpoints, find_named, signature
-from mm_ckpt_migrate.batch.model import Signature
+from mm_ckpt_migrate.batch.item import Signature
 from mm_ckpt_migrate.batch.options import Batch
 from mm_ckpt_migrate.errors import DestinationError, MigrateError
+from mm_ckpt_migrate.files.archive.source import Source
 
 
 class Folder(Protocol):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from mm_ckpt_migrate.batch.model import Item, Outcome, item_from_json, outcome_from_json
+from mm_ckpt_migrate.batch.item import Item, Outcome, item_from_json, outcome_from_json
 from mm_ckpt_migrate.errors import DestinationError
 
 _VERSION: Final = 3

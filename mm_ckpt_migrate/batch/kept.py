@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 
-from mm_ckpt_migrate.target.sandbox import die_with_parent
+from mm_ckpt_migrate.releases.probe.sandbox import die_with_parent
 
 if __name__ == "__main__":
     die_with_parent(int(sys.argv.pop(1)))

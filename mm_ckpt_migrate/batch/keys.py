@@ -7,13 +7,13 @@ import json
 import os
 from collections.abc import Iterable
 
-from mm_ckpt_migrate.batch.model import Item
+from mm_ckpt_migrate.batch.item import Item
 from mm_ckpt_migrate.batch.options import Batch
+from mm_ckpt_migrate.convert.options import EMBEDDED
 from mm_ckpt_migrate.errors import MigrateError
-from mm_ckpt_migrate.layouts.table import LAYOUTS
-from mm_ckpt_migrate.layouts.weights import WEIGHTS
-from mm_ckpt_migrate.options import EMBEDDED
-from mm_ckpt_migrate.ruleset.library import rules_folder
+from mm_ckpt_migrate.identify.layouts.table import LAYOUTS
+from mm_ckpt_migrate.identify.layouts.weights import WEIGHTS
+from mm_ckpt_migrate.mapping.rules.library import rules_folder
 
 
 def rules_digest() -> str:

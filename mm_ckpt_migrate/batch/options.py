@@ -13,7 +13,7 @@ from typing import Any, Final
 from mm_ckpt_migrate import __version__
 from mm_ckpt_migrate.batch.prove import Proving, proving_from_json
 from mm_ckpt_migrate.batch.shard import Shard
-from mm_ckpt_migrate.options import Options, Purpose
+from mm_ckpt_migrate.convert.options import Options, Purpose
 
 _STACK: Final = ("torch", "mmengine", "mmcv", "mmcv-lite", "mmdet", "mmsegmentation")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mm_ckpt_migrate.archive.outputs import Output, check_outputs
 from mm_ckpt_migrate.batch.options import Batch
 from mm_ckpt_migrate.batch.publish import TABLE, ZOO
 from mm_ckpt_migrate.errors import DestinationError
+from mm_ckpt_migrate.files.archive.outputs import Output, check_outputs
 
 
 def check(batch: Batch, *, page: bool) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from mm_ckpt_migrate.checkpoint.model import Checkpoint
-from mm_ckpt_migrate.diagnosis.model import Diagnosis
-from mm_ckpt_migrate.layouts.table import Table
-from mm_ckpt_migrate.layouts.weights import zoo_files
-from mm_ckpt_migrate.options import EMBEDDED
+from mm_ckpt_migrate.convert.options import EMBEDDED
+from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
+from mm_ckpt_migrate.identify.diagnosis.diagnosis import Diagnosis
+from mm_ckpt_migrate.identify.layouts.table import Table
+from mm_ckpt_migrate.identify.layouts.weights import zoo_files
 
 _PACKAGES = {"mmsegmentation": "mmseg", "mmdet": "mmdet"}
 

@@ -7,10 +7,10 @@ import os
 import stat
 from pathlib import Path
 
-from mm_ckpt_migrate.archive.folders import sync_folder
-from mm_ckpt_migrate.archive.publish import as_destination_error
-from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.errors import DestinationError, MigrateError
+from mm_ckpt_migrate.files.archive.folders import sync_folder
+from mm_ckpt_migrate.files.archive.publish import as_destination_error
+from mm_ckpt_migrate.files.archive.source import Source
 
 _TAKEN = "another file, which no batch made, has this name already"
 

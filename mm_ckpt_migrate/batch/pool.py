@@ -14,7 +14,7 @@ from typing import Any, Final
 from mm_ckpt_migrate.batch.decide import refuse
 from mm_ckpt_migrate.batch.engine import Started
 from mm_ckpt_migrate.batch.find import Found
-from mm_ckpt_migrate.batch.model import (
+from mm_ckpt_migrate.batch.item import (
     Item,
     Outcome,
     Status,

@@ -13,11 +13,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from mm_ckpt_migrate import __version__
-from mm_ckpt_migrate.batch.model import Item, Outcome, Status, verdict_from_json
+from mm_ckpt_migrate.batch.item import Item, Outcome, Status, verdict_from_json
+from mm_ckpt_migrate.convert.options import EMBEDDED
 from mm_ckpt_migrate.errors import ExitCode
-from mm_ckpt_migrate.keys import safe_text
-from mm_ckpt_migrate.options import EMBEDDED
-from mm_ckpt_migrate.report import Status as Proof
+from mm_ckpt_migrate.names import safe_text
+from mm_ckpt_migrate.verdicts import Status as Proof
 
 REPORT_SUFFIX: Final = ".report"
 _PATHS: Final = ("data_root", "legacy_python")

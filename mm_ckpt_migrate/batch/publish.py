@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final
 
-from mm_ckpt_migrate.archive.publish import publish_bytes
-from mm_ckpt_migrate.batch.model import Item, Outcome, Status
+from mm_ckpt_migrate.batch.item import Item, Outcome, Status
 from mm_ckpt_migrate.batch.options import Batch
 from mm_ckpt_migrate.batch.report import Result
 from mm_ckpt_migrate.batch.shard import folded
 from mm_ckpt_migrate.errors import ExitCode
+from mm_ckpt_migrate.files.archive.publish import publish_bytes
 
 TABLE: Final = "renamed"
 ZOO: Final = "zoo"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mm_ckpt_migrate.archive.publish import publish_bytes
-from mm_ckpt_migrate.batch.model import Item, Outcome, Status
+from mm_ckpt_migrate.batch.item import Item, Outcome, Status
+from mm_ckpt_migrate.files.archive.publish import publish_bytes
 
 
 @dataclass(frozen=True, slots=True)

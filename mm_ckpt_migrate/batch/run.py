@@ -10,25 +10,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from mm_ckpt_migrate.archive.folders import make_folder
-from mm_ckpt_migrate.archive.leftovers import sweep
-from mm_ckpt_migrate.archive.privacy import as_private_as, make_private
-from mm_ckpt_migrate.archive.publish import as_destination_error
 from mm_ckpt_migrate.batch import outputs
 from mm_ckpt_migrate.batch.before import Before
 from mm_ckpt_migrate.batch.decide import refuse, without_collisions
 from mm_ckpt_migrate.batch.engine import Engine, EngineMaker
 from mm_ckpt_migrate.batch.find import Found
 from mm_ckpt_migrate.batch.folder import Folders, LocalFolders
+from mm_ckpt_migrate.batch.item import Action, Item, Outcome, Status
 from mm_ckpt_migrate.batch.journal import open_journal
 from mm_ckpt_migrate.batch.keys import item_keys, plan_key, rules_digest
 from mm_ckpt_migrate.batch.lock import locked
-from mm_ckpt_migrate.batch.model import Action, Item, Outcome, Status
 from mm_ckpt_migrate.batch.options import Batch
 from mm_ckpt_migrate.batch.pool import Pool
 from mm_ckpt_migrate.batch.prove import Proving
 from mm_ckpt_migrate.batch.publish import ZOO, publish, without_twins
 from mm_ckpt_migrate.batch.report import Result, write_report
+from mm_ckpt_migrate.files.archive.folders import make_folder
+from mm_ckpt_migrate.files.archive.leftovers import sweep
+from mm_ckpt_migrate.files.archive.privacy import as_private_as, make_private
+from mm_ckpt_migrate.files.archive.publish import as_destination_error
 
 
 class Watcher(Protocol):

@@ -7,11 +7,11 @@ from collections import OrderedDict
 from pathlib import PurePosixPath
 from typing import Final, TypeAlias
 
-from mm_ckpt_migrate.diagnosis.judge import diagnose
-from mm_ckpt_migrate.diagnosis.model import Diagnosis
-from mm_ckpt_migrate.diagnosis.written import Written
-from mm_ckpt_migrate.layouts.table import Table
-from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.identify.diagnosis.diagnosis import Diagnosis
+from mm_ckpt_migrate.identify.diagnosis.judge import diagnose
+from mm_ckpt_migrate.identify.diagnosis.written import Written
+from mm_ckpt_migrate.identify.layouts.table import Table
+from mm_ckpt_migrate.mapping.rules.library import Library
 from mm_ckpt_migrate.schema import Schema, TensorSpec
 
 _KEPT: Final = 64

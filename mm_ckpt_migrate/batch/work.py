@@ -12,18 +12,18 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from mm_ckpt_migrate.archive.digest import named_digest
-from mm_ckpt_migrate.archive.publish import Draft
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.archive.transfer import copy_whole
 from mm_ckpt_migrate.batch.find import signature
-from mm_ckpt_migrate.batch.model import Action, Item, Outcome, Signature, Status
+from mm_ckpt_migrate.batch.item import Action, Item, Outcome, Signature, Status
 from mm_ckpt_migrate.batch.options import Batch
 from mm_ckpt_migrate.batch.place import place, prepare
-from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.convert.api import convert
 from mm_ckpt_migrate.errors import CheckpointError, ExitCode, MigrateError
-from mm_ckpt_migrate.report import ConvertReport, Verdict
-from mm_ckpt_migrate.report import Status as Proof
+from mm_ckpt_migrate.files.archive.digest import named_digest
+from mm_ckpt_migrate.files.archive.publish import Draft
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.archive.transfer import copy_whole
+from mm_ckpt_migrate.verdicts import ConvertReport, Verdict
+from mm_ckpt_migrate.verdicts import Status as Proof
 from mm_ckpt_migrate.zoo.publication import published_name
 
 # Two writes within the same tick of the kernel's clock leave the same time of change.

@@ -12,13 +12,13 @@ from typing import Any
 
 from mm_ckpt_migrate.batch.decide import Decider
 from mm_ckpt_migrate.batch.find import Found
-from mm_ckpt_migrate.batch.model import Signature, item_from_json
+from mm_ckpt_migrate.batch.item import Signature, item_from_json
 from mm_ckpt_migrate.batch.options import batch_from_json
 from mm_ckpt_migrate.batch.verdicts import Verdicts
 from mm_ckpt_migrate.batch.work import work
-from mm_ckpt_migrate.layouts.table import load_table
-from mm_ckpt_migrate.ruleset.library import load_rules
-from mm_ckpt_migrate.target.sandbox import die_with_parent
+from mm_ckpt_migrate.identify.layouts.table import load_table
+from mm_ckpt_migrate.mapping.rules.library import load_rules
+from mm_ckpt_migrate.releases.probe.sandbox import die_with_parent
 
 
 class Worker:

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from mm_ckpt_migrate.report import strict
+from mm_ckpt_migrate.verdicts import strict
 
 
 def print_json(data: Any) -> None:

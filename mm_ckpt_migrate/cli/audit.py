@@ -13,7 +13,7 @@ from mm_ckpt_migrate.cli.boundary import command
 from mm_ckpt_migrate.errors import ExitCode
 
 if TYPE_CHECKING:
-    from mm_ckpt_migrate.audit.model import Audit, Finding
+    from mm_ckpt_migrate.audit.finding import Audit, Finding
 
 _COLOURS = {"error": "red", "warning": "yellow"}
 
@@ -44,7 +44,7 @@ def audit(
     from mm_ckpt_migrate.audit.release import is_release
     from mm_ckpt_migrate.audit.run import audit
     from mm_ckpt_migrate.cli.asjson import print_json
-    from mm_ckpt_migrate.ruleset.library import load_rules
+    from mm_ckpt_migrate.mapping.rules.library import load_rules
 
     if release is not None and not is_release(release):
         raise typer.BadParameter("give it like mmdet-3.3.0 or mmsegmentation-1.2.2")

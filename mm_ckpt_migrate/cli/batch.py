@@ -20,9 +20,9 @@ from mm_ckpt_migrate.errors import ExitCode
 
 if TYPE_CHECKING:
     from mm_ckpt_migrate.batch.engine import EngineMaker
+    from mm_ckpt_migrate.batch.engines.task import Urls
     from mm_ckpt_migrate.batch.folder import Folders
     from mm_ckpt_migrate.batch.options import Batch
-    from mm_ckpt_migrate.engines.task import Urls
 
 
 class Where(str, Enum):
@@ -135,7 +135,7 @@ def batch(
     from mm_ckpt_migrate.batch.options import Batch, BatchOptions
     from mm_ckpt_migrate.batch.prove import Proving
     from mm_ckpt_migrate.batch.shard import read_shard
-    from mm_ckpt_migrate.options import Purpose
+    from mm_ckpt_migrate.convert.options import Purpose
 
     proves = verify or evaluate
     refuse_idle(not evaluate, "without --eval", "data_root", "device")
@@ -164,7 +164,7 @@ def batch(
     )  # fmt: skip
     how = _how(work, sources, results, state)
     if engine is Where.RAY:
-        from mm_ckpt_migrate.engines.ray_engine import RayEngine
+        from mm_ckpt_migrate.batch.engines.ray_engine import RayEngine
 
         ray = partial(RayEngine, urls=how.urls, address=ray_address, num_gpus=num_gpus)
         # No number of jobs: as many as the cluster has processors.
@@ -198,9 +198,9 @@ def _how(work: Batch, sources: str, results: str, state: Path | None) -> _How:
     jobs = os.cpu_count() or 1
     if not here and not there:
         return _How(jobs)
-    from mm_ckpt_migrate.engines.folders import UrlFolders
-    from mm_ckpt_migrate.engines.task import Urls
-    from mm_ckpt_migrate.engines.url_engine import UrlEngine
+    from mm_ckpt_migrate.batch.engines.folders import UrlFolders
+    from mm_ckpt_migrate.batch.engines.task import Urls
+    from mm_ckpt_migrate.batch.engines.url_engine import UrlEngine
 
     urls = Urls(here, there)
     return _How(jobs, urls, partial(UrlEngine, urls=urls), UrlFolders(work, urls))
@@ -225,7 +225,7 @@ def _run(work: Batch, how: _How, as_json: bool) -> int:
     from mm_ckpt_migrate.batch.run import run_batch
     from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.cli.batch_view import print_result, watching
-    from mm_ckpt_migrate.htmlreport.batch import write_batch_page
+    from mm_ckpt_migrate.pages.batch import write_batch_page
 
     page = write_batch_page if find_spec("jinja2") else None
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from mm_ckpt_migrate.batch.model import Action, Item, Outcome, Status
+from mm_ckpt_migrate.batch.item import Action, Item, Outcome, Status
 from mm_ckpt_migrate.cli.render import safe_line
 
 if TYPE_CHECKING:

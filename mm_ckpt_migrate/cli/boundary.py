@@ -12,10 +12,10 @@ from typing import Final, NoReturn, ParamSpec
 
 import typer
 
-from mm_ckpt_migrate.archive.published import watched
 from mm_ckpt_migrate.cli.asjson import print_error
 from mm_ckpt_migrate.errors import ExitCode, MigrateError
-from mm_ckpt_migrate.keys import safe_text
+from mm_ckpt_migrate.files.archive.published import watched
+from mm_ckpt_migrate.names import safe_text
 
 P = ParamSpec("P")
 _FAULT: Final = "This is a fault of the program; what it was doing is on stderr."

@@ -37,11 +37,11 @@ def _line(found: str | None, wanted: str, mend: str) -> str:
 @command
 def demo(as_json: args.JsonOption = False) -> int:
     """Convert the bundled genuine old checkpoints, and show the ladder of proof."""
-    from mm_ckpt_migrate.archive.scratch import scratch_folder
     from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.cli.render import print_outcome
     from mm_ckpt_migrate.demo import demonstrate
     from mm_ckpt_migrate.doctor import examine
+    from mm_ckpt_migrate.files.archive.scratch import scratch_folder
 
     health = examine()
     reports = []

@@ -108,10 +108,10 @@ def convert(
 
     OLD is never written. NEW appears whole or not at all.
     """
-    from mm_ckpt_migrate.archive.format import Format, names_safetensors
     from mm_ckpt_migrate.cli.progress import copying
-    from mm_ckpt_migrate.convert import convert as run
-    from mm_ckpt_migrate.options import Options, Purpose
+    from mm_ckpt_migrate.convert.api import convert as run
+    from mm_ckpt_migrate.convert.options import Options, Purpose
+    from mm_ckpt_migrate.files.archive.format import Format, names_safetensors
 
     refuse_idle(
         reverse, "with --reverse: all is as the plan says",
@@ -177,8 +177,8 @@ def plan(
     """Show what `convert` would do: the table old name to new name. Writes nothing but --plan."""
     from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.cli.render import print_plan, print_report
-    from mm_ckpt_migrate.convert import plan as run
-    from mm_ckpt_migrate.options import Options, Purpose
+    from mm_ckpt_migrate.convert.api import plan as run
+    from mm_ckpt_migrate.convert.options import Options, Purpose
 
     refuse_idle(no_build, "where no model is built", *_OF_BUILDS)
     refuse_idle(plan_file is None, "without --plan", "force")

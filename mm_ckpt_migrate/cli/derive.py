@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mm_ckpt_migrate.archive.privacy import as_private_as
 from mm_ckpt_migrate.cli import arguments as args
 from mm_ckpt_migrate.cli.boundary import command
 from mm_ckpt_migrate.cli.usage import refuse_idle
 from mm_ckpt_migrate.errors import ExitCode
+from mm_ckpt_migrate.files.archive.privacy import as_private_as
 
 if TYPE_CHECKING:
-    from mm_ckpt_migrate.derive.model import Derivation
+    from mm_ckpt_migrate.derive.assignment import Derivation
 
 
 def _family_name(text: str) -> str:
@@ -73,8 +73,8 @@ def derive(
     Keys are paired by shapes, structure and names. The file says of each rule how sure it is, and
     lists what could be exchanged without anything noticing.
     """
-    from mm_ckpt_migrate.beside import config_inputs
     from mm_ckpt_migrate.cli.asjson import print_json
+    from mm_ckpt_migrate.convert.beside import config_inputs
     from mm_ckpt_migrate.derive.options import DeriveOptions
     from mm_ckpt_migrate.derive.run import derive_rules
 

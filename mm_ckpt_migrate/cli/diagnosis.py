@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from mm_ckpt_migrate.diagnosis.advice import released, stem
-from mm_ckpt_migrate.diagnosis.download import Download
-from mm_ckpt_migrate.diagnosis.model import Diagnosis, Finding
-from mm_ckpt_migrate.keys import safe_text
-from mm_ckpt_migrate.layouts.difference import Difference
-from mm_ckpt_migrate.layouts.identify import Identity
+from mm_ckpt_migrate.identify.diagnosis.advice import released, stem
+from mm_ckpt_migrate.identify.diagnosis.diagnosis import Diagnosis, Finding
+from mm_ckpt_migrate.identify.diagnosis.download import Download
+from mm_ckpt_migrate.identify.layouts.difference import Difference
+from mm_ckpt_migrate.identify.layouts.identify import Identity
+from mm_ckpt_migrate.names import safe_text
 
 _MAX_LINES: Final = 3
 _MAX_WIDTH: Final = 2000

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from mm_ckpt_migrate.cli.diagnosis import diagnosis_lines, download_line
-from mm_ckpt_migrate.keys import safe_text
-from mm_ckpt_migrate.survey import Survey
+from mm_ckpt_migrate.identify.survey import Survey
+from mm_ckpt_migrate.names import safe_text
 
 _SHOWN: Final = 20
 

@@ -20,8 +20,8 @@ def inspect(
     """Show what is inside a checkpoint, without loading or running any of it."""
     from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.cli.render import print_facts
-    from mm_ckpt_migrate.ruleset.library import load_rules
-    from mm_ckpt_migrate.survey import survey
+    from mm_ckpt_migrate.identify.survey import survey
+    from mm_ckpt_migrate.mapping.rules.library import load_rules
 
     found = survey(file, load_rules(), check_crc=not no_crc)
     if as_json:

@@ -10,7 +10,7 @@ import typer
 from mm_ckpt_migrate.cli import arguments as args
 from mm_ckpt_migrate.cli.boundary import command
 from mm_ckpt_migrate.errors import ExitCode
-from mm_ckpt_migrate.legacy.release import DEFAULT
+from mm_ckpt_migrate.releases.old.release import DEFAULT
 
 app = typer.Typer(
     help="The old release, in an environment of its own: what `verify` compares with.",
@@ -41,8 +41,8 @@ def create_environment(
 ) -> int:
     """Install the genuine old release, in about a minute; one that is there is left as it is."""
     from mm_ckpt_migrate.cli.asjson import print_json
-    from mm_ckpt_migrate.keys import safe_text
-    from mm_ckpt_migrate.legacy.environment import create
+    from mm_ckpt_migrate.names import safe_text
+    from mm_ckpt_migrate.releases.old.environment import create
 
     try:
         environment = create(
@@ -64,7 +64,7 @@ def list_environments(as_json: args.JsonOption = False) -> int:
     """List the environments that were made, and what each has."""
     from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.cli.render import print_facts
-    from mm_ckpt_migrate.legacy.environment import busy, folder, found, unfinished
+    from mm_ckpt_migrate.releases.old.environment import busy, folder, found, unfinished
 
     environments = found()
     if as_json:
@@ -93,7 +93,7 @@ def remove_environment(
 ) -> int:
     """Remove an environment from the cache folder."""
     from mm_ckpt_migrate.cli.asjson import print_json
-    from mm_ckpt_migrate.legacy.environment import remove
+    from mm_ckpt_migrate.releases.old.environment import remove
 
     try:
         remove(name)
@@ -108,7 +108,7 @@ def remove_environment(
 
 def _state(name: str) -> str:
     """What is there of an environment, in a sentence."""
-    from mm_ckpt_migrate.legacy.environment import found, unfinished
+    from mm_ckpt_migrate.releases.old.environment import found, unfinished
 
     if name in {environment.name for environment in found()}:
         return f"The environment {name} is there, complete."

@@ -43,9 +43,9 @@ def migrate_config(
     from variables or from other files, all values are written anew. Either way the new source
     was read back, and has the right values. Nothing in a config is run.
     """
-    from mm_ckpt_migrate.checkpoint.open import read_schema
     from mm_ckpt_migrate.configs.migrate_file import migrate_config_file
-    from mm_ckpt_migrate.ruleset.library import load_rules
+    from mm_ckpt_migrate.files.checkpoint.open import read_schema
+    from mm_ckpt_migrate.mapping.rules.library import load_rules
 
     if new is None and not (check or diff):
         raise typer.BadParameter("give NEW, or --check or --diff to write nothing")
@@ -115,6 +115,6 @@ def _print_changes(result: MigratedText, old: Path, new: Path | None) -> None:
 
 def _line(text: str) -> str:
     """A line as a terminal may have it."""
-    from mm_ckpt_migrate.keys import safe_text
+    from mm_ckpt_migrate.names import safe_text
 
     return safe_text(text.removesuffix("\n"), 10_000)

@@ -11,9 +11,9 @@ from typing import Final
 
 import typer
 
-from mm_ckpt_migrate.keys import fold, safe_text
-from mm_ckpt_migrate.plan import Plan
-from mm_ckpt_migrate.report import ConvertReport, Status, Verdict
+from mm_ckpt_migrate.mapping.plan import Plan
+from mm_ckpt_migrate.names import fold, safe_text
+from mm_ckpt_migrate.verdicts import ConvertReport, Status, Verdict
 
 _COLOURS: Final = {Status.PASS: "green", Status.FAIL: "red", Status.SKIPPED: "yellow"}
 _MAX_LINES: Final = 20

@@ -19,7 +19,7 @@ def list_rules(as_json: args.JsonOption = False) -> int:
     """List the families that can be migrated."""
     from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.cli.render import print_facts
-    from mm_ckpt_migrate.ruleset.library import load_rules
+    from mm_ckpt_migrate.mapping.rules.library import load_rules
 
     families = load_rules().families
     if as_json:
@@ -44,7 +44,7 @@ def list_rules(as_json: args.JsonOption = False) -> int:
 def show_rules(family: args.FamilyArgument, as_json: args.JsonOption = False) -> int:
     """Show a family's rule file."""
     from mm_ckpt_migrate.cli.asjson import print_json
-    from mm_ckpt_migrate.ruleset.library import family_named, load_rules
+    from mm_ckpt_migrate.mapping.rules.library import family_named, load_rules
 
     rules = family_named(load_rules().families, family)
     if as_json:
@@ -73,8 +73,8 @@ def check_rules(
 ) -> int:
     """Check rule files: grammar, and that no rule contradicts another or itself."""
     from mm_ckpt_migrate.cli.asjson import print_json
-    from mm_ckpt_migrate.ruleset.library import load_rules
-    from mm_ckpt_migrate.ruleset.load import load_ruleset
+    from mm_ckpt_migrate.mapping.rules.library import load_rules
+    from mm_ckpt_migrate.mapping.rules.load import load_ruleset
 
     checked = [load_ruleset(path) for path in files] if files else list(load_rules().families)
     if as_json:

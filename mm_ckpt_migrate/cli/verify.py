@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from mm_ckpt_migrate.archive.privacy import as_private_as
 from mm_ckpt_migrate.cli import arguments as args
 from mm_ckpt_migrate.cli.boundary import command, show_error
 from mm_ckpt_migrate.cli.usage import finite, refuse_idle
+from mm_ckpt_migrate.convert.options import EMBEDDED
 from mm_ckpt_migrate.errors import ExitCode, MigrateError
-from mm_ckpt_migrate.options import EMBEDDED
-from mm_ckpt_migrate.report import Rung
+from mm_ckpt_migrate.files.archive.privacy import as_private_as
+from mm_ckpt_migrate.verdicts import Rung
 
 if TYPE_CHECKING:
-    from mm_ckpt_migrate.verification.result import Verification
+    from mm_ckpt_migrate.files.archive.outputs import Output
+    from mm_ckpt_migrate.verify.result import Verification
 
 _FILE = "FILE"
 
@@ -107,11 +108,11 @@ def verify(
 
     Everything that is given is used: the old file, an old release, a data set.
     """
-    from mm_ckpt_migrate.beside import config_inputs
     from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.cli.verify_usage import check_usage, rank_of
-    from mm_ckpt_migrate.verification.options import VerifyOptions
-    from mm_ckpt_migrate.verification.run import verify as run
+    from mm_ckpt_migrate.convert.beside import config_inputs
+    from mm_ckpt_migrate.verify.options import VerifyOptions
+    from mm_ckpt_migrate.verify.run import verify as run
 
     refuse_idle(record is None and record_metric is None, "without a file to record", "force")
     refuse_idle(legacy == "none", "with --legacy none", "record")
@@ -125,14 +126,10 @@ def verify(
         samples=_SAMPLES if report else 0, launcher=launcher, budget=budget,
         required=_rungs(require), allow_imports=tuple(allow_import or ()),
         allow_unconfined=allow_unconfined, cache=not no_cache,
-        rules=tuple(rules or ()), force=force, page=report,
+        rules=tuple(rules or ()), force=force, pages=_pages(report),
     )  # fmt: skip
     check_usage(options, cfg, against)
     first = rank_of(launcher) == 0
-    if report is not None:
-        from mm_ckpt_migrate.htmlreport.write import check_software
-
-        check_software()
     faults: list[MigrateError] = []
     with as_private_as((new, source, *config_inputs(cfg))), _evaluating() as progress:
         write = _writer(report, faults) if first else None
@@ -156,6 +153,16 @@ _SAMPLES = 4
 _AGAINST: Final[dict[str | None, bool | None]] = {None: None, "legacy": True, "zoo": False}
 
 
+def _pages(folder: Path | None) -> tuple[Output, ...]:
+    """The pages of a report, once what makes them is known to be installed."""
+    if folder is None:
+        return ()
+    from mm_ckpt_migrate.pages.write import check_software, pages_of
+
+    check_software()
+    return tuple(pages_of(folder))
+
+
 def _rungs(text: str | None) -> tuple[Rung, ...]:
     try:
         return tuple(Rung(name.strip()) for name in (text or "").split(",") if name.strip())
@@ -171,10 +178,11 @@ def _writer(
         return None
 
     def write(found: Verification) -> None:
-        from mm_ckpt_migrate.htmlreport.write import write_report
+        from mm_ckpt_migrate.pages.from_verification import report_data
+        from mm_ckpt_migrate.pages.write import write_report
 
         try:
-            write_report(folder, found.page(("mm-ckpt-migrate", *sys.argv[1:])))
+            write_report(folder, report_data(found, ("mm-ckpt-migrate", *sys.argv[1:])))
         except MigrateError as error:
             faults.append(error)
 

@@ -7,8 +7,8 @@ from typing import Final, NoReturn
 
 import typer
 
-from mm_ckpt_migrate.options import EMBEDDED
-from mm_ckpt_migrate.verification.options import VerifyOptions
+from mm_ckpt_migrate.convert.options import EMBEDDED
+from mm_ckpt_migrate.verify.options import VerifyOptions
 
 # Of the metric rung alone; the others compute on the CPU, in one process.
 _OF_EVALUATION: Final = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 from mm_ckpt_migrate.configs.values import Config, ConfigValue
-from mm_ckpt_migrate.keys import safe_text
+from mm_ckpt_migrate.names import safe_text
 
 # One setting: its path, and what the two configs say; "nothing" where one leaves it out.
 Difference: TypeAlias = tuple[str, str, str]

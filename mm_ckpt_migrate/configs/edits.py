@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from mm_ckpt_migrate.configs.values import Config, ConfigValue
-from mm_ckpt_migrate.keys import safe_text
+from mm_ckpt_migrate.names import safe_text
 
 _MAX_SHOWN: Final = 60
 

@@ -19,8 +19,8 @@ from mm_ckpt_migrate.configs.rule_edits import (
 )
 from mm_ckpt_migrate.configs.values import Config, ConfigValue
 from mm_ckpt_migrate.errors import ConfigError
-from mm_ckpt_migrate.keys import safe_text
-from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
+from mm_ckpt_migrate.names import safe_text
 
 MODEL_KEY: Final = "model"
 

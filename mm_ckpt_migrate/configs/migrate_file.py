@@ -9,9 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from mm_ckpt_migrate.archive.outputs import Output, check_outputs
-from mm_ckpt_migrate.archive.privacy import hidden_bits
-from mm_ckpt_migrate.archive.publish import publish_bytes
 from mm_ckpt_migrate.configs.migrate import migrate_config
 from mm_ckpt_migrate.configs.migrate_text import MigratedText, written
 from mm_ckpt_migrate.configs.read import config_files, read_config, read_config_as
@@ -20,7 +17,10 @@ from mm_ckpt_migrate.configs.source import SourceError, read_source
 from mm_ckpt_migrate.configs.static.budget import Budget
 from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.errors import ConfigError, DestinationError
-from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.files.archive.outputs import Output, check_outputs
+from mm_ckpt_migrate.files.archive.privacy import hidden_bits
+from mm_ckpt_migrate.files.archive.publish import publish_bytes
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 
 SUFFIX: Final = ".py"
 

@@ -14,7 +14,7 @@ from mm_ckpt_migrate.configs.static.budget import UnreadableError
 from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.configs.write import UnwritableError, config_source
 from mm_ckpt_migrate.errors import ConfigError
-from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 
 Form: TypeAlias = Literal["unchanged", "edited", "flattened"]
 Reader: TypeAlias = Callable[[str], Config]

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from mm_ckpt_migrate.configs.edits import Put
 from mm_ckpt_migrate.configs.rule_edits import of_kind
 from mm_ckpt_migrate.configs.values import Config, lookup
-from mm_ckpt_migrate.ruleset.detect import matches_any
-from mm_ckpt_migrate.ruleset.model import Need, RuleSet
+from mm_ckpt_migrate.mapping.rules.detect import matches_any
+from mm_ckpt_migrate.mapping.rules.ruleset import Need, RuleSet
 
 
 def needed(config: Config, keys: Iterable[str], families: Sequence[RuleSet]) -> list[Put]:

@@ -9,7 +9,7 @@ from typing import Any
 from mm_ckpt_migrate.configs.edits import Drop, Edit, Path, Put, dotted
 from mm_ckpt_migrate.configs.rule_edits import NoCounterpartError, unscoped
 from mm_ckpt_migrate.configs.values import Config, lookup
-from mm_ckpt_migrate.ruleset.model import ABSENT, Relocation
+from mm_ckpt_migrate.mapping.rules.ruleset import ABSENT, Relocation
 
 
 def relocated(config: Config, before: Config, relocations: Sequence[Relocation]) -> list[Edit]:

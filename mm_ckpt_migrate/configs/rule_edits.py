@@ -7,8 +7,8 @@ from typing import Final
 
 from mm_ckpt_migrate.configs.edits import Become, Drop, Edit, Path, Put, dotted
 from mm_ckpt_migrate.configs.values import Config, ConfigValue
-from mm_ckpt_migrate.keys import safe_text
-from mm_ckpt_migrate.ruleset.model import ConfigRule
+from mm_ckpt_migrate.mapping.rules.ruleset import ConfigRule
+from mm_ckpt_migrate.names import safe_text
 
 ORDER_KEY: Final = "operation_order"
 _TYPE_KEY: Final = "type"

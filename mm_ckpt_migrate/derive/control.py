@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice, product
 from typing import TypeAlias
 
+from mm_ckpt_migrate.derive.assignment import Assignment, DerivedRule, Tie
 from mm_ckpt_migrate.derive.generalise import planned
-from mm_ckpt_migrate.derive.model import Assignment, DerivedRule, Tie
 from mm_ckpt_migrate.derive.stubs import Stub, Texts, without_numbers, write_stubs
 from mm_ckpt_migrate.derive.tree import Node, forest
 from mm_ckpt_migrate.errors import PlanError
-from mm_ckpt_migrate.ruleset.fields import SEGMENT
+from mm_ckpt_migrate.mapping.rules.fields import SEGMENT
 from mm_ckpt_migrate.schema import Schema
 
 _TRIES = 50

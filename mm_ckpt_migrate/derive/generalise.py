@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from mm_ckpt_migrate.derive.model import Assignment, DerivedRule, Pair, Reason
+from mm_ckpt_migrate.derive.assignment import Assignment, DerivedRule, Pair, Reason
 from mm_ckpt_migrate.derive.stubs import Texts, make_stub, without_numbers, write_stubs
-from mm_ckpt_migrate.ruleset.model import Rule
-from mm_ckpt_migrate.ruleset.pattern import compile_pattern
+from mm_ckpt_migrate.mapping.rules.pattern import compile_pattern
+from mm_ckpt_migrate.mapping.rules.ruleset import Rule
 
 # A rule and the pairs that it is for.
 _Owned: TypeAlias = tuple[Rule, list[Pair]]

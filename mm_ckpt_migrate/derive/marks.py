@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mm_ckpt_migrate.derive.model import Assignment, DerivedRule
+from mm_ckpt_migrate.derive.assignment import Assignment, DerivedRule
 from mm_ckpt_migrate.derive.stubs import without_numbers
 from mm_ckpt_migrate.errors import PlanError
-from mm_ckpt_migrate.ruleset.fields import SEGMENT
-from mm_ckpt_migrate.ruleset.pattern import compile_pattern
+from mm_ckpt_migrate.mapping.rules.fields import SEGMENT
+from mm_ckpt_migrate.mapping.rules.pattern import compile_pattern
 from mm_ckpt_migrate.schema import Schema
 
 _PRESENT = 3

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from mm_ckpt_migrate.derive.model import (
+from mm_ckpt_migrate.derive.assignment import (
     NAMESAKE,
     ONLY,
     STAYS,

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from mm_ckpt_migrate.configs.values import Config, ConfigValue
-from mm_ckpt_migrate.derive.model import ORDER, Role, Tie
+from mm_ckpt_migrate.derive.assignment import ORDER, Role, Tie
 from mm_ckpt_migrate.derive.stubs import numbered
-from mm_ckpt_migrate.ruleset.fields import SEGMENT
-from mm_ckpt_migrate.ruleset.model import attention_roles
+from mm_ckpt_migrate.mapping.rules.fields import SEGMENT
+from mm_ckpt_migrate.mapping.rules.ruleset import attention_roles
 
 _LIST = "attentions"
 _ORDER = "operation_order"

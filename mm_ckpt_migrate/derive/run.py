@@ -6,26 +6,30 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from mm_ckpt_migrate.archive.outputs import Inputs, Output, check_outputs
-from mm_ckpt_migrate.archive.publish import publish_bytes
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.beside import config_inputs
-from mm_ckpt_migrate.checkpoint.model import Checkpoint
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.configs.find import find_config
 from mm_ckpt_migrate.configs.read import read_config, read_config_text
 from mm_ckpt_migrate.configs.values import Config
-from mm_ckpt_migrate.derive.model import Derivation, Layouts
+from mm_ckpt_migrate.convert.beside import config_inputs
+from mm_ckpt_migrate.convert.options import Options
+from mm_ckpt_migrate.convert.target_config import (
+    TargetConfig,
+    open_target,
+    read_target_config,
+)
+from mm_ckpt_migrate.derive.assignment import Derivation, Layouts
 from mm_ckpt_migrate.derive.options import DeriveOptions
 from mm_ckpt_migrate.derive.propose import derive
 from mm_ckpt_migrate.derive.settle import OldModel, settle
 from mm_ckpt_migrate.errors import ConfigError, MissingSoftwareError
-from mm_ckpt_migrate.legacy.environment import auto, environment_of
-from mm_ckpt_migrate.options import Options
-from mm_ckpt_migrate.ruleset.detect import detect
-from mm_ckpt_migrate.ruleset.library import Library, load_rules
-from mm_ckpt_migrate.target.refusals import notice
-from mm_ckpt_migrate.target_config import TargetConfig, open_target, read_target_config
+from mm_ckpt_migrate.files.archive.outputs import Inputs, Output, check_outputs
+from mm_ckpt_migrate.files.archive.publish import publish_bytes
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.mapping.rules.detect import detect
+from mm_ckpt_migrate.mapping.rules.library import Library, load_rules
+from mm_ckpt_migrate.releases.old.environment import auto, environment_of
+from mm_ckpt_migrate.releases.refusals import notice
 
 
 def derive_rules(old: Path, cfg: str, options: DeriveOptions) -> Derivation:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mm_ckpt_migrate.derive.model import Tie
+from mm_ckpt_migrate.derive.assignment import Tie
 from mm_ckpt_migrate.derive.stubs import numbered
-from mm_ckpt_migrate.ruleset.fields import SEGMENT
-from mm_ckpt_migrate.ruleset.model import ModuleOrder
-from mm_ckpt_migrate.ruleset.order import reorder
-from mm_ckpt_migrate.ruleset.pattern import compile_pattern
+from mm_ckpt_migrate.mapping.rules.fields import SEGMENT
+from mm_ckpt_migrate.mapping.rules.order import reorder
+from mm_ckpt_migrate.mapping.rules.pattern import compile_pattern
+from mm_ckpt_migrate.mapping.rules.ruleset import ModuleOrder
 
 
 def propose_order(

@@ -8,25 +8,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from mm_ckpt_migrate.archive.progress import no_progress
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.configs.values import Config
-from mm_ckpt_migrate.contents import only_weights
-from mm_ckpt_migrate.decide import Decision
-from mm_ckpt_migrate.decide_contents import decide_contents
+from mm_ckpt_migrate.convert.contents import only_weights
+from mm_ckpt_migrate.convert.decide.decision import Decision
+from mm_ckpt_migrate.convert.decide.training_and_configs import decide_contents
+from mm_ckpt_migrate.convert.options import Options, Purpose
+from mm_ckpt_migrate.convert.target_config import TargetConfig
+from mm_ckpt_migrate.convert.write.new_file import write_checkpoint
+from mm_ckpt_migrate.derive.assignment import Choices, Derivation, Evidence, Layouts
 from mm_ckpt_migrate.derive.match import assign
-from mm_ckpt_migrate.derive.model import Choices, Derivation, Evidence, Layouts
 from mm_ckpt_migrate.derive.propose import propose, read_rules
 from mm_ckpt_migrate.derive.trials import MAX_TRIALS, agreed, alternatives
-from mm_ckpt_migrate.legacy.process import ReleaseProcess
-from mm_ckpt_migrate.options import Options, Purpose
-from mm_ckpt_migrate.plan import fit_modules, make_plan
-from mm_ckpt_migrate.report import Rung, may_publish, skipped
+from mm_ckpt_migrate.files.archive.progress import no_progress
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.mapping.plan import fit_modules, make_plan
+from mm_ckpt_migrate.releases.process import ReleaseProcess
 from mm_ckpt_migrate.schema import TargetModel
-from mm_ckpt_migrate.target_config import TargetConfig
-from mm_ckpt_migrate.verify.outputs import Image, OutputDifference, Side, compare, model_request
-from mm_ckpt_migrate.write import write_checkpoint
+from mm_ckpt_migrate.verdicts import Rung, may_publish, skipped
+from mm_ckpt_migrate.verify.raw_outputs import (
+    Image,
+    OutputDifference,
+    Side,
+    compare,
+    model_request,
+)
 
 # Where float32 sums in another order, float64 decides; its own rounding adds up to 1e-13.
 _TOLERANCES: Final = {"float32": 0.0, "float64": 1e-10}

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
-from mm_ckpt_migrate.derive.model import Pair
+from mm_ckpt_migrate.derive.assignment import Pair
 from mm_ckpt_migrate.derive.tree import common_start
 from mm_ckpt_migrate.errors import PlanError
-from mm_ckpt_migrate.keys import safe_text
-from mm_ckpt_migrate.ruleset.fields import SEGMENT
-from mm_ckpt_migrate.ruleset.pattern import REST
+from mm_ckpt_migrate.mapping.rules.fields import SEGMENT
+from mm_ckpt_migrate.mapping.rules.pattern import REST
+from mm_ckpt_migrate.names import safe_text
 
 _LETTERS: Final = "ijklmnopqrstuvwxyz"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import product
 
-from mm_ckpt_migrate.derive.model import (
+from mm_ckpt_migrate.derive.assignment import (
     EXCHANGEABLE,
     LEAVES,
     NAME,

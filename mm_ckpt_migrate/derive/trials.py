@@ -7,7 +7,7 @@ from itertools import permutations, product
 from math import factorial, prod
 from typing import Final
 
-from mm_ckpt_migrate.derive.model import Assignment, Choices, Tie
+from mm_ckpt_migrate.derive.assignment import Assignment, Choices, Tie
 from mm_ckpt_migrate.derive.write import kinds_of
 
 MAX_TRIALS: Final = 24

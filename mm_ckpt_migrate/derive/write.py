@@ -8,12 +8,19 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from mm_ckpt_migrate.derive.assignment import (
+    Assignment,
+    DerivedRule,
+    Layouts,
+    Level,
+    Role,
+    Tie,
+)
 from mm_ckpt_migrate.derive.control import kind_of
 from mm_ckpt_migrate.derive.marks import ProposedMarks
-from mm_ckpt_migrate.derive.model import Assignment, DerivedRule, Layouts, Level, Role, Tie
 from mm_ckpt_migrate.derive.stubs import Texts
-from mm_ckpt_migrate.keys import fold, safe_text
-from mm_ckpt_migrate.ruleset.model import ModuleOrder
+from mm_ckpt_migrate.mapping.rules.ruleset import ModuleOrder
+from mm_ckpt_migrate.names import fold, safe_text
 
 _WIDTH = 98
 

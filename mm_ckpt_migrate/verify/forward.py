@@ -13,12 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mm_ckpt_migrate.keys import fold
-from mm_ckpt_migrate.plan import Plan, make_plan
-from mm_ckpt_migrate.report import Rung, Status, Verdict, failed, passed, skipped
-from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.mapping.plan import Plan, make_plan
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
+from mm_ckpt_migrate.names import fold
 from mm_ckpt_migrate.schema import Schema
-from mm_ckpt_migrate.verify.measure import (
+from mm_ckpt_migrate.verdicts import Rung, Status, Verdict, failed, passed, skipped
+from mm_ckpt_migrate.verify.both_sides import NOTHING, CannotRunError, on_an_image
+from mm_ckpt_migrate.verify.forward_measure import (
     CLOSER,
     ForwardResult,
     Recorded,
@@ -28,11 +29,10 @@ from mm_ckpt_migrate.verify.measure import (
     measure,
     measure_record,
 )
-from mm_ckpt_migrate.verify.outputs import Image, OutputDifference, Side, largest_of
-from mm_ckpt_migrate.verify.running import NOTHING, CannotRunError, on_an_image
+from mm_ckpt_migrate.verify.raw_outputs import Image, OutputDifference, Side, largest_of
 
 if TYPE_CHECKING:
-    from mm_ckpt_migrate.target.resolve import Target
+    from mm_ckpt_migrate.releases.current.resolve import Target
 
 # On the machine that made the record the difference is 0.0; other processors sum in other orders.
 TOLERANCE: Final = 1e-5

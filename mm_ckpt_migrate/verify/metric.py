@@ -20,9 +20,15 @@ from mm_ckpt_migrate.errors import (
     MissingSoftwareError,
     TargetMismatchError,
 )
-from mm_ckpt_migrate.keys import safe_text
-from mm_ckpt_migrate.report import Rung, Verdict, failed, passed, skipped
-from mm_ckpt_migrate.verify.reference import METRIC, Answer, Reference, metrics_of, to_float
+from mm_ckpt_migrate.names import safe_text
+from mm_ckpt_migrate.verdicts import Rung, Verdict, failed, passed, skipped
+from mm_ckpt_migrate.verify.reference import (
+    METRIC,
+    Answer,
+    Reference,
+    metrics_of,
+    to_float,
+)
 
 AREAS: Final = ("intersect", "union", "predicted", "labelled")
 PRINTED: Final = ("IoU", "Acc")

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final, NamedTuple, TypeAlias
 
-from mm_ckpt_migrate.archive.storages import storage_ref
-from mm_ckpt_migrate.keys import safe_text
-from mm_ckpt_migrate.pickles import opcodes as op
-from mm_ckpt_migrate.pickles.build import is_mapping, pairs
-from mm_ckpt_migrate.pickles.emit import emit
-from mm_ckpt_migrate.pickles.nodes import (
+from mm_ckpt_migrate.files.archive.storages import storage_ref
+from mm_ckpt_migrate.files.pickles import opcodes as op
+from mm_ckpt_migrate.files.pickles.build import is_mapping, pairs
+from mm_ckpt_migrate.files.pickles.emit import emit
+from mm_ckpt_migrate.files.pickles.nodes import (
     Call,
     Global,
     Mutable,
@@ -27,6 +26,7 @@ from mm_ckpt_migrate.pickles.nodes import (
     Text,
     Tuple,
 )
+from mm_ckpt_migrate.names import safe_text
 
 # Names of entries, and numbers of elements, from the root on.
 Path: TypeAlias = "tuple[str | int, ...]"

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
-from mm_ckpt_migrate.archive.publish import publish_bytes
 from mm_ckpt_migrate.errors import ExitCode, MigrateError
+from mm_ckpt_migrate.files.archive.publish import publish_bytes
 from mm_ckpt_migrate.zoo.entries import FULL_SETS, ZooEntry, old_entry
 
 METRIC: Final = "mIoU"

@@ -14,16 +14,16 @@ from typing import Any, Final
 
 from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.errors import ConfigError
-from mm_ckpt_migrate.report import Rung, Verdict, failed, passed, skipped
-from mm_ckpt_migrate.target.parts import training_text
-from mm_ckpt_migrate.verify.outputs import Image, Side
-from mm_ckpt_migrate.verify.running import (
+from mm_ckpt_migrate.releases.allowed.parts import training_text
+from mm_ckpt_migrate.verdicts import Rung, Verdict, failed, passed, skipped
+from mm_ckpt_migrate.verify.both_sides import (
     NOTHING,
     CannotRunError,
     answers_of,
     images_for,
     on_an_image,
 )
+from mm_ckpt_migrate.verify.raw_outputs import Image, Side
 
 STEPS: Final = 5
 SEED: Final = 4000

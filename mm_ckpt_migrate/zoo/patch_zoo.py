@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
 
-from mm_ckpt_migrate.archive.folders import make_folder
-from mm_ckpt_migrate.archive.publish import (
+from mm_ckpt_migrate.errors import DestinationError
+from mm_ckpt_migrate.files.archive.folders import make_folder
+from mm_ckpt_migrate.files.archive.publish import (
     as_destination_error,
     check_destination,
     publish_bytes,
 )
-from mm_ckpt_migrate.errors import DestinationError
 from mm_ckpt_migrate.zoo.links import Base, NewLinks, Patched, Replacement
 from mm_ckpt_migrate.zoo.patch_links import patch_links
 from mm_ckpt_migrate.zoo.patch_metafile import patch_metafile

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from small_zoos import MakeZoo
 
-from mm_ckpt_migrate.audit.model import Finding
-from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.audit.finding import Finding
+from mm_ckpt_migrate.mapping.rules.library import Library
 
 
 @pytest.fixture

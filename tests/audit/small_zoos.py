@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mm_ckpt_migrate.audit.model import Audit, Finding
+from mm_ckpt_migrate.audit.finding import Audit, Finding
 from mm_ckpt_migrate.audit.run import audit
-from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.mapping.rules.library import Library
 
 CONFIG = "model = dict(type='EncoderDecoder', backbone=dict(type='ResNet', depth=50))\n"
 METAFILE = "configs/x/metafile.yml"

@@ -13,7 +13,7 @@ from small_zoos import MakeZoo, entry
 from support.zips import STATE_DICT, torch_zip
 
 from mm_ckpt_migrate.errors import ConfigError
-from mm_ckpt_migrate.layouts.table import load_table
+from mm_ckpt_migrate.identify.layouts.table import load_table
 
 SEG = "mmsegmentation-1.2.2"
 OLD_VIT = "segmenter/segmenter_vit-t_mask_8x1_512x512_160k_ade20k.py"

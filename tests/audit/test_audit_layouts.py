@@ -7,8 +7,8 @@ from small_zoos import MakeZoo, entry
 
 from mm_ckpt_migrate.audit.origin import origin_of
 from mm_ckpt_migrate.audit.release import Release, is_release
-from mm_ckpt_migrate.layouts.table import load_table
-from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.identify.layouts.table import load_table
+from mm_ckpt_migrate.mapping.rules.library import Library
 
 SEG, DET = "mmsegmentation-1.2.2", "mmdet-3.3.0"
 VIT = "configs/segmenter/segmenter_vit-t_mask_8xb1-160k_ade20k-512x512.py"

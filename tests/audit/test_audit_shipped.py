@@ -8,10 +8,10 @@ from time import perf_counter
 
 import pytest
 
-from mm_ckpt_migrate.audit.model import Audit, Finding
+from mm_ckpt_migrate.audit.finding import Audit, Finding
 from mm_ckpt_migrate.audit.run import audit
 from mm_ckpt_migrate.configs.shipped import config_root
-from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.mapping.rules.library import Library
 from mm_ckpt_migrate.zoo.entries import entries
 
 BIAS = "model.backbone.patch_bias=True"

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 from zoos import COPIED, MIGRATED, REFUSED, batch, digests, golden_path, save
 
-from mm_ckpt_migrate.archive.source import Source
 from mm_ckpt_migrate.batch.find import find_checkpoints, find_named
 from mm_ckpt_migrate.batch.listed import read_listed
 from mm_ckpt_migrate.batch.pair import Pairing, pair
 from mm_ckpt_migrate.batch.shard import Shard, ShardError, read_shard
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
-from mm_ckpt_migrate.diagnosis.judge import diagnose
+from mm_ckpt_migrate.convert.options import EMBEDDED
 from mm_ckpt_migrate.errors import ExitCode
-from mm_ckpt_migrate.layouts.table import load_table
-from mm_ckpt_migrate.options import EMBEDDED
-from mm_ckpt_migrate.ruleset.library import load_rules
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.identify.diagnosis.judge import diagnose
+from mm_ckpt_migrate.identify.layouts.table import load_table
+from mm_ckpt_migrate.mapping.rules.library import load_rules
 
 
 def plan(*arguments: str | Path) -> dict[str, dict[str, Any]]:

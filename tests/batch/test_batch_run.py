@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from zoos import COPIED, MIGRATED, REFUSED, STATE, batch, digest, digests, entries, golden_path
 
-from mm_ckpt_migrate.archive.leftovers import draft_name
 from mm_ckpt_migrate.errors import ExitCode
+from mm_ckpt_migrate.files.archive.leftovers import draft_name
 
 pytestmark = pytest.mark.thorough
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support.layouts import checkpoint_of
 
-from mm_ckpt_migrate.layouts.table import load_table
+from mm_ckpt_migrate.identify.layouts.table import load_table
 from mm_ckpt_migrate.schema import Schema
 
 Cli = Callable[..., Any]
@@ -118,8 +118,8 @@ def test_neither_torch_nor_numpy_is_imported(tmp_path: Path) -> None:
     path.write_bytes(checkpoint_of(layout_of(OLD, M2F)))
     script = (
         "import sys\n"
-        "from mm_ckpt_migrate.ruleset.library import load_rules\n"
-        "from mm_ckpt_migrate.survey import survey\n"
+        "from mm_ckpt_migrate.mapping.rules.library import load_rules\n"
+        "from mm_ckpt_migrate.identify.survey import survey\n"
         "from pathlib import Path\n"
         "found = survey(Path(sys.argv[1]), load_rules())\n"
         "assert found.diagnosis.finding == 'migrate'\n"

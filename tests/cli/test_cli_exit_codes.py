@@ -17,7 +17,7 @@ import pytest
 
 from mm_ckpt_migrate.cli.main import app
 from mm_ckpt_migrate.errors import ExitCode, IntegrityError
-from mm_ckpt_migrate.report import Rung, exit_code, failed, passed, skipped
+from mm_ckpt_migrate.verdicts import Rung, exit_code, failed, passed, skipped
 
 Cli = Callable[..., Any]
 Golden = dict[str, Any]
@@ -274,7 +274,7 @@ def _child_that_builds(pid: int) -> int:
     while time.monotonic() < deadline:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for child in map(int, children):
-            if b"mm_ckpt_migrate.target.probe" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"releases.current.child.probe" in Path(f"/proc/{child}/cmdline").read_bytes():
                 return child
         time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)

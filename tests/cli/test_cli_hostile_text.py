@@ -13,11 +13,11 @@ import pytest
 from support.streams import mapping, name, plain, stream, tensor
 from support.zips import torch_zip
 
-from mm_ckpt_migrate.archive.source import Source
+from mm_ckpt_migrate.convert.options import Options
+from mm_ckpt_migrate.convert.run import plan_migration
+from mm_ckpt_migrate.convert.stamp import make_stamp
 from mm_ckpt_migrate.errors import ExitCode
-from mm_ckpt_migrate.migration import plan_migration
-from mm_ckpt_migrate.options import Options
-from mm_ckpt_migrate.stamp import make_stamp
+from mm_ckpt_migrate.files.archive.source import Source
 
 Cli = Callable[..., Any]
 Toy = Callable[..., Path]

@@ -10,8 +10,8 @@ import pytest
 
 from mm_ckpt_migrate import __version__
 from mm_ckpt_migrate.demo import demonstrate
-from mm_ckpt_migrate.ruleset.library import load_rules, rules_folder
-from mm_ckpt_migrate.target.stack import installed
+from mm_ckpt_migrate.mapping.rules.library import load_rules, rules_folder
+from mm_ckpt_migrate.releases.current.stack import installed
 
 Cli = Callable[..., Any]
 COMMANDS = {

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from old_style import SOURCE
 
-from mm_ckpt_migrate.archive.leftovers import draft_name
 from mm_ckpt_migrate.errors import ExitCode
+from mm_ckpt_migrate.files.archive.leftovers import draft_name
 
 Cli = Callable[..., Any]
 

@@ -8,10 +8,10 @@ from typing import Any, NoReturn
 
 import pytest
 
-from mm_ckpt_migrate import survey
-from mm_ckpt_migrate.archive.publish import Draft
 from mm_ckpt_migrate.cli import render
 from mm_ckpt_migrate.errors import ExitCode
+from mm_ckpt_migrate.files.archive.publish import Draft
+from mm_ckpt_migrate.identify import survey
 
 Cli = Callable[..., Any]
 NOTHING = "Interrupted. The source is as it was; no new file was made."
@@ -105,7 +105,7 @@ def test_a_batch(json: bool, cli: Cli, tmp_path: Path, monkeypatch: pytest.Monke
 def test_an_environment(
     state: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mm_ckpt_migrate.legacy import environment
+    from mm_ckpt_migrate.releases.old import environment
 
     name = environment.DEFAULT
     monkeypatch.setenv("MM_CKPT_MIGRATE_LEGACY", str(tmp_path))

@@ -14,7 +14,7 @@ import typer
 from mm_ckpt_migrate.cli import asjson, boundary
 from mm_ckpt_migrate.cli.main import app
 from mm_ckpt_migrate.errors import ExitCode
-from mm_ckpt_migrate.report import strict
+from mm_ckpt_migrate.verdicts import strict
 
 Cli = Callable[..., Any]
 C, P = "convert auto - OLD NEW --no-build", "plan auto - OLD --no-build"

@@ -56,7 +56,11 @@ def test_rules_and_golden_checkpoints_are_inside(wheel: Path) -> None:
     assert {f"mm_ckpt_migrate/golden/{name}" for name in golden} <= names
     assert {f"mm_ckpt_migrate/{p.relative_to(ROOT / 'mm_ckpt_migrate')}"
             for p in (ROOT / "mm_ckpt_migrate").rglob("*.py")} <= names  # fmt: skip
-    tables = ("layouts/layouts.json.gz", "layouts/weights.json.gz", "zoo/republished.csv")
+    tables = (
+        "identify/layouts/layouts.json.gz",
+        "identify/layouts/weights.json.gz",
+        "zoo/republished.csv",
+    )
     assert {f"mm_ckpt_migrate/{table}" for table in tables} <= names
     assert not [name for name in names if "test_" in name or "__pycache__" in name]
     assert wheel.stat().st_size < 8 << 20

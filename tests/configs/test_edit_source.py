@@ -16,7 +16,7 @@ from mm_ckpt_migrate.configs.edits import Become, Drop, Edit, Put, edited_config
 from mm_ckpt_migrate.configs.literals import NotEditableError
 from mm_ckpt_migrate.configs.migrate_text import migrate_text
 from mm_ckpt_migrate.configs.read import read_config_text
-from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.mapping.rules.library import Library
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 M = ("m",)

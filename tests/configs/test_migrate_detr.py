@@ -16,8 +16,8 @@ from mm_ckpt_migrate.configs.migrate import is_old, migrate_config
 from mm_ckpt_migrate.configs.read import read_config
 from mm_ckpt_migrate.configs.shipped import shipped_config
 from mm_ckpt_migrate.errors import ConfigError
-from mm_ckpt_migrate.layouts.table import load_table
-from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.identify.layouts.table import load_table
+from mm_ckpt_migrate.mapping.rules.library import Library
 
 DET2 = "mmdet-2.28.2"
 NEW_DETRS = load(*DETRS, releases=("mmdet",))
@@ -152,7 +152,7 @@ DROPS = (".proj_drop", ".dropout_layer")
 @pytest.fixture(scope="module")
 def stack() -> None:
     pytest.importorskip("mmdet")
-    from mm_ckpt_migrate.target.build import import_stack
+    from mm_ckpt_migrate.releases.current.child.build import import_stack
 
     import_stack("mmdet", [], ("mmdet", "mmcv", "mmengine"), ())
 

@@ -12,7 +12,7 @@ from mm_ckpt_migrate.configs.migrate_file import migrate_config_file
 from mm_ckpt_migrate.configs.migrate_text import migrate_text
 from mm_ckpt_migrate.configs.read import read_config, read_config_text
 from mm_ckpt_migrate.errors import ConfigError
-from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.mapping.rules.library import Library
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = {

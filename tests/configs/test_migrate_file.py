@@ -14,7 +14,7 @@ from mm_ckpt_migrate.configs.migrate import migrate_config
 from mm_ckpt_migrate.configs.migrate_file import migrate_config_file
 from mm_ckpt_migrate.configs.read import read_config
 from mm_ckpt_migrate.errors import ConfigError, DestinationError
-from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.mapping.rules.library import Library
 
 Migrate = Callable[..., Any]
 Write = Callable[..., Path]

@@ -11,7 +11,7 @@ import pytest
 from mm_ckpt_migrate.configs.migrate import is_old, migrate_config
 from mm_ckpt_migrate.configs.read import read_config
 from mm_ckpt_migrate.errors import ConfigError
-from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.mapping.rules.library import Library
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "detr_g1_r18"
 OLD: Any = read_config(GOLDEN / "old_config.py")["model"]

@@ -13,7 +13,7 @@ from golden_cases import few_by_default
 from mm_ckpt_migrate.configs.migrate import migrate_config
 from mm_ckpt_migrate.configs.migrate_text import migrate_text
 from mm_ckpt_migrate.configs.read import read_config, read_config_text
-from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.mapping.rules.library import Library
 
 FOLDER = Path(__file__).parents[1] / "golden"
 FAMILIES = {
@@ -105,7 +105,7 @@ def test_the_current_release_builds_it(
     name: str, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("mmseg")
-    from mm_ckpt_migrate.target.resolve import resolve_target
+    from mm_ckpt_migrate.releases.current.resolve import resolve_target
 
     monkeypatch.setenv("MM_CKPT_MIGRATE_CACHE", str(tmp_path))
     path, schemas = FOLDER / name / "old_config.py", []

@@ -18,7 +18,7 @@ from mm_ckpt_migrate.configs.needs import needed, open_in
 from mm_ckpt_migrate.configs.read import read_config, read_config_text
 from mm_ckpt_migrate.configs.shipped import shipped_config, shipped_names
 from mm_ckpt_migrate.errors import ConfigError
-from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.mapping.rules.library import Library
 
 Write = Callable[..., Path]
 BIAS = "backbone.patch_embed.projection.bias"

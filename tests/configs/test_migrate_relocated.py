@@ -11,7 +11,7 @@ from make_old_models import load
 
 from mm_ckpt_migrate.configs.migrate import migrate_config
 from mm_ckpt_migrate.errors import ConfigError, ExitCode
-from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.mapping.rules.library import Library
 
 DETR = load("detr")["mmdet::detr/detr_r18_8xb2-500e_coco.py"]
 DEFORMABLE = load("deformable_detr")[
@@ -251,7 +251,7 @@ def test_an_unusual_model_builds(model: Any, changes: dict[str, Any], migrated: 
     pytest.importorskip("mmdet")
     import torch
 
-    from mm_ckpt_migrate.target.build import import_stack
+    from mm_ckpt_migrate.releases.current.child.build import import_stack
 
     import_stack("mmdet", [], ("mmdet", "mmcv", "mmengine"), ())
     from mmdet.registry import MODELS

@@ -16,7 +16,7 @@ from make_old_models import MASKS, load
 from mm_ckpt_migrate.configs.migrate import migrate_config
 from mm_ckpt_migrate.configs.read import read_config
 from mm_ckpt_migrate.configs.shipped import shipped_config
-from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.mapping.rules.library import Library
 
 OLD = load(*MASKS)
 
@@ -121,7 +121,7 @@ def head_of(model: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def stack() -> None:
     pytest.importorskip("mmseg")
-    from mm_ckpt_migrate.target.build import import_stack
+    from mm_ckpt_migrate.releases.current.child.build import import_stack
 
     import_stack("mmdet", ["mmseg.models"], ("mmdet", "mmseg", "mmcv", "mmengine"), ())
 

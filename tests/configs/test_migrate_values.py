@@ -11,7 +11,7 @@ from old_style import DECODER, ENCODER, LAYER, decoder_of, encoder, old_config
 
 from mm_ckpt_migrate.configs.migrate import migrate_config
 from mm_ckpt_migrate.errors import ConfigError, ExitCode
-from mm_ckpt_migrate.ruleset.library import Library
+from mm_ckpt_migrate.mapping.rules.library import Library
 
 Migrated = Callable[[Any], Any]
 Refused = Callable[[Any], str]

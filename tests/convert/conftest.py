@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from golden_cases import CASES, LOGGED, NAMES, Case, edited, few_by_default, run
 
-from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import Options
 from mm_ckpt_migrate.errors import MigrateError
-from mm_ckpt_migrate.options import Options
-from mm_ckpt_migrate.report import ConvertReport
+from mm_ckpt_migrate.verdicts import ConvertReport
 
 
 @pytest.fixture(params=few_by_default(NAMES))

@@ -6,7 +6,7 @@ from typing import Any
 
 from golden_cases import CASES, same_bytes
 
-from mm_ckpt_migrate.options import Purpose
+from mm_ckpt_migrate.convert.options import Purpose
 
 VIT = CASES["vit_upernet"]
 BIAS, POSITIONS = "backbone.patch_embed.projection.bias", "backbone.pos_embed"

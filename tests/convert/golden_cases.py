@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from mm_ckpt_migrate.convert import convert
-from mm_ckpt_migrate.options import Options
-from mm_ckpt_migrate.report import ConvertReport, Rung
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import Options
+from mm_ckpt_migrate.verdicts import ConvertReport, Rung
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FAMILIES = ("maskformer", "mask2former")

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from golden_cases import CASES, Case, load, run, same_bytes, sha256, statuses
 
-from mm_ckpt_migrate.archive.format import Format
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.errors import ExitCode, FamilyError, PlanError
-from mm_ckpt_migrate.plan import make_plan
-from mm_ckpt_migrate.report import ConvertReport
-from mm_ckpt_migrate.ruleset.library import family_named, load_rules
+from mm_ckpt_migrate.files.archive.format import Format
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.mapping.plan import make_plan
+from mm_ckpt_migrate.mapping.rules.library import family_named, load_rules
+from mm_ckpt_migrate.verdicts import ConvertReport
 
 pytestmark = [pytest.mark.mm, pytest.mark.filterwarnings("ignore")]
 

@@ -17,7 +17,7 @@ PROGRAM = """
 import json, sys
 started = []
 def hook(event, args):
-    if event == "subprocess.Popen" and "mm_ckpt_migrate.target.probe" in str(args):
+    if event == "subprocess.Popen" and "mm_ckpt_migrate.releases.current.child.probe" in str(args):
         started.append(event)
 sys.addaudithook(hook)
 from mm_ckpt_migrate.cli.main import app

@@ -11,11 +11,11 @@ from golden_cases import CASES, LOGGED, Case, few_by_default, load, same_bytes, 
 from support.equal import same
 from support.training import new_name, new_order
 
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.configs.read import read_config_text
 from mm_ckpt_migrate.configs.values import lookup
-from mm_ckpt_migrate.report import ConvertReport
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.verdicts import ConvertReport
 
 pytestmark = [pytest.mark.mm, pytest.mark.filterwarnings("ignore")]
 
@@ -101,7 +101,7 @@ def test_torch_loads_the_file_at_its_defaults(logged: Case, converted: Convert) 
 
 
 def test_the_optimizer_is_carried_and_the_report_says_so(case: Case, converted: Convert) -> None:
-    """What it holds then is `tests/training`'s concern."""
+    """What it holds then is `tests/convert/training`'s concern."""
     report, path = converted(case)
     new = load(path)
     assert [name for name in new if name in ("optimizer", "param_schedulers")] == list(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from golden_cases import CASES, NAMES, Case, few_by_default
 
-from mm_ckpt_migrate.convert import convert, plan
-from mm_ckpt_migrate.options import EMBEDDED, Options
+from mm_ckpt_migrate.convert.api import convert, plan
+from mm_ckpt_migrate.convert.options import EMBEDDED, Options
 
 pytestmark = pytest.mark.mm
 

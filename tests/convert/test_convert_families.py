@@ -12,14 +12,9 @@ from golden_cases import CASES, Case, edited, load, run, same_bytes, sha256, sta
 from support.equal import same
 
 from mm_ckpt_migrate.configs.read import read_config, read_config_text
-from mm_ckpt_migrate.convert import convert
-from mm_ckpt_migrate.errors import (
-    ExitCode,
-    FamilyError,
-    PlanError,
-    TargetMismatchError,
-)
-from mm_ckpt_migrate.options import Options, Purpose
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import Options, Purpose
+from mm_ckpt_migrate.errors import ExitCode, FamilyError, PlanError, TargetMismatchError
 
 pytestmark = pytest.mark.thorough
 
@@ -78,7 +73,7 @@ def test_the_model_takes_it_strictly(case: Case, tmp_path: Path) -> None:
     """And the order of the keys is that of a build, as is that of the module paths."""
     import torch
 
-    from mm_ckpt_migrate.target.build import import_stack
+    from mm_ckpt_migrate.releases.current.child.build import import_stack
 
     import_stack("mmdet", ["mmseg.models"], ("mmdet", "mmseg", "mmcv", "mmengine"), ())
     from mmengine.config import ConfigDict

@@ -11,9 +11,9 @@ from golden_cases import CASES, run, sha256
 from support.streams import Storage, mapping, stream, tensor
 from support.zips import torch_zip
 
-from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import Options
 from mm_ckpt_migrate.errors import CheckpointError, IntegrityError
-from mm_ckpt_migrate.options import Options
 
 LAYER = "decode_head.transformer_decoder.layers.0"
 KEYS = (

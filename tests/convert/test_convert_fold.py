@@ -12,12 +12,12 @@ from fold_case import BIAS, FOLD, POSITIONS, STAMP, VIT, check_weights, folded
 from golden_cases import load, run, same_bytes, sha256
 from support.equal import same
 
-from mm_ckpt_migrate.archive.format import Format
-from mm_ckpt_migrate.convert import convert, plan
+from mm_ckpt_migrate.convert.api import convert, plan
+from mm_ckpt_migrate.convert.options import EMBEDDED, Options
 from mm_ckpt_migrate.errors import PlanError
-from mm_ckpt_migrate.options import EMBEDDED, Options
-from mm_ckpt_migrate.plan import plan_from_json
-from mm_ckpt_migrate.report import ConvertReport
+from mm_ckpt_migrate.files.archive.format import Format
+from mm_ckpt_migrate.mapping.plan import plan_from_json
+from mm_ckpt_migrate.verdicts import ConvertReport
 
 pytestmark = [pytest.mark.mm, pytest.mark.filterwarnings("ignore")]
 

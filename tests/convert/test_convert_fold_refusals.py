@@ -10,13 +10,13 @@ import pytest
 from fold_case import BIAS, FOLD, POSITIONS, STAMP, VIT, check_weights
 from golden_cases import CASES, edited, load, run, sha256
 
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
-from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import Options, Purpose
+from mm_ckpt_migrate.convert.write.folded import FoldError, check_fold
 from mm_ckpt_migrate.errors import ExitCode, FamilyError, MigrateError
-from mm_ckpt_migrate.fold import FoldError, check_fold
-from mm_ckpt_migrate.options import Options, Purpose
-from mm_ckpt_migrate.ruleset.library import family_named, load_rules
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.mapping.rules.library import family_named, load_rules
 
 pytestmark = [pytest.mark.mm, pytest.mark.filterwarnings("ignore")]
 

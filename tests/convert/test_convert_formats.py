@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from golden_cases import CASES, LEGACY, NAMES, ZIP, Case, few_by_default, load, run, same_bytes
 
-from mm_ckpt_migrate.archive.format import Format
-from mm_ckpt_migrate.archive.sniff import sniff
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import Options
 from mm_ckpt_migrate.errors import CheckpointError
-from mm_ckpt_migrate.options import Options
-from mm_ckpt_migrate.report import ConvertReport
+from mm_ckpt_migrate.files.archive.format import Format
+from mm_ckpt_migrate.files.archive.sniff import sniff
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.verdicts import ConvertReport
 
 pytestmark = pytest.mark.mm
 

@@ -11,13 +11,13 @@ from golden_cases import CASES, VARIED, Case, load, run, same_bytes, sha256
 from support.equal import same
 from support.training import new_name, new_order
 
-from mm_ckpt_migrate.archive.format import Format
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
-from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import Options, Purpose
 from mm_ckpt_migrate.errors import CheckpointError, MigrateError
-from mm_ckpt_migrate.options import Options, Purpose
-from mm_ckpt_migrate.report import ConvertReport
+from mm_ckpt_migrate.files.archive.format import Format
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.verdicts import ConvertReport
 
 pytestmark = [pytest.mark.mm, pytest.mark.filterwarnings("ignore")]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
-from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import Options
 from mm_ckpt_migrate.errors import CheckpointError
-from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
 
 TRAINING = Path(__file__).parents[1] / "golden" / "mask2former_r18" / "old.pth"
 

@@ -10,10 +10,10 @@ import pytest
 from golden_cases import CASES, load
 from support.equal import same
 
-from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import Options, Purpose
 from mm_ckpt_migrate.errors import CheckpointError
-from mm_ckpt_migrate.options import Options, Purpose
-from mm_ckpt_migrate.report import ConvertReport, Status
+from mm_ckpt_migrate.verdicts import ConvertReport, Status
 
 torch = pytest.importorskip("torch")
 

@@ -10,7 +10,7 @@ import pytest
 from golden_cases import CASES, load
 from support.equal import same
 
-from mm_ckpt_migrate.report import ConvertReport
+from mm_ckpt_migrate.verdicts import ConvertReport
 
 pytestmark = [pytest.mark.mm, pytest.mark.filterwarnings("ignore")]
 

@@ -12,16 +12,16 @@ from golden_cases import CASES, load, sha256
 from support.equal import same
 from support.layouts import checkpoint_of
 
-from mm_ckpt_migrate import write
-from mm_ckpt_migrate.convert import convert, plan
+from mm_ckpt_migrate.convert.api import convert, plan
+from mm_ckpt_migrate.convert.options import Options
+from mm_ckpt_migrate.convert.write import new_file
 from mm_ckpt_migrate.errors import ExitCode, FamilyError, MigrateError, PlanError
-from mm_ckpt_migrate.keys import prefix_of
-from mm_ckpt_migrate.layouts.table import load_table
-from mm_ckpt_migrate.options import Options
-from mm_ckpt_migrate.plan import plan_from_json
-from mm_ckpt_migrate.report import ConvertReport
-from mm_ckpt_migrate.ruleset.library import load_rules
-from mm_ckpt_migrate.survey import survey
+from mm_ckpt_migrate.identify.layouts.table import load_table
+from mm_ckpt_migrate.identify.survey import survey
+from mm_ckpt_migrate.mapping.plan import plan_from_json
+from mm_ckpt_migrate.mapping.rules.library import load_rules
+from mm_ckpt_migrate.names import prefix_of
+from mm_ckpt_migrate.verdicts import ConvertReport
 
 torch = pytest.importorskip("torch")
 
@@ -216,7 +216,7 @@ def test_integrity_sees_a_prefix_that_was_forgotten(
     saved: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = saved("module.")
-    monkeypatch.setattr(write, "_prefix", lambda decision, plan: "module.")
+    monkeypatch.setattr(new_file, "_prefix", lambda decision, plan: "module.")
     report = convert("auto", "-", old, old.with_name("new.pth"), Options(build=False))
     assert report.exit_code == ExitCode.INTEGRITY_FAILED
     assert not old.with_name("new.pth").exists()

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from golden_cases import CASES, Case, edited, load, run
 
-from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import Options
 from mm_ckpt_migrate.errors import (
     CheckpointError,
     ConfigError,
@@ -20,8 +21,7 @@ from mm_ckpt_migrate.errors import (
     PlanError,
     TargetMismatchError,
 )
-from mm_ckpt_migrate.options import Options
-from mm_ckpt_migrate.report import ConvertReport
+from mm_ckpt_migrate.verdicts import ConvertReport
 
 pytestmark = pytest.mark.mm
 

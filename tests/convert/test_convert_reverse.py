@@ -21,9 +21,9 @@ from golden_cases import (
 )
 from support.equal import same
 
-from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import Options
 from mm_ckpt_migrate.errors import ExitCode, PlanError
-from mm_ckpt_migrate.options import Options
 
 pytestmark = pytest.mark.mm
 

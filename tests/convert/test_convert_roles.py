@@ -9,7 +9,7 @@ import pytest
 from golden_cases import CASES, Case, statuses
 
 from mm_ckpt_migrate.errors import ExitCode, FamilyError, MigrateError
-from mm_ckpt_migrate.report import ConvertReport, Verdict
+from mm_ckpt_migrate.verdicts import ConvertReport, Verdict
 
 pytestmark = pytest.mark.mm
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from golden_cases import CASES
 
-from mm_ckpt_migrate.archive.format import Format
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
-from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import Options, Purpose
 from mm_ckpt_migrate.errors import CheckpointError, DestinationError
-from mm_ckpt_migrate.options import Options, Purpose
-from mm_ckpt_migrate.report import ConvertReport
+from mm_ckpt_migrate.files.archive.format import Format
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.verdicts import ConvertReport
 
 torch = pytest.importorskip("torch")
 save_file = pytest.importorskip("safetensors.torch").save_file

@@ -9,14 +9,14 @@ import pytest
 from golden_cases import CASES, FEW, Case, load, run, sha256, statuses
 
 from mm_ckpt_migrate import __version__
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
-from mm_ckpt_migrate.convert import convert, plan
+from mm_ckpt_migrate.convert.api import convert, plan
+from mm_ckpt_migrate.convert.options import Options
+from mm_ckpt_migrate.convert.stamp import DIGEST_PLACEHOLDER, make_stamp, read_stamp
 from mm_ckpt_migrate.errors import DestinationError, ExitCode, MigrateError, PlanError
-from mm_ckpt_migrate.options import Options
-from mm_ckpt_migrate.pickles.build import Plain
-from mm_ckpt_migrate.plan import Plan, plan_from_json
-from mm_ckpt_migrate.stamp import DIGEST_PLACEHOLDER, make_stamp, read_stamp
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.files.pickles.build import Plain
+from mm_ckpt_migrate.mapping.plan import Plan, plan_from_json
 
 M2F = CASES["mask2former_r18"]
 CONFIGS = {"meta.cfg": "x = 1", "message_hub.runtime_info.cfg": "x = 1", "meta.config": "x = 2"}

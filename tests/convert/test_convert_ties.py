@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from golden_cases import CASES, load, same_bytes, sha256
 
-from mm_ckpt_migrate.archive.format import Format
-from mm_ckpt_migrate.convert import convert
-from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import Options
+from mm_ckpt_migrate.files.archive.format import Format
 
 pytestmark = pytest.mark.mm
 

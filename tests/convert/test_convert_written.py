@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from golden_cases import CASES, edited, run
 
-from mm_ckpt_migrate.convert import plan
+from mm_ckpt_migrate.convert.api import plan
+from mm_ckpt_migrate.convert.options import Options
 from mm_ckpt_migrate.errors import (
     ExitCode,
     FamilyError,
@@ -17,8 +18,7 @@ from mm_ckpt_migrate.errors import (
     PlanError,
     TargetMismatchError,
 )
-from mm_ckpt_migrate.options import Options
-from mm_ckpt_migrate.report import ConvertReport
+from mm_ckpt_migrate.verdicts import ConvertReport
 
 pytestmark = pytest.mark.mm
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from golden_cases import CASES
 
-from mm_ckpt_migrate import write as writing
-from mm_ckpt_migrate.archive.publish import Draft
-from mm_ckpt_migrate.convert import convert, plan
+from mm_ckpt_migrate.convert.api import convert, plan
+from mm_ckpt_migrate.convert.options import EMBEDDED, Options
+from mm_ckpt_migrate.convert.write import new_file as writing
 from mm_ckpt_migrate.errors import DestinationError, IntegrityError
-from mm_ckpt_migrate.options import EMBEDDED, Options
-from mm_ckpt_migrate.report import ConvertReport
+from mm_ckpt_migrate.files.archive.publish import Draft
+from mm_ckpt_migrate.verdicts import ConvertReport
 
 CASE = CASES["maskformer_panoptic_r18"]
 Run = Callable[..., ConvertReport]
@@ -191,7 +191,7 @@ def test_where_there_is_nothing_to_do(run: Run, tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_left_is_named(run: Run, old: Path, tmp_path: Path) -> None:
-    from mm_ckpt_migrate.archive.leftovers import draft_name
+    from mm_ckpt_migrate.files.archive.leftovers import draft_name
 
     left = draft_name(tmp_path)
     left.write_bytes(b"half")

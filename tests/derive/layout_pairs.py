@@ -8,12 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from mm_ckpt_migrate.derive.model import Derivation, Layouts
+from mm_ckpt_migrate.derive.assignment import Derivation, Layouts
 from mm_ckpt_migrate.derive.propose import derive
-from mm_ckpt_migrate.layouts.table import load_table
-from mm_ckpt_migrate.plan import Plan, make_plan
-from mm_ckpt_migrate.ruleset.load import load_ruleset
-from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.identify.layouts.table import load_table
+from mm_ckpt_migrate.mapping.plan import Plan, make_plan
+from mm_ckpt_migrate.mapping.rules.load import load_ruleset
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.schema import Schema, TensorSpec
 
 DET2, DET_OLD, DET_NEW = "mmdet-2.28.2", "mmdet-3.0.0rc4", "mmdet-3.3.0"

@@ -13,14 +13,14 @@ from golden_cases import CASES, NAMES, edited, few_by_default, run, sha256
 from support.releases import NO_OLD_RELEASE, old_python
 from typer.testing import CliRunner
 
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.cli.main import app
 from mm_ckpt_migrate.derive import orders
-from mm_ckpt_migrate.plan import make_plan
-from mm_ckpt_migrate.ruleset.library import load_rules
-from mm_ckpt_migrate.ruleset.load import load_ruleset
-from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.mapping.plan import make_plan
+from mm_ckpt_migrate.mapping.rules.library import load_rules
+from mm_ckpt_migrate.mapping.rules.load import load_ruleset
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 
 CASE = CASES["mask2former_r18"]
 FAMILIES = {rules.family: rules for rules in load_rules().families}

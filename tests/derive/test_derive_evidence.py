@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from layout_pairs import derived, loaded, plan_of, schema
 
+from mm_ckpt_migrate.derive.assignment import Level
 from mm_ckpt_migrate.derive.match import assign
-from mm_ckpt_migrate.derive.model import Level
 from mm_ckpt_migrate.schema import Schema, TensorSpec
 
 # For the control: two tensors that could be exchanged, and stay.

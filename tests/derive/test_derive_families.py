@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from layout_pairs import MODELS, family_of, layouts_of, loaded, plan_of, renamed
 
+from mm_ckpt_migrate.derive.assignment import Assignment, Level
 from mm_ckpt_migrate.derive.match import assign
-from mm_ckpt_migrate.derive.model import Assignment, Level
 from mm_ckpt_migrate.derive.propose import derive
-from mm_ckpt_migrate.plan import compare_layouts, make_plan, migrated_schema
-from mm_ckpt_migrate.ruleset.detect import Layout, detect
-from mm_ckpt_migrate.ruleset.model import RuleSet
-from mm_ckpt_migrate.ruleset.order import reorder
+from mm_ckpt_migrate.mapping.plan import compare_layouts, make_plan, migrated_schema
+from mm_ckpt_migrate.mapping.rules.detect import Layout, detect
+from mm_ckpt_migrate.mapping.rules.order import reorder
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.schema import Schema
 
 # Those whose decoder has two attentions of one kind.

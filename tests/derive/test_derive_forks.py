@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from layout_pairs import MODELS, derived, layouts_of, loaded, plan_of, renamed, replaced, schema
 
-from mm_ckpt_migrate.derive.model import Level
+from mm_ckpt_migrate.derive.assignment import Level
 from mm_ckpt_migrate.errors import PlanError, TargetMismatchError
-from mm_ckpt_migrate.plan import compare_layouts, migrated_schema
-from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.mapping.plan import compare_layouts, migrated_schema
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.schema import Schema, TensorSpec
 
 MASK2FORMER = "mask2former_mmseg"
@@ -168,7 +168,7 @@ def test_names_that_changed_places_alone_cannot_be_recognised() -> None:
 
 
 def test_text_from_outside_stays_text() -> None:
-    from mm_ckpt_migrate.derive.model import Layouts
+    from mm_ckpt_migrate.derive.assignment import Layouts
     from mm_ckpt_migrate.derive.propose import derive
 
     layouts = layouts_of("detr")

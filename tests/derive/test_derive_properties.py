@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from layout_pairs import derived, plan_of
 
+from mm_ckpt_migrate.derive.assignment import Derivation, Level
 from mm_ckpt_migrate.derive.generalise import make_rules, planned
 from mm_ckpt_migrate.derive.match import assign
-from mm_ckpt_migrate.derive.model import Derivation, Level
 from mm_ckpt_migrate.errors import PlanError
 from mm_ckpt_migrate.schema import Schema, TensorSpec
 

@@ -9,18 +9,18 @@ from golden_cases import CASES, Case
 from layout_pairs import layouts_of, plan_of, schema
 from support.releases import NO_OLD_RELEASE, old_python
 
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.convert.options import Options
+from mm_ckpt_migrate.convert.target_config import open_target, read_target_config
+from mm_ckpt_migrate.derive.assignment import Derivation, Evidence, Layouts, Level
 from mm_ckpt_migrate.derive.match import assign
-from mm_ckpt_migrate.derive.model import Derivation, Evidence, Layouts, Level
 from mm_ckpt_migrate.derive.propose import derive
 from mm_ckpt_migrate.derive.settle import OldModel, settle
 from mm_ckpt_migrate.derive.trials import MAX_TRIALS, agreed, alternatives
-from mm_ckpt_migrate.options import Options
-from mm_ckpt_migrate.plan import make_plan
-from mm_ckpt_migrate.ruleset.model import RuleSet
-from mm_ckpt_migrate.target_config import open_target, read_target_config
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.mapping.plan import make_plan
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 
 TWO = schema({"m.a.w": (3, 3), "m.b.w": (3, 3)}), schema({"n.p.w": (3, 3), "n.q.w": (3, 3)})
 ONE_WAY = {("m.a", "m.b"): ("n.p", "n.q")}

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "mm_ckpt_migrate/legacy/probe"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "mm_ckpt_migrate/releases/probe"))
 
 import evaluate
 import evaluate_model

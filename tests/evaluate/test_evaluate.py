@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from evaluations import MEASURED, NAMES, RECORDED
 
-from mm_ckpt_migrate.report import Status
+from mm_ckpt_migrate.verdicts import Status
 from mm_ckpt_migrate.verify.metric import judge_metric
 from mm_ckpt_migrate.verify.reference import choose_reference
 

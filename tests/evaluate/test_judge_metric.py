@@ -10,7 +10,7 @@ import pytest
 from evaluations import RECORDED
 
 from mm_ckpt_migrate.errors import ConfigError, ExitCode, MigrateError
-from mm_ckpt_migrate.report import Status, Verdict
+from mm_ckpt_migrate.verdicts import Status, Verdict
 from mm_ckpt_migrate.verify.metric import check_answer, judge_metric
 from mm_ckpt_migrate.verify.reference import Reference, choose_reference
 

@@ -14,8 +14,8 @@ import pytest
 from support.equal import same
 from support.files import GOLDEN_FOLDER, golden_file
 
-from mm_ckpt_migrate.convert import convert
-from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import Options
 
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.thorough, pytest.mark.mm]

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from mm_ckpt_migrate.convert import convert
-from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import Options
 
 pytestmark = [pytest.mark.thorough, pytest.mark.mm]
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from support.files import GOLDEN_FOLDER
 
-from mm_ckpt_migrate.archive import publish
-from mm_ckpt_migrate.convert import convert
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import Options
 from mm_ckpt_migrate.errors import (
     CheckpointError,
     DestinationError,
@@ -21,8 +21,8 @@ from mm_ckpt_migrate.errors import (
     IntegrityError,
     MigrateError,
 )
-from mm_ckpt_migrate.options import Options
-from mm_ckpt_migrate.report import ConvertReport, Rung, failed
+from mm_ckpt_migrate.files.archive import publish
+from mm_ckpt_migrate.verdicts import ConvertReport, Rung, failed
 
 torch = pytest.importorskip("torch")
 mmengine_loader = pytest.importorskip("mm_ckpt_migrate.mmengine_loader")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from recordings import CASES, HERE, Outcomes, Recorded, environment
 
-CHILD = HERE.parent / "make_golden" / "resume_run.py"
+CHILD = HERE.parents[1] / "tools" / "golden" / "resume_run.py"
 PARALLEL = 2
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.append(str(Path(__file__).parents[1] / "make_golden"))
+sys.path.append(str(Path(__file__).parents[2] / "tools" / "golden"))
 
 import mmcv_ext_stub
 

@@ -1,7 +1,7 @@
 """Training goes on after a migration as it would have gone on in the old release.
 
 The old release recorded its losses: five optimizer steps on one batch, and the last iterations of
-a Runner that was never interrupted (`tests/make_golden/train_resume.py`). What was measured here:
+a Runner that was never interrupted (`tools/golden/train_resume.py`). What was measured here:
 
 | | steps | Runner | another instruction set | optimizer as it was |
 |---|---|---|---|---|

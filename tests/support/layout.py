@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mm_ckpt_migrate.archive.image import Image
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.archive.torchzip import compose_zip, read_zip
-from mm_ckpt_migrate.archive.transfer import measure_extents
+from mm_ckpt_migrate.files.archive.image import Image
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.archive.torchzip import compose_zip, read_zip
+from mm_ckpt_migrate.files.archive.transfer import measure_extents
 from support.files import in_memory
 
 

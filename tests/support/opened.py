@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.model import Checkpoint
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
 from support.files import in_memory
 from support.streams import stream
 from support.zips import torch_zip

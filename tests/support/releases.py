@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mm_ckpt_migrate.legacy.environment import PYTHON_VARIABLE, found
+from mm_ckpt_migrate.releases.old.environment import PYTHON_VARIABLE, found
 
 NO_OLD_RELEASE = (
     f"no old release: set {PYTHON_VARIABLE}, or make one with `mm-ckpt-migrate legacy create`"

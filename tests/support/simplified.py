@@ -8,11 +8,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from mm_ckpt_migrate.checkpoint.simplify import simplify
-from mm_ckpt_migrate.checkpoint.weights_only import refused_globals
-from mm_ckpt_migrate.pickles.emit import emit
-from mm_ckpt_migrate.pickles.nodes import walk
-from mm_ckpt_migrate.pickles.parse import parse, parse_whole
+from mm_ckpt_migrate.files.checkpoint.simplify import simplify
+from mm_ckpt_migrate.files.checkpoint.weights_only import refused_globals
+from mm_ckpt_migrate.files.pickles.emit import emit
+from mm_ckpt_migrate.files.pickles.nodes import walk
+from mm_ckpt_migrate.files.pickles.parse import parse, parse_whole
 from support.zips import Member, build_zip, torch_zip
 
 

@@ -30,27 +30,27 @@ def module(path: str) -> ModuleType:
 def _files() -> Iterator[tuple[str, Make]]:
     """Whole files of each container."""
     for path in ("z_structure", "z_members", "l_legacy", "s_safetensors"):
-        for name, case in module(f"archive/test_{path}.py").CASES.items():
+        for name, case in module(f"files/archive/test_{path}.py").CASES.items():
             yield name, case[0] if isinstance(case, tuple) else case
-    for name, (data, _) in module("archive/test_z22_z23_other_files.py").FILES.items():
+    for name, (data, _) in module("files/archive/test_z22_z23_other_files.py").FILES.items():
         yield name, _always(data)
 
 
 def _state_dicts() -> Iterator[tuple[str, Make]]:
     """Tensors, keys and objects inside a zip file that is sound itself."""
-    hostile = module("checkpoint/test_p_tensors_hostile.py")
+    hostile = module("files/checkpoint/test_p_tensors_hostile.py")
     for name in sorted(set(hostile.CASES) - hostile.LISTED):
         yield name, _zipped(mapping({"state_dict": mapping({"w": hostile.CASES[name]})}))
-    for name, (body, _) in module("checkpoint/test_layouts.py").NONE.items():
+    for name, (body, _) in module("files/checkpoint/test_layouts.py").NONE.items():
         yield f"root_{name}", _zipped(body, with_storage=b"storage" in body)
-    for name, key in module("pickles/test_pickle_keys.py").ODD_KEYS.items():
+    for name, key in module("files/pickles/test_pickle_keys.py").ODD_KEYS.items():
         yield f"p12_key_{name}", _zipped(b"}" + b"(" + key + tensor() + b"u")
 
 
 def _streams() -> Iterator[tuple[str, Make]]:
     """Pickles that break the rules of the stack machine, inside `meta` of a sound file."""
-    structure = module("pickles/test_pickle_structure.py")
-    opcodes = module("pickles/test_pickle_opcodes.py")
+    structure = module("files/pickles/test_pickle_structure.py")
+    opcodes = module("files/pickles/test_pickle_opcodes.py")
     groups: dict[str, dict[str, bytes]] = {
         "p08": structure.MEMO, "p14": structure.NESTED,
         "p07_misused": opcodes.MISUSED, "p07_name": opcodes.NAMES,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import typer
 
-import mm_ckpt_migrate.migration as migration
+import mm_ckpt_migrate.convert.run as migration
 from mm_ckpt_migrate.cli.main import app
 
 # Built once, and the rules read once: hundreds of files are converted here.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mm_ckpt_migrate.ruleset.yamltext import YamlText
+from mm_ckpt_migrate.mapping.rules.yamltext import YamlText
 
 TESTS = Path(__file__).parents[1]
 FILE = Path(__file__).with_name("cases.yaml")

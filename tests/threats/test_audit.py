@@ -41,7 +41,7 @@ ALLOWED = {
 
 def as_package(source: str) -> None:
     """Run code as if it stood in a file of the package."""
-    exec(compile(source, f"{PACKAGE}keys.py", "exec"), {})
+    exec(compile(source, f"{PACKAGE}names.py", "exec"), {})
 
 
 @pytest.mark.parametrize("case", FORBIDDEN)

@@ -16,7 +16,7 @@ from toys import toy
 
 from mm_ckpt_migrate.batch.find import find_checkpoints
 from mm_ckpt_migrate.errors import ExitCode
-from mm_ckpt_migrate.ruleset.library import rules_folder
+from mm_ckpt_migrate.mapping.rules.library import rules_folder
 
 zoos: Any = module("batch/zoos.py")
 SIGKILL = -9

@@ -13,9 +13,9 @@ import pytest
 from support.files import write
 from toys import toy
 
-from mm_ckpt_migrate.archive.publish import Draft
 from mm_ckpt_migrate.batch.lock import locked
 from mm_ckpt_migrate.errors import DestinationError, ExitCode
+from mm_ckpt_migrate.files.archive.publish import Draft
 
 WHOLE = toy()
 # Strikes `call` for the first time with each of the signals, and from then on each `os.close`.

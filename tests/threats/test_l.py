@@ -11,9 +11,9 @@ from support.legacy import KEY, build_legacy, legacy_tensor
 from support.streams import ORDERED_DICT, mapping, stream
 from toys import KEYS
 
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.errors import ExitCode
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
 
 WHOLE = build_legacy(
     stream(mapping({"state_dict": mapping(dict.fromkeys(KEYS, legacy_tensor()), ORDERED_DICT)}))

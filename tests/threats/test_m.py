@@ -15,12 +15,12 @@ from support.zips import torch_zip
 from test_p import loaded, torch_toy
 from toys import KEYS, NEW_KEYS, toy
 
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.convert.checks.integrity import check_integrity
 from mm_ckpt_migrate.errors import ExitCode
-from mm_ckpt_migrate.plan import Move, Plan
-from mm_ckpt_migrate.report import Status, Verdict
-from mm_ckpt_migrate.verify.integrity import check_integrity
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.mapping.plan import Move, Plan
+from mm_ckpt_migrate.verdicts import Status, Verdict
 
 KEEP = Plan("f", "1", "2", "", (), (Move("a", "a"), Move("b", "b")), ())
 

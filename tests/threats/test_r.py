@@ -18,16 +18,20 @@ from toys import toy
 
 from mm_ckpt_migrate.cli.render import print_ladder
 from mm_ckpt_migrate.errors import ExitCode
-from mm_ckpt_migrate.pickles.errors import PickleLimitError
-from mm_ckpt_migrate.pickles.parse import BYTES_PER_OPCODE, MAX_OPCODES, parse_whole
-from mm_ckpt_migrate.report import Rung, failed
+from mm_ckpt_migrate.files.pickles.errors import PickleLimitError
+from mm_ckpt_migrate.files.pickles.parse import (
+    BYTES_PER_OPCODE,
+    MAX_OPCODES,
+    parse_whole,
+)
+from mm_ckpt_migrate.verdicts import Rung, failed
 
 MIB = 1 << 20
 _MEASURED = """
 import resource, sys
 from pathlib import Path
-from mm_ckpt_migrate.convert import convert
-from mm_ckpt_migrate.options import Options
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import Options
 
 old, new = map(Path, sys.argv[1:])
 convert("auto", "-", old, new, Options(build=False))

@@ -13,9 +13,9 @@ from program import convert
 from support.files import write
 from toys import KEYS, NEW_KEYS
 
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.errors import CheckpointError, ExitCode, LimitError
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
 
 EMPTY = '{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
 
@@ -45,7 +45,7 @@ def test_s7_a_million_empty_tensors(tmp_path: Path) -> None:
 
 
 def test_s7_as_many_as_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mm_ckpt_migrate.archive.safetensors.MAX_TENSORS", 5)
+    monkeypatch.setattr("mm_ckpt_migrate.files.archive.safetensors.MAX_TENSORS", 5)
     for count in (5, 6):
         entries = [f'"{i}":{EMPTY}' for i in range(count)]
         data = file(table(['"__metadata__":{"a":"b"}', *entries]))

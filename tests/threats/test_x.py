@@ -13,10 +13,10 @@ from test_l import WHOLE as LEGACY
 from test_s import toy as safetensors
 from toys import toy
 
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.archive.transfer import measure_extents
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.errors import CheckpointError, ExitCode
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.archive.transfer import measure_extents
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
 
 SEEDS = {"zip": toy(), "legacy": LEGACY, "safetensors": safetensors(bytes(range(8)))}
 Change = Callable[[bytes, int, int, int], bytes]

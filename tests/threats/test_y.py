@@ -14,8 +14,8 @@ from support.streams import tensor
 from toys import toy
 
 from mm_ckpt_migrate.errors import ExitCode, RuleError
-from mm_ckpt_migrate.ruleset.load import load_ruleset
-from mm_ckpt_migrate.ruleset.pattern import PatternError, compile_pattern
+from mm_ckpt_migrate.mapping.rules.load import load_ruleset
+from mm_ckpt_migrate.mapping.rules.pattern import PatternError, compile_pattern
 
 RULES = Path(__file__).parents[2] / "rules"
 GOOD = (RULES / "rpn.yaml").read_text()

@@ -1,7 +1,7 @@
 """Two-stage Deformable DETR: the migrated file computes, and trains on, as in the old release.
 
 The weights are drawn (`made_checkpoint.py`); what the old release made of them was recorded
-(`tests/make_golden/record_two_stage.py`). Measured here: outputs 0.0, losses 1.3e-7; with state
+(`tools/golden/record_two_stage.py`). Measured here: outputs 0.0, losses 1.3e-7; with state
 exchanged, losses 5.7e-3.
 """
 
@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.configs.read import read_config_text
 from mm_ckpt_migrate.configs.values import Config
-from mm_ckpt_migrate.convert import convert
-from mm_ckpt_migrate.legacy.process import ReleaseProcess
-from mm_ckpt_migrate.options import EMBEDDED, Options
-from mm_ckpt_migrate.plan import make_plan
-from mm_ckpt_migrate.report import Rung, Status
-from mm_ckpt_migrate.ruleset.library import family_named, load_rules
+from mm_ckpt_migrate.convert.api import convert
+from mm_ckpt_migrate.convert.options import EMBEDDED, Options
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.mapping.plan import make_plan
+from mm_ckpt_migrate.mapping.rules.library import family_named, load_rules
+from mm_ckpt_migrate.releases.process import ReleaseProcess
+from mm_ckpt_migrate.verdicts import Rung, Status
 from mm_ckpt_migrate.verify.forward import Recorded, Side, check_forward, control_names
-from mm_ckpt_migrate.verify.outputs import model_request
+from mm_ckpt_migrate.verify.raw_outputs import model_request
 
 pytestmark = [pytest.mark.thorough, pytest.mark.mm]
 HERE = Path(__file__).parent

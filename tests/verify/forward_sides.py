@@ -6,14 +6,14 @@ from pathlib import Path
 
 from golden_cases import CASES, Case
 
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.configs.read import read_config
-from mm_ckpt_migrate.legacy.process import ReleaseProcess
-from mm_ckpt_migrate.plan import Plan, make_plan
-from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.mapping.plan import Plan, make_plan
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
+from mm_ckpt_migrate.releases.process import ReleaseProcess
 from mm_ckpt_migrate.verify.forward import Side, control_names
-from mm_ckpt_migrate.verify.outputs import model_request
+from mm_ckpt_migrate.verify.raw_outputs import model_request
 
 CASE = CASES["mask2former_swin"]
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from golden_cases import CASES, run
 
+from mm_ckpt_migrate.convert.options import Options
+from mm_ckpt_migrate.convert.target_config import open_target, read_target_config
 from mm_ckpt_migrate.demo import cases
-from mm_ckpt_migrate.options import Options
-from mm_ckpt_migrate.report import Status
-from mm_ckpt_migrate.ruleset.library import load_rules
-from mm_ckpt_migrate.ruleset.model import RuleSet
-from mm_ckpt_migrate.target.resolve import Target
-from mm_ckpt_migrate.target_config import open_target, read_target_config
+from mm_ckpt_migrate.mapping.rules.library import load_rules
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
+from mm_ckpt_migrate.releases.current.resolve import Target
+from mm_ckpt_migrate.verdicts import Status
 from mm_ckpt_migrate.verify.forward import check_record, control_names
 
 CASE = CASES["mask2former_swin"]
@@ -24,8 +24,8 @@ RECORD = CASE.folder / "reference.npz"
 
 @pytest.fixture(scope="module")
 def control(families: dict[str, RuleSet]) -> dict[str, str]:
-    from mm_ckpt_migrate.archive.source import Source
-    from mm_ckpt_migrate.checkpoint.open import open_checkpoint
+    from mm_ckpt_migrate.files.archive.source import Source
+    from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
 
     with Source(CASE.old) as source:
         return control_names(open_checkpoint(source).schema, families[CASE.family])
@@ -86,7 +86,7 @@ def test_a_difference_is_relative_to_numbers_above_one(
     """Other processors sum in other orders, which shows in large numbers first."""
     import numpy as np
 
-    from mm_ckpt_migrate.target.forward import _difference
+    from mm_ckpt_migrate.releases.current.child.forward import _difference
 
     one, other = np.array([0.1, found]), np.array([0.1, recorded])
     assert _difference(one, other) == pytest.approx(difference)

@@ -12,11 +12,11 @@ from forward_sides import CASE, planned, side
 from golden_cases import CASES, run
 
 from mm_ckpt_migrate.errors import CheckpointError, DestinationError
-from mm_ckpt_migrate.legacy.process import ReleaseProcess
-from mm_ckpt_migrate.report import Status
-from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
+from mm_ckpt_migrate.releases.process import ReleaseProcess
+from mm_ckpt_migrate.verdicts import Status
 from mm_ckpt_migrate.verify.forward import Image, Recorded, check_forward
-from mm_ckpt_migrate.verify.outputs import record_outputs
+from mm_ckpt_migrate.verify.raw_outputs import record_outputs
 
 pytestmark = pytest.mark.mm
 RECORD = CASE.folder / "reference.npz"

@@ -15,11 +15,11 @@ from support.releases import NO_OLD_RELEASE, old_python
 
 from mm_ckpt_migrate.configs.read import read_config
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError
-from mm_ckpt_migrate.legacy.process import ReleaseProcess
-from mm_ckpt_migrate.report import Status, Verdict
-from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
+from mm_ckpt_migrate.releases.process import ReleaseProcess
+from mm_ckpt_migrate.verdicts import Status, Verdict
 from mm_ckpt_migrate.verify.forward import ForwardResult, Image, Side, check_forward
-from mm_ckpt_migrate.verify.outputs import model_request
+from mm_ckpt_migrate.verify.raw_outputs import model_request
 
 pytestmark = pytest.mark.mm
 HERE = Path(__file__).parent

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from mm_ckpt_migrate.operations import Fold
-from mm_ckpt_migrate.plan import ModuleMove, Move, Plan
-from mm_ckpt_migrate.report import Status
-from mm_ckpt_migrate.target.request import TargetRequest
+from mm_ckpt_migrate.mapping.plan import ModuleMove, Move, Plan
+from mm_ckpt_migrate.mapping.rules.operations import Fold
+from mm_ckpt_migrate.releases.allowed.request import TargetRequest
+from mm_ckpt_migrate.verdicts import Status
 from mm_ckpt_migrate.verify.forward import Recorded, Side, check_forward
-from mm_ckpt_migrate.verify.measure import module_names
+from mm_ckpt_migrate.verify.forward_measure import module_names
 
 MODEL = TargetRequest("{}", "mmseg", (), (), (), "config.py")
 

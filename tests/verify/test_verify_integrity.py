@@ -13,14 +13,14 @@ from golden_cases import CASES, run
 from support.streams import Storage, mapping, stream, tensor
 from support.zips import torch_zip
 
-from mm_ckpt_migrate.archive.format import Format
-from mm_ckpt_migrate.archive.source import Source
-from mm_ckpt_migrate.checkpoint.model import Checkpoint
-from mm_ckpt_migrate.checkpoint.open import open_checkpoint
-from mm_ckpt_migrate.plan import Move, Plan, make_plan
-from mm_ckpt_migrate.report import Status, Verdict
-from mm_ckpt_migrate.ruleset.model import RuleSet
-from mm_ckpt_migrate.verify.integrity import check_integrity
+from mm_ckpt_migrate.convert.checks.integrity import check_integrity
+from mm_ckpt_migrate.files.archive.format import Format
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
+from mm_ckpt_migrate.mapping.plan import Move, Plan, make_plan
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
+from mm_ckpt_migrate.verdicts import Status, Verdict
 
 Open = Callable[[Path], Checkpoint]
 # Legacy files and safetensors have no checksums of their own: only the comparison can tell.

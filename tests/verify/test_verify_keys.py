@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from layouts.tables import NEW, OLD, layout
 
-from mm_ckpt_migrate.plan import make_plan, migrated_schema
-from mm_ckpt_migrate.report import Status
-from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.convert.checks.keys import check_keys, check_load
+from mm_ckpt_migrate.mapping.plan import make_plan, migrated_schema
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
+from mm_ckpt_migrate.releases.current.process import LoadOutcome
 from mm_ckpt_migrate.schema import Schema, TargetModel
-from mm_ckpt_migrate.target.process import LoadOutcome
-from mm_ckpt_migrate.verify.keys import check_keys, check_load
+from mm_ckpt_migrate.verdicts import Status
 
 R50 = "maskformer/maskformer_r50-d32_8xb2-160k_ade20k-512x512.py"
 BN = "backbone.layer1.0.bn1"

@@ -12,11 +12,16 @@ from golden_cases import CASES, FAMILIES, Case
 from layouts.tables import OLD, layout
 
 from mm_ckpt_migrate.configs.read import read_config
-from mm_ckpt_migrate.plan import Move, Plan, make_plan
-from mm_ckpt_migrate.report import Status, Verdict
-from mm_ckpt_migrate.ruleset.model import RuleSet
+from mm_ckpt_migrate.convert.checks.roles import (
+    check_roles,
+    contradicts,
+    fits,
+    planned_attentions,
+)
+from mm_ckpt_migrate.mapping.plan import Move, Plan, make_plan
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.schema import Schema, TensorSpec
-from mm_ckpt_migrate.verify.roles import check_roles, contradicts, fits, planned_attentions
+from mm_ckpt_migrate.verdicts import Status, Verdict
 
 Families = dict[str, RuleSet]
 R50 = "maskformer/maskformer_r50-d32_8xb2-160k_ade20k-512x512.py"
@@ -45,8 +50,8 @@ ORDERED = [c for c in CASES.values() if "operation_order" in Path(c.old_config).
 @pytest.fixture(params=ORDERED, ids=lambda case: case.name)
 def genuine(request: pytest.FixtureRequest) -> tuple[Case, dict[str, Any], Schema]:
     """A golden case, its config, and what its checkpoint holds."""
-    from mm_ckpt_migrate.archive.source import Source
-    from mm_ckpt_migrate.checkpoint.open import open_checkpoint
+    from mm_ckpt_migrate.files.archive.source import Source
+    from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
 
     case: Case = request.param
     with Source(case.old) as source:

@@ -1,0 +1,1 @@
+"""`convert` and `plan`: one checkpoint, decided first, then written, then checked."""

@@ -1,0 +1,1 @@
+"""The rungs of the ladder that run no model: integrity, keys, roles, training."""

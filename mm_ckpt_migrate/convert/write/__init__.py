@@ -1,0 +1,1 @@
+"""The new file: its edits, its container, its copy on the disk."""

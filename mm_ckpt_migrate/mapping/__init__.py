@@ -1,0 +1,1 @@
+"""From old names to new: the rules, and the plan made of them."""

@@ -1,0 +1,94 @@
+"""The `config` section of a rule file: what the new release did to the settings of a config."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from mm_ckpt_migrate.mapping.rules.fields import Fields
+from mm_ckpt_migrate.mapping.rules.pattern import Pattern
+from mm_ckpt_migrate.mapping.rules.ruleset import ConfigRule
+
+Patterns: TypeAlias = Callable[..., tuple[Pattern, ...]]
+
+SETTING: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_BELOW: Final = re.compile(r"[A-Za-z_]\w{0,63}\.[A-Za-z_]\w{0,63}", re.ASCII)
+
+
+def load_config_rules(fields: Fields, patterns: Patterns) -> tuple[ConfigRule, ...]:
+    """Take the section, which may be left out; `patterns` compiles a field that lists patterns.
+
+    Raises:
+        RuleError: a field is unknown or malformed, or contradicts another one.
+    """
+    if "config" not in fields.left:
+        return ()
+    return tuple(_rule(entry, patterns) for entry in fields.tables("config", minimum=1))
+
+
+def _rule(entry: Fields, patterns: Patterns) -> ConfigRule:
+    flags = entry.optional_table("set")
+    rule = ConfigRule(
+        places=patterns(entry, "at", minimum=1),
+        kinds=_kinds(entry),
+        rename=_texts(entry.optional_table("rename"), SETTING),
+        split=_lists(entry.optional_table("split")),
+        move={
+            old: _below(new) for old, new in _texts(entry.optional_table("move"), _BELOW).items()
+        },
+        copy=_copies(entry.optional_table("copy")),
+        flags={name: flags.flag(name) for name in list(flags.left)},
+        drop=entry.optional_table("drop").constants(),
+        unused=tuple(entry.texts("unused", SETTING)) if "unused" in entry.left else (),
+        defaults=entry.optional_table("default").constants(),
+        keep=tuple(entry.texts("keep", SETTING, minimum=1)),
+    )
+    entry.close()
+    _check(entry, rule)
+    return rule
+
+
+def _kinds(entry: Fields) -> tuple[str, ...]:
+    if isinstance(entry.left.get("type"), list):
+        return tuple(entry.texts("type", SETTING, minimum=2))
+    return (entry.text("type", SETTING),) if "type" in entry.left else ()
+
+
+def _texts(table: Fields, pattern: re.Pattern[str]) -> dict[str, str]:
+    return {name: table.text(name, pattern) for name in list(table.left)}
+
+
+def _lists(table: Fields) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(table.texts(name, SETTING, minimum=1)) for name in list(table.left)}
+
+
+def _copies(table: Fields) -> dict[tuple[str, str], tuple[str, str]]:
+    for name in table.left:
+        if not _BELOW.fullmatch(name):
+            raise table.error(f"{name!r} is not of the form setting.name", name)
+    return {_below(old): _below(new) for old, new in _texts(table, _BELOW).items()}
+
+
+def _below(text: str) -> tuple[str, str]:
+    setting, _, name = text.partition(".")
+    return setting, name
+
+
+def _check(entry: Fields, rule: ConfigRule) -> None:
+    """Each old setting has one fate, and what is new is among what the new release takes."""
+    if rest := [place.text for place in rule.places if place.has_rest]:
+        raise entry.error(f"{rest[0]!r} is no path of one dict", "at")
+    renamed = {*rule.rename, *rule.split}
+    gone = [*rule.rename, *rule.split, *rule.move, *rule.drop, *rule.unused]
+    gone += ["type"] * bool(rule.kinds)
+    for name, count in Counter(gone).items():
+        if count > 1 or name in rule.keep:
+            raise entry.error(f"the entry says more than one thing of `{name}`")
+    new = {*rule.rename.values(), *(name for names in rule.split.values() for name in names)}
+    if odd := (new | set(rule.flags) | (set(rule.defaults) - set(rule.move))) - set(rule.keep):
+        raise entry.error(f"`{min(odd)}` is not among what the new release takes", "keep")
+    inner = {child for child, _ in (*rule.move.values(), *rule.copy, *rule.copy.values())}
+    if odd := inner - renamed:
+        raise entry.error(f"`{min(odd)}` is neither renamed nor split here")

@@ -1,0 +1,1 @@
+"""What a config may have built or run."""

@@ -1,0 +1,1 @@
+"""Child only: build a model of the current release, and load files into it."""

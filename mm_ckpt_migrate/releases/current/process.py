@@ -1,0 +1,271 @@
+"""The parent's side: a child that builds the target model while we do something else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from mm_ckpt_migrate.errors import ConfigError, MissingSoftwareError
+from mm_ckpt_migrate.releases.allowed.request import TargetRequest
+from mm_ckpt_migrate.releases.child import Child, ChildGone, ChildStopped
+from mm_ckpt_migrate.releases.current import wire
+from mm_ckpt_migrate.releases.refusals import stopped, unconfined
+from mm_ckpt_migrate.schema import TargetModel
+
+Format = Literal["torch", "safetensors"]
+
+_MEMORY = 16 * 1024**3
+_MAX_FILE = 64 * 1024**2
+_BUILD_SECONDS = 300.0
+_LOAD_SECONDS = 900.0
+_MAX_REASON = 400
+_STACK = ("mmcv", "mmdet", "mmengine", "mmseg")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOutcome:
+    """What torch said when it loaded a file into the target model, strictly.
+
+    Attributes:
+        ok: every name, shape and dtype is the model's.
+        missing: names that the model has and the file lacks.
+        unexpected: names that the file has and the model lacks.
+        errors: torch's own complaints, line by line, and dtypes that differ.
+        refused: why `weights_only` would not load the file at all; None where it did.
+        torch: the version that judged.
+        odd: values that no training should leave, where they were looked at.
+    """
+
+    ok: bool
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    errors: tuple[str, ...]
+    refused: str | None
+    torch: str
+    odd: tuple[str, ...] = ()
+
+
+class TargetProcess:
+    """Builds a model in a child process, which starts at once and is never waited for unasked.
+
+    Use as a context manager: leaving it kills the child.
+    """
+
+    def __init__(
+        self,
+        request: TargetRequest,
+        *,
+        memory: int = _MEMORY,
+        build_seconds: float = _BUILD_SECONDS,
+        load_seconds: float = _LOAD_SECONDS,
+        interpreter: Sequence[str] = (sys.executable,),
+    ) -> None:
+        self._request = request
+        self._memory = memory
+        self._build_seconds = build_seconds
+        self._load_seconds = load_seconds
+        self._interpreter = tuple(interpreter)
+        self._payload: Mapping[str, Any] | None = None
+        self._child = self._start(fast=True)
+
+    def __enter__(self) -> TargetProcess:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill the child."""
+        self._child.close()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def unconfined(self) -> str:
+        """Why no wall of the kernel stands around the child; empty where one does."""
+        return self._child.unconfined
+
+    def stderr_tail(self) -> str:
+        """The end of what the child and its libraries printed."""
+        return self._child.stderr_tail()
+
+    def payload(self) -> Mapping[str, Any]:
+        """The schema as JSON, for the cache; waits for the build.
+
+        Raises:
+            MissingSoftwareError: torch or an OpenMMLab package is missing, or releases clash.
+            ConfigError: the model cannot be built, or the child gave up, hung or was killed.
+        """
+        if self._payload is None:
+            with self._understood():
+                self._payload = self._built()
+        return self._payload
+
+    def _built(self) -> Mapping[str, Any]:
+        answer = self._first_answer()
+        if answer is None or (not answer["ok"] and answer.get("again")):
+            self._child.close()
+            self._child = self._start(fast=False)
+            answer = self._build_answer()
+        if not answer["ok"]:
+            raise self._failure(answer)
+        return dict(answer["schema"])
+
+    def schema(self) -> TargetModel:
+        """What the target release builds; waits for the build.
+
+        Raises:
+            MissingSoftwareError: torch or an OpenMMLab package is missing, or releases clash.
+            ConfigError: the model cannot be built, or the child gave up, hung or was killed.
+        """
+        with self._understood():
+            return wire.decode(self.payload(), cached=False)
+
+    def load(
+        self, file: Path | str | int, kind: Format = "torch", *, values: bool = False
+    ) -> LoadOutcome:
+        """Load a file into the built model.
+
+        Args:
+            file: a path, or the number of a descriptor that this process holds open.
+            values: look at all values as well.
+
+        Raises:
+            MissingSoftwareError, ConfigError: as `schema` does; a file that does not load raises
+                nothing.
+        """
+        self.payload()
+        with contextlib.suppress(OSError):  # loading will say what is wrong with the file
+            self._child.allow_memory(self._memory + 2 * os.stat(file).st_size)
+        request = {"do": "load", "path": None, "format": kind, "values": values}
+        if isinstance(file, int):
+            again = os.open(f"/dev/fd/{file}", os.O_RDONLY)
+            try:
+                answer = self._ask(request, again)
+            finally:
+                os.close(again)
+        else:
+            answer = self._ask({**request, "path": os.path.abspath(file)})
+        with self._understood():
+            return LoadOutcome(
+                ok=bool(answer["ok"]),
+                missing=tuple(answer["missing"]),
+                unexpected=tuple(answer["unexpected"]),
+                errors=tuple(answer["errors"]),
+                refused=answer["refused"],
+                torch=str(answer["torch"]),
+                odd=tuple(answer["odd"]),
+            )
+
+    def forward(
+        self, file: Path | str, kind: Format, record: Path, names: Mapping[str, str]
+    ) -> dict[str, float]:
+        """Run the model with a file's weights on a recorded image.
+
+        Args:
+            record: `.npz` file with the image and the outputs to compare with.
+            names: keys to exchange before loading, to make a deliberate error.
+
+        Returns:
+            The largest absolute difference of each output.
+
+        Raises:
+            MissingSoftwareError, ConfigError: as `schema` does; or the file does not load.
+        """
+        self.payload()
+        request = {
+            "do": "forward", "path": os.path.abspath(file), "format": kind,
+            "record": os.path.abspath(record), "names": dict(names),
+        }  # fmt: skip
+        answer = self._ask(request)
+        with self._understood():
+            if not answer["ok"]:
+                raise self._failure(answer)
+            return dict(answer["differences"])
+
+    def _ask(self, request: Mapping[str, object], descriptor: int | None = None) -> dict[str, Any]:
+        try:
+            self._child.send(request, descriptor)
+            return self._child.receive(self._load_seconds)
+        except ChildGone as error:
+            raise self._impossible(error) from error
+
+    def _start(self, *, fast: bool) -> Child:
+        options = {"memory": self._memory, "file": _MAX_FILE, "fast": fast}
+        child = Child(options, interpreter=self._interpreter)
+        try:
+            child.send(
+                {
+                    "do": "build",
+                    "model": self._request.model,
+                    "scope": self._request.scope,
+                    "imports": self._request.imports,
+                    "packages": self._request.packages,
+                    "needs": self._request.needs,
+                    "confined": self._request.confined,
+                }
+            )
+        except BaseException as error:
+            child.close()
+            if isinstance(error, ChildGone):
+                raise self._impossible(error) from error
+            raise
+        return child
+
+    def _first_answer(self) -> dict[str, Any] | None:
+        """None where the kernel ended the child: what is imported late may start programs."""
+        try:
+            return self._child.receive(self._build_seconds)
+        except ChildStopped:
+            return None
+        except ChildGone as error:
+            raise self._impossible(error) from error
+
+    def _build_answer(self) -> dict[str, Any]:
+        try:
+            return self._child.receive(self._build_seconds)
+        except ChildGone as error:
+            raise self._impossible(error) from error
+
+    @contextlib.contextmanager
+    def _understood(self) -> Iterator[None]:
+        """An answer has what it must have, unless the code of a model wrote one of its own."""
+        try:
+            yield
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise self._impossible(ChildGone("the child's answer is not understood")) from error
+
+    def _impossible(self, error: ChildGone) -> ConfigError:
+        if isinstance(error, ChildStopped):
+            return stopped(self._request.source)
+        return ConfigError(self._request.source, f"verification impossible: {error}")
+
+    def _failure(self, answer: Mapping[str, Any]) -> MissingSoftwareError | ConfigError:
+        reason = str(answer["reason"]).strip().splitlines()[-1][:_MAX_REASON]
+        if answer["kind"] == "missing":
+            return MissingSoftwareError(
+                f"the target model cannot be built: {reason}", hint=_hint(answer["module"])
+            )
+        if answer["kind"] == "unconfined":
+            return unconfined(self._request.source, reason)
+        return ConfigError(self._request.source, f"the model cannot be built: {reason}")
+
+
+def _hint(module: str | None) -> str:
+    package = (module or "").partition(".")[0]
+    if package.startswith("mm") and package not in _STACK:
+        return f"pip install {package}"
+    return "pip install 'mm-ckpt-migrate[mm]'"

@@ -1,1 +1,0 @@
-"""`verify`: climb the ladder of proof with a file that was migrated before."""

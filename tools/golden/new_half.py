@@ -1,0 +1,45 @@
+"""What each check_*.py does in its own environment: complete the folder that a train_*.py made."""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+Case = TypeVar("Case")
+
+
+def finish(
+    folder: Path, versions: Mapping[str, str], measure: Callable[[Path], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Complete case.json with what `measure` says of the checkpoint, and give it."""
+    path = folder / "case.json"
+    content: dict[str, Any] = json.loads(path.read_text())
+    content["new_stack"] = versions
+    content.update(measure(folder / content["checkpoint"]))
+    files = sorted(f for f in folder.iterdir() if f != path)
+    content["sizes"] = {file.name: file.stat().st_size for file in files}
+    path.write_text(json.dumps(content, indent=2) + "\n")
+    return content
+
+
+def main(
+    description: str | None,
+    cases: Mapping[str, Case],
+    versions: Callable[[], Mapping[str, str]],
+    build_config: Callable[[Case], Any],
+    measure: Callable[[Case, Path, Path], Mapping[str, float]],
+) -> None:
+    """The command line: write new_config.py and complete case.json, for one case."""
+    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
+    parser.add_argument("case", choices=cases)
+    parser.add_argument("out_dir", type=Path, help="the folder that train_*.py wrote to")
+    args = parser.parse_args()
+    case, folder = cases[args.case], args.out_dir / args.case
+    build_config(case).dump(folder / "new_config.py")
+
+    def measured(checkpoint: Path) -> dict[str, Any]:
+        return {"measured_max_abs_diff": measure(case, folder, checkpoint)}
+
+    content = finish(folder, versions(), measured)
+    print(args.case, json.dumps(content["measured_max_abs_diff"]))
