@@ -38,18 +38,19 @@ def cases() -> list[Case]:
     """The bundled cases; raises CheckpointError where they are missing."""
     folder = resource_folder("golden", "tests/golden")
     if folder is None:
-        raise CheckpointError(
-            "golden", "the bundled checkpoints are missing", hint="Install again."
-        )
+        raise CheckpointError("golden", "the bundled checkpoints are missing", hint="Install again.")
     return [_case(path.parent) for path in sorted(folder.glob("*/case.json"))]
 
 
 def _case(folder: Path) -> Case:
     facts = json.loads((folder / "case.json").read_text(encoding="utf-8"))
     return Case(
-        folder.name, facts["family"], folder / facts["checkpoint"],
-        folder / "new_config.py", folder / "reference.npz",
-    )  # fmt: skip
+        folder.name,
+        facts["family"],
+        folder / facts["checkpoint"],
+        folder / "new_config.py",
+        folder / "reference.npz",
+    )
 
 
 def demonstrate(folder: Path, *, build: bool = True) -> Iterator[ConvertReport]:
@@ -83,9 +84,8 @@ def _convert(
     with target or nullcontext():
         with Source(case.checkpoint) as source:
             report = migrate(
-                source, case.family, str(case.config), new, options,
-                progress=no_progress, target=target,
-            )  # fmt: skip
+                source, case.family, str(case.config), new, options, progress=no_progress, target=target
+            )
         report = replace(report, source=f"{case.name}/{case.checkpoint.name}", destination=new.name)
         if target is None:
             return report

@@ -79,9 +79,13 @@ def examine() -> Health:
     if len(doubled) > 1:
         notices.append(f"{' and '.join(doubled)} are both installed and overwrite each other")
     return Health(
-        __version__, platform.python_version(), parts, "mmcv._ext" in versions,
-        os.fspath(cache.folder()), tuple(notices),
-    )  # fmt: skip
+        __version__,
+        platform.python_version(),
+        parts,
+        "mmcv._ext" in versions,
+        os.fspath(cache.folder()),
+        tuple(notices),
+    )
 
 
 def _part(

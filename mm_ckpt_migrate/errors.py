@@ -109,9 +109,7 @@ class ConfigError(MigrateError):
 
     exit_code = ExitCode.BAD_TARGET
 
-    def __init__(
-        self, path: Path | str, reason: str, *, line: int | None = None, hint: str = ""
-    ) -> None:
+    def __init__(self, path: Path | str, reason: str, *, line: int | None = None, hint: str = "") -> None:
         where = f"{path}:{line}" if line is not None else str(path)
         super().__init__(f"{where}: {reason}", hint=hint)
         self.path = path

@@ -80,9 +80,7 @@ def _load(old: Path, map_location: Any) -> Any:
         _check_verdicts(report)
         content = _read(report, map_location)
     lost = trained and "optimizer" not in content
-    print_log(
-        _shown(_notices(report)), logger="current", level=logging.WARNING if lost else logging.INFO
-    )
+    print_log(_shown(_notices(report)), logger="current", level=logging.WARNING if lost else logging.INFO)
     return content
 
 
@@ -92,9 +90,10 @@ def _holds_optimizer(old: Path) -> bool:
         checkpoint = open_checkpoint(source)
         if checkpoint.format is Format.SAFETENSORS:
             raise CheckpointError(
-                old, "this is a safetensors file, which mmengine does not load",
+                old,
+                "this is a safetensors file, which mmengine does not load",
                 hint="`mm-ckpt-migrate convert` makes a new one of it.",
-            )  # fmt: skip
+            )
         return "optimizer" in checkpoint.sections
 
 
@@ -115,10 +114,11 @@ def _read(report: ConvertReport, map_location: Any) -> Any:
     except UnpicklingError as error:
         file = "the file that `mm-ckpt-migrate convert` makes" if report.destination else "it"
         raise CheckpointError(
-            report.source, "torch.load refuses some of what it holds beside the weights",
+            report.source,
+            "torch.load refuses some of what it holds beside the weights",
             hint=f"`mm-ckpt-migrate inspect` names it. If you trust it, load {file} without "
             "migrate://, with TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 in the environment.",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _check_verdicts(report: ConvertReport) -> None:

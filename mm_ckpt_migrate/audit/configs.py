@@ -42,9 +42,7 @@ def check_depths(zoo: Zoo) -> Iterator[Finding]:
         said = _DEPTH.search(PurePosixPath(model.config or "").stem.lower())
         built = backbone_depth(path) if path and said else None
         if said and built is not None and built != int(said.group(1)):
-            sentence = (
-                f"by its name the depth is {said.group(1)}, and {model.config} builds {built}"
-            )
+            sentence = f"by its name the depth is {said.group(1)}, and {model.config} builds {built}"
             yield about(model, Check.DEPTH, sentence)
 
 

@@ -43,9 +43,7 @@ def comparable(
             yield model, origin, layout
 
 
-def check_layout(
-    zoo: Zoo, model: ZooModel, origin: Origin, layout: int, release: Release
-) -> Finding | None:
+def check_layout(zoo: Zoo, model: ZooModel, origin: Origin, layout: int, release: Release) -> Finding | None:
     """What is wrong where a file meets a config's layout; None where it loads."""
     if layout in origin.layouts or any(map(release.renames, origin.layouts)):
         return None

@@ -47,9 +47,7 @@ def _compare(model: ZooModel, row: Row, readme: str) -> Iterator[Finding]:
     for metric in model.metrics:
         shown = columns.get(_spelled(metric.name))
         if names[metric.name] == 1 and shown is not None and not same(shown, metric.value):
-            sentence = (
-                f"its {metric.name} is {metric.value} here, and {shown} in {readme}:{row.line}"
-            )
+            sentence = f"its {metric.name} is {metric.value} here, and {shown} in {readme}:{row.line}"
             yield about(model, Check.METRIC, sentence)
 
 

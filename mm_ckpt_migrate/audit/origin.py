@@ -40,6 +40,4 @@ def origin_of(file: str, release: Release) -> Origin | None:
         return None
     old, config = said[0]
     layout = release.table.releases[old][config]
-    return Origin(
-        release.table.schema(layout), (layout,), f"{old} names it for {config}, which builds that"
-    )
+    return Origin(release.table.schema(layout), (layout,), f"{old} names it for {config}, which builds that")

@@ -7,13 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from mm_ckpt_migrate.audit import configs, entries, metrics, names
-from mm_ckpt_migrate.audit.files import (
-    WeightsFile,
-    check_files,
-    check_same,
-    find_files,
-    open_file,
-)
+from mm_ckpt_migrate.audit.files import WeightsFile, check_files, check_same, find_files, open_file
 from mm_ckpt_migrate.audit.finding import Audit, Check, Finding
 from mm_ckpt_migrate.audit.layouts import check_layout, comparable
 from mm_ckpt_migrate.audit.origin import Origin
@@ -36,9 +30,7 @@ _OF_ENTRIES = (
 )
 
 
-def audit(
-    path: Path, library: Library, *, weights: Path | None = None, release: str | None = None
-) -> Audit:
+def audit(path: Path, library: Library, *, weights: Path | None = None, release: str | None = None) -> Audit:
     """Check a zoo without changing it.
 
     Args:
@@ -85,11 +77,7 @@ def _origins(release: Release, files: Mapping[str, WeightsFile]) -> dict[str, Or
 
 
 def _notes(
-    zoo: Zoo,
-    release: str | None,
-    judged: int,
-    files: Mapping[str, WeightsFile],
-    weights: Path | None,
+    zoo: Zoo, release: str | None, judged: int, files: Mapping[str, WeightsFile], weights: Path | None
 ) -> Iterator[str]:
     """What was left out."""
     if release is None:

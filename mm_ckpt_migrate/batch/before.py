@@ -80,9 +80,10 @@ class Before:
         """The items, and whether what lies at the destination of each may be replaced."""
         marked = [replace(item, replaces=self._may_replace(item)) for item in items]
         self.journal.claim(
-            item for item in marked
+            item
+            for item in marked
             if item.destination and (item.replaces or not self._results.exists(item.destination))
-        )  # fmt: skip
+        )
         return marked
 
     def _may_replace(self, item: Item) -> bool:

@@ -80,9 +80,7 @@ class Decider:
         if action is not Action.MIGRATE:
             made = refused.source if action is Action.COPY else ""
             code = 0 if made else int(ExitCode.FAMILY_REFUSED)
-            return replace(
-                refused, action=action, destination=made, reason=diagnosis.advice, exit_code=code
-            )
+            return replace(refused, action=action, destination=made, reason=diagnosis.advice, exit_code=code)
         pairing = pair(name, checkpoint, diagnosis, self.table, self.listed)
         return self._migration(refused, diagnosis, pairing)
 

@@ -22,6 +22,4 @@ class Engine(Protocol):
 
 
 # Of a batch, how many files at once, whom to tell what is begun, and descriptors to hold.
-EngineMaker: TypeAlias = Callable[
-    [Batch, int, Started, Sequence[int]], AbstractContextManager[Engine]
-]
+EngineMaker: TypeAlias = Callable[[Batch, int, Started, Sequence[int]], AbstractContextManager[Engine]]

@@ -139,6 +139,4 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 
 def signature(status: os.stat_result) -> Signature:
-    return Signature(
-        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-    )
+    return Signature(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

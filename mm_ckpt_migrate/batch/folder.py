@@ -78,9 +78,10 @@ class LocalFolders:
         sources, results = self.sources.path, self.results.path
         if sources.resolve().is_relative_to(results.resolve()):
             raise DestinationError(
-                results, "the sources lie in it, which are never written",
+                results,
+                "the sources lie in it, which are never written",
                 hint="Choose another folder for the results.",
-            )  # fmt: skip
+            )
         if names is None:
             return find_checkpoints(sources, without=results)
         return find_named(sources, names, without=results)

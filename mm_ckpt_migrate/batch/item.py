@@ -129,8 +129,6 @@ def verdict_from_json(data: Mapping[str, Any]) -> Verdict:
 
 def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
     verdicts = tuple(map(verdict_from_json, data["verdicts"]))
-    signatures = {
-        name: Signature(**data[name]) if data[name] else None for name in ("read", "written")
-    }
+    signatures = {name: Signature(**data[name]) if data[name] else None for name in ("read", "written")}
     plain = {"status": Status(data["status"]), "notices": tuple(data["notices"])}
     return Outcome(**{**data, **plain, **signatures, "verdicts": verdicts})

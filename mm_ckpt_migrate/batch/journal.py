@@ -109,17 +109,18 @@ def _text(data: dict[str, Any]) -> str:
     return json.dumps(data, separators=(",", ":"))
 
 
-def _known(
-    plan: str, item: str, claim: str, key: str, outcome: str, proof_key: str, proof: str
-) -> Known:
+def _known(plan: str, item: str, claim: str, key: str, outcome: str, proof_key: str, proof: str) -> Known:
     """A row that no journal would hold is as good as none."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return Known(
-            plan, item_from_json(json.loads(item)) if item else None,
+            plan,
+            item_from_json(json.loads(item)) if item else None,
             json.loads(claim) if claim else "",
-            key, outcome_from_json(json.loads(outcome)) if outcome else None,
-            proof_key, outcome_from_json(json.loads(proof)) if proof else None,
-        )  # fmt: skip
+            key,
+            outcome_from_json(json.loads(outcome)) if outcome else None,
+            proof_key,
+            outcome_from_json(json.loads(proof)) if proof else None,
+        )
     return Known("", None, "", "", None)
 
 

@@ -99,8 +99,7 @@ def _root(path: Path, found: Iterable[ZooModel]) -> Path:
 def _listed(found: Sequence[ZooModel], root: Path) -> Listed:
     metrics = {name: _metric(model) for model in found for name in model.files}
     return Listed(
-        _configs(found, root),
-        {name: value for name, value in metrics.items() if value is not None},
+        _configs(found, root), {name: value for name, value in metrics.items() if value is not None}
     )
 
 

@@ -59,9 +59,10 @@ def _take(descriptor: int, kind: int, path: Path) -> None:
             holder = _holder(descriptor)
             if not _gone(holder) or time.monotonic() > deadline:
                 raise DestinationError(
-                    path.parent.parent, f"another batch is at work there: {_words(holder)}",
+                    path.parent.parent,
+                    f"another batch is at work there: {_words(holder)}",
                     hint="Wait for it, or end it; then run this again.",
-                ) from None  # fmt: skip
+                ) from None
             time.sleep(0.02)
         except OSError as error:
             raise DestinationError(path, f"it cannot be locked: {error.strerror}") from error

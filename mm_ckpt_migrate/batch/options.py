@@ -44,9 +44,12 @@ class BatchOptions:
     def for_convert(self) -> Options:
         purpose = Purpose.INFERENCE if self.publish else self.purpose
         return Options(
-            build=self.build, purpose=purpose, allow_imports=self.allow_imports,
-            allow_unconfined=self.allow_unconfined, digest_result=True,
-        )  # fmt: skip
+            build=self.build,
+            purpose=purpose,
+            allow_imports=self.allow_imports,
+            allow_unconfined=self.allow_unconfined,
+            digest_result=True,
+        )
 
     def digest(self, rules: str) -> str:
         """Of everything that decides on the results and their proof, but for the sources.
@@ -70,9 +73,7 @@ def _version(distribution: str) -> str:
 
 def _options_from_json(data: dict[str, Any]) -> BatchOptions:
     purpose = Purpose(data["purpose"]) if data["purpose"] else None
-    return BatchOptions(
-        **{**data, "purpose": purpose, "allow_imports": tuple(data["allow_imports"])}
-    )
+    return BatchOptions(**{**data, "purpose": purpose, "allow_imports": tuple(data["allow_imports"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +128,21 @@ def batch_to_json(batch: Batch) -> dict[str, Any]:
     """All of it that a worker needs."""
     shard = [batch.shard.number, batch.shard.count] if batch.shard else None
     return {
-        "sources": str(batch.sources), "results": str(batch.results), "shard": shard,
-        "options": asdict(batch.options), "listed": {n: list(c) for n, c in batch.listed.items()},
+        "sources": str(batch.sources),
+        "results": str(batch.results),
+        "shard": shard,
+        "options": asdict(batch.options),
+        "listed": {n: list(c) for n, c in batch.listed.items()},
         "proving": batch.proving.to_json() if batch.proving else None,
-    }  # fmt: skip
+    }
 
 
 def batch_from_json(data: dict[str, Any]) -> Batch:
     return Batch(
-        Path(data["sources"]), Path(data["results"]), _options_from_json(data["options"]),
-        data["listed"], shard=Shard(*data["shard"]) if data["shard"] else None,
+        Path(data["sources"]),
+        Path(data["results"]),
+        _options_from_json(data["options"]),
+        data["listed"],
+        shard=Shard(*data["shard"]) if data["shard"] else None,
         proving=proving_from_json(data["proving"]) if data["proving"] else None,
-    )  # fmt: skip
+    )

@@ -29,11 +29,7 @@ class Pairing:
 
 
 def pair(
-    name: str,
-    checkpoint: Checkpoint,
-    diagnosis: Diagnosis,
-    table: Table,
-    listed: Mapping[str, Sequence[str]],
+    name: str, checkpoint: Checkpoint, diagnosis: Diagnosis, table: Table, listed: Mapping[str, Sequence[str]]
 ) -> Pairing:
     """By the metafile, by the zoo's name of the file, by the config inside, by the exact layout.
 
@@ -63,9 +59,7 @@ def _zoo_configs(name: str, table: Table) -> list[str]:
     """The current configs of what releases called a file of this name."""
     file = zoo_files().get(name)
     found = {
-        shipped_name(release, config)
-        if table.is_current(release)
-        else _counterpart(release, config, table)
+        shipped_name(release, config) if table.is_current(release) else _counterpart(release, config, table)
         for release, config in (file.configs.items() if file else ())
     }
     return sorted(config for config in found if config)

@@ -14,13 +14,7 @@ from typing import Any, Final
 from mm_ckpt_migrate.batch.decide import refuse
 from mm_ckpt_migrate.batch.engine import Started
 from mm_ckpt_migrate.batch.find import Found
-from mm_ckpt_migrate.batch.item import (
-    Item,
-    Outcome,
-    Status,
-    item_from_json,
-    outcome_from_json,
-)
+from mm_ckpt_migrate.batch.item import Item, Outcome, Status, item_from_json, outcome_from_json
 from mm_ckpt_migrate.batch.options import Batch
 from mm_ckpt_migrate.batch.process import WorkerKind, WorkerProcess, for_files
 from mm_ckpt_migrate.batch.prove import prove
@@ -105,10 +99,7 @@ class Pool:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for worker in list(self._workers.values()):
             self._end(worker)
@@ -152,10 +143,7 @@ class Pool:
             if isinstance(answer, str):
                 failed = task.outcome or Outcome(Status.FAILED, "")
                 code = int(ExitCode.INTERNAL)
-                yield (
-                    task.item,
-                    replace(failed, status=Status.FAILED, summary=answer, exit_code=code),
-                )
+                yield (task.item, replace(failed, status=Status.FAILED, summary=answer, exit_code=code))
             else:
                 yield task.item, outcome_from_json(answer)
 

@@ -50,9 +50,12 @@ class WorkerProcess:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         self._process = subprocess.Popen(  # noqa: S603 - a module of this program, and no shell
             [sys.executable, "-m", kind.module],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
-            pass_fds=held, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            pass_fds=held,
+            start_new_session=True,
+        )
         self._send({**kind.setup, "parent": os.getpid()})
 
     def fileno(self) -> int:

@@ -35,9 +35,7 @@ def _first_ones(result: Result) -> Iterator[tuple[Item, Outcome]]:
             code = int(ExitCode.BAD_DESTINATION)
             yield (
                 item,
-                replace(
-                    outcome, status=Status.REFUSED, summary=summary, destination="", exit_code=code
-                ),
+                replace(outcome, status=Status.REFUSED, summary=summary, destination="", exit_code=code),
             )
 
 
@@ -57,9 +55,7 @@ def publish(batch: Batch, result: Result) -> None:
     from mm_ckpt_migrate.zoo.publication import Renaming, renaming_table
 
     renamings = [
-        Renaming(
-            PurePosixPath(i.source).name, PurePosixPath(o.destination).name, i.publish, o.result
-        )
+        Renaming(PurePosixPath(i.source).name, PurePosixPath(o.destination).name, i.publish, o.result)
         for i, o in result.outcomes
         if o.done and i.publish
     ]

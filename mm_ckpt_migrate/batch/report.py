@@ -31,9 +31,7 @@ class Result:
         """The same for every batch that does the same, however often it was cut off."""
         entries = [{**item_to_json(i), "outcome": _outcome_to_json(o)} for i, o in self.outcomes]
         counts = {s.value: sum(o.status is s for _, o in self.outcomes) for s in Status}
-        return {
-            "inputs": len(entries), "counts": counts, "absent": self.absent, "entries": entries
-        }  # fmt: skip
+        return {"inputs": len(entries), "counts": counts, "absent": self.absent, "entries": entries}
 
 
 def item_to_json(item: Item) -> dict[str, Any]:

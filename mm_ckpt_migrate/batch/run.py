@@ -43,12 +43,7 @@ class Watcher(Protocol):
 
 
 def plan_batch(
-    batch: Batch,
-    *,
-    jobs: int,
-    watcher: Watcher,
-    engine: EngineMaker = Pool,
-    folders: Folders | None = None,
+    batch: Batch, *, jobs: int, watcher: Watcher, engine: EngineMaker = Pool, folders: Folders | None = None
 ) -> tuple[Item, ...]:
     """Decide on every checkpoint; nothing is written.
 
@@ -115,11 +110,7 @@ def run_batch(
 
 
 def _done(
-    items: Sequence[Item],
-    keys: Mapping[str, str],
-    before: Before,
-    workers: Engine,
-    watcher: Watcher,
+    items: Sequence[Item], keys: Mapping[str, str], before: Before, workers: Engine, watcher: Watcher
 ) -> dict[str, Outcome]:
     """What became of each input, by what was done before or is done now."""
     outcomes = {
@@ -138,9 +129,7 @@ def _done(
     return outcomes
 
 
-def _proven(
-    result: Result, how: Proving, before: Before, workers: Engine, watcher: Watcher
-) -> Result:
+def _proven(result: Result, how: Proving, before: Before, workers: Engine, watcher: Watcher) -> Result:
     """With the outcomes of new files as `verify` sees them."""
     made = [(i, outcome) for i, outcome in result.outcomes if outcome.status is Status.MIGRATED]
     keys = {item.source: how.digest(outcome) for item, outcome in made}
@@ -157,9 +146,7 @@ def _proven(
     )
 
 
-def _plan_on(
-    before: Before, found: Sequence[Found], workers: Engine, watcher: Watcher
-) -> tuple[Item, ...]:
+def _plan_on(before: Before, found: Sequence[Found], workers: Engine, watcher: Watcher) -> tuple[Item, ...]:
     """The plan, with the decisions of an earlier batch that still hold."""
     undecided = before.undecided(found)
     watcher.found(len(found), len(undecided))

@@ -45,9 +45,7 @@ class Verdicts:
         """The longest config that a name begins with: all that a diagnosis takes from a name."""
         number = bisect_right(self._stems, name)
         while number and not name.startswith(self._stems[number - 1]):
-            number = bisect_right(
-                self._stems, _shared(self._stems[number - 1], name), 0, number - 1
-            )
+            number = bisect_right(self._stems, _shared(self._stems[number - 1], name), 0, number - 1)
         return self._stems[number - 1] if number else ""
 
 

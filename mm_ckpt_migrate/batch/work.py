@@ -83,9 +83,7 @@ def _copied(item: Item, old: Path, made: Path, *, link: bool) -> Outcome:
             with Draft(made, mode & 0o777) as draft:
                 digest, how = copy_whole(source, draft), "copied"
                 draft.publish(force=False)
-    return Outcome(
-        Status.COPIED, f"{how}: {item.reason}", item.destination, digest, digest
-    )  # fmt: skip
+    return Outcome(Status.COPIED, f"{how}: {item.reason}", item.destination, digest, digest)
 
 
 def _linked(old: Path, made: Path, source: Source) -> bool:
@@ -102,16 +100,23 @@ def _migrated(report: ConvertReport) -> Outcome:
         wrong = [v.summary for v in verdicts if v.status is Proof.FAIL] or list(report.notices)
         code = int(report.exit_code) or int(ExitCode.FAMILY_REFUSED)
         return Outcome(
-            Status.REFUSED, "; ".join(wrong), digest=report.source_digest,
-            exit_code=code, verdicts=verdicts, notices=report.notices,
-        )  # fmt: skip
+            Status.REFUSED,
+            "; ".join(wrong),
+            digest=report.source_digest,
+            exit_code=code,
+            verdicts=verdicts,
+            notices=report.notices,
+        )
     return Outcome(
         Status.MIGRATED,
         f"{report.family}: {report.moved} names changed, {_proven(verdicts)}",
-        digest=report.source_digest, result=report.result_digest,
-        exit_code=int(report.exit_code), verdicts=verdicts, notices=report.notices,
+        digest=report.source_digest,
+        result=report.result_digest,
+        exit_code=int(report.exit_code),
+        verdicts=verdicts,
+        notices=report.notices,
         facts={**facts, "dropped": report.dropped},
-    )  # fmt: skip
+    )
 
 
 def _proven(verdicts: Iterable[Verdict]) -> str:
@@ -137,9 +142,7 @@ def _checked(item: Item, outcome: Outcome, old: Path, before: Signature, started
     named = named_digest(item.source)
     if named and outcome.digest and not outcome.digest.startswith(named):
         said = f"its name says {named}, its SHA-256 begins with {outcome.digest[:8]}"
-        outcome = replace(
-            outcome, summary=f"{outcome.summary}; {said}", notices=(*outcome.notices, said)
-        )
+        outcome = replace(outcome, summary=f"{outcome.summary}; {said}", notices=(*outcome.notices, said))
     after = signature(old.stat())
     linked = outcome.written is not None and outcome.written == after
     settled = after == before and after.changed < started - TICK

@@ -40,9 +40,13 @@ class Worker:
             batch, options = self.batch, self.batch.options
             table = load_table()
             self._decider = Decider(
-                batch.sources, table, batch.listed, options.build, options.publish,
+                batch.sources,
+                table,
+                batch.listed,
+                options.build,
+                options.publish,
                 Verdicts(load_rules(), table),
-            )  # fmt: skip
+            )
         return self._decider
 
 

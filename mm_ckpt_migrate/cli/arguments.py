@@ -10,8 +10,7 @@ import typer
 FamilyArgument = Annotated[
     str,
     typer.Argument(
-        metavar="FAMILY",
-        help="1 or maskformer, 2 or mask2former, or auto to let keys and config decide.",
+        metavar="FAMILY", help="1 or maskformer, 2 or mask2former, or auto to let keys and config decide."
     ),
 ]
 ConfigArgument = Annotated[
@@ -23,22 +22,17 @@ ConfigArgument = Annotated[
         "not read and may be `-`.",
     ),
 ]
-OldArgument = Annotated[
-    Path, typer.Argument(metavar="OLD", help="The old checkpoint. Never written.")
-]
+OldArgument = Annotated[Path, typer.Argument(metavar="OLD", help="The old checkpoint. Never written.")]
 NewArgument = Annotated[Path, typer.Argument(metavar="NEW", help="The file to make.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 NoBuildOption = Annotated[
-    bool,
-    typer.Option("--no-build", help="Leave the target model out; its rungs are shown as skipped."),
+    bool, typer.Option("--no-build", help="Leave the target model out; its rungs are shown as skipped.")
 ]
 ForceFamilyOption = Annotated[
-    bool,
-    typer.Option("--force-family", help="Use FAMILY even where the checkpoint contradicts it."),
+    bool, typer.Option("--force-family", help="Use FAMILY even where the checkpoint contradicts it.")
 ]
 PlanOption = Annotated[
-    Path | None,
-    typer.Option("--plan", metavar="FILE", help="Save the table old name to new name as JSON."),
+    Path | None, typer.Option("--plan", metavar="FILE", help="Save the table old name to new name as JSON.")
 ]
 NoCrcOption = Annotated[
     bool, typer.Option("--no-crc", help="Accept a zip file that was saved without checksums.")
@@ -52,24 +46,19 @@ KeepOpaqueOption = Annotated[
 AllowImportOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--allow-import",
-        metavar="PACKAGE",
-        help="A package that the config may import. Repeatable.",
+        "--allow-import", metavar="PACKAGE", help="A package that the config may import. Repeatable."
     ),
 ]
 AllowUnconfinedOption = Annotated[
     bool,
     typer.Option(
         "--allow-unconfined",
-        help="Build the config inside a checkpoint even where the system cannot confine the code "
-        "that does.",
+        help="Build the config inside a checkpoint even where the system cannot confine the code that does.",
     ),
 ]
 FoldOption = Annotated[
     bool,
-    typer.Option(
-        "--fold", help="Fold what the family's rules can into another tensor, for inference alone."
-    ),
+    typer.Option("--fold", help="Fold what the family's rules can into another tensor, for inference alone."),
 ]
 RulesOption = Annotated[
     list[Path] | None,
@@ -85,10 +74,7 @@ NoCacheOption = Annotated[
 DataRootOption = Annotated[
     Path | None, typer.Option("--data-root", metavar="DIR", help="Where the data set lies.")
 ]
-DeviceOption = Annotated[
-    str, typer.Option("--device", help="Where models compute: cpu, cuda, cuda:1, ...")
-]
+DeviceOption = Annotated[str, typer.Option("--device", help="Where models compute: cpu, cuda, cuda:1, ...")]
 LegacyPythonOption = Annotated[
-    Path | None,
-    typer.Option("--legacy-python", metavar="PATH", help="A Python with an old release."),
+    Path | None, typer.Option("--legacy-python", metavar="PATH", help="A Python with an old release.")
 ]

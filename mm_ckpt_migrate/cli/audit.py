@@ -29,14 +29,11 @@ def audit(
         ),
     ],
     weights: Annotated[
-        Path | None,
-        typer.Option("--weights", metavar="DIR", help="The zoo's files of weights, or some."),
+        Path | None, typer.Option("--weights", metavar="DIR", help="The zoo's files of weights, or some.")
     ] = None,
     release: Annotated[
         str | None,
-        typer.Option(
-            "--release", metavar="NAME", help="What the zoo is of, such as mmdet-3.3.0; else told."
-        ),
+        typer.Option("--release", metavar="NAME", help="What the zoo is of, such as mmdet-3.3.0; else told."),
     ] = None,
     as_json: args.JsonOption = False,
 ) -> int:

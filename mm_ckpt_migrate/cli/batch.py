@@ -34,37 +34,29 @@ class Where(str, Enum):
 
 @command
 def batch(
-    sources: Annotated[
-        str, typer.Argument(metavar="ZOO_DIR", help="Folder of checkpoints, or its URL.")
-    ],
-    results: Annotated[
-        str, typer.Argument(metavar="NEW_DIR", help="Folder for the results, or its URL.")
-    ],
+    sources: Annotated[str, typer.Argument(metavar="ZOO_DIR", help="Folder of checkpoints, or its URL.")],
+    results: Annotated[str, typer.Argument(metavar="NEW_DIR", help="Folder for the results, or its URL.")],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and stop; nothing is written.")
     ] = False,
     jobs: Annotated[
-        int | None,
-        typer.Option(min=1, max=256, metavar="N", help="Files at once. Default: one per core."),
+        int | None, typer.Option(min=1, max=256, metavar="N", help="Files at once. Default: one per core.")
     ] = None,
     no_build: args.NoBuildOption = False,
     purpose: Annotated[
-        For | None,
-        typer.Option("--for", help="inference: weights, meta and config only."),
+        For | None, typer.Option("--for", help="inference: weights, meta and config only.")
     ] = None,
     link: Annotated[
         bool, typer.Option("--link", help="Hard links where nothing has to change, not copies.")
     ] = False,
     seconds: Annotated[
-        float,
-        typer.Option(min=1, metavar="SECONDS", help="What one file may take.", callback=finite),
+        float, typer.Option(min=1, metavar="SECONDS", help="What one file may take.", callback=finite)
     ] = 1800.0,
     memory: Annotated[
         int, typer.Option(min=16, metavar="MIB", help="What one file may take of memory.")
     ] = 4096,
     list_file: Annotated[
-        Path | None,
-        typer.Option("--list", metavar="FILE", help="Only these: paths in ZOO_DIR, one a line."),
+        Path | None, typer.Option("--list", metavar="FILE", help="Only these: paths in ZOO_DIR, one a line.")
     ] = None,
     zoo: Annotated[
         Path | None,
@@ -83,23 +75,18 @@ def batch(
             "with the folder of --zoo, its metafiles and pages with the new names.",
         ),
     ] = False,
-    shard: Annotated[
-        str, typer.Option(metavar="I/N", help="Only the I-th of N parts, for N machines.")
-    ] = "",
+    shard: Annotated[str, typer.Option(metavar="I/N", help="Only the I-th of N parts, for N machines.")] = "",
     force: Annotated[
         bool, typer.Option("--force", help="Replace files in NEW_DIR that no batch made.")
     ] = False,
     state: Annotated[
         Path | None,
         typer.Option(
-            "--state",
-            metavar="DIR",
-            help="Where NEW_DIR is a URL: folder for the journal and the report.",
+            "--state", metavar="DIR", help="Where NEW_DIR is a URL: folder for the journal and the report."
         ),
     ] = None,
     verify: Annotated[
-        bool,
-        typer.Option("--verify", help="Then verify each new file, with a report page beside it."),
+        bool, typer.Option("--verify", help="Then verify each new file, with a report page beside it.")
     ] = False,
     evaluate: Annotated[
         bool, typer.Option("--eval", help="The same, and evaluate it on its config's test set.")
@@ -116,10 +103,7 @@ def batch(
     num_gpus: Annotated[
         float,
         typer.Option(
-            min=0,
-            metavar="N",
-            help="GPUs that a Ray task that verifies asks for.",
-            callback=finite,
+            min=0, metavar="N", help="GPUs that a Ray task that verifies asks for.", callback=finite
         ),
     ] = 0.0,
     allow_import: args.AllowImportOption = None,
@@ -145,23 +129,38 @@ def batch(
     refuse_idle(no_build and not proves, "where no model is built", *idle)
     refuse_idle(publish, "with --publish, whose files are for inference", "purpose")
     options = BatchOptions(
-        build=not no_build, purpose=Purpose(purpose.value) if purpose else None, publish=publish,
-        link=link, allow_imports=tuple(allow_import or ()), allow_unconfined=allow_unconfined,
-        seconds=seconds, memory=memory << 20,
-    )  # fmt: skip
+        build=not no_build,
+        purpose=Purpose(purpose.value) if purpose else None,
+        publish=publish,
+        link=link,
+        allow_imports=tuple(allow_import or ()),
+        allow_unconfined=allow_unconfined,
+        seconds=seconds,
+        memory=memory << 20,
+    )
     pages = find_spec("jinja2") is not None
     listed = read_listed(zoo) if zoo else Listed({}, {})
     proving = Proving(
-        evaluate, data_root, device, legacy_python, pages, expected=listed.metrics,
+        evaluate,
+        data_root,
+        device,
+        legacy_python,
+        pages,
+        expected=listed.metrics,
         allow_unconfined=allow_unconfined,
-    )  # fmt: skip
+    )
     work = Batch(
-        Path(sources), Path(results) if state is None else state, options,
-        listed.configs, read_names(list_file) if list_file else None,
-        read_shard(shard) if shard else None, force, zoo_path(zoo) if zoo else None,
+        Path(sources),
+        Path(results) if state is None else state,
+        options,
+        listed.configs,
+        read_names(list_file) if list_file else None,
+        read_shard(shard) if shard else None,
+        force,
+        zoo_path(zoo) if zoo else None,
         proving if proves else None,
         reads=[path for path in (list_file, zoo) if path is not None],
-    )  # fmt: skip
+    )
     how = _how(work, sources, results, state)
     if engine is Where.RAY:
         from mm_ckpt_migrate.batch.engines.ray_engine import RayEngine

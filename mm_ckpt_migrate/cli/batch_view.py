@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from mm_ckpt_migrate.batch.run import Watcher
 
 _COLOURS: Final = {
-    Status.MIGRATED: "green", Status.COPIED: "green", Status.REFUSED: "yellow",
+    Status.MIGRATED: "green",
+    Status.COPIED: "green",
+    Status.REFUSED: "yellow",
     Status.FAILED: "red",
-}  # fmt: skip
+}
 _SHOWN: Final = 400
 
 
@@ -54,9 +56,7 @@ def print_result(result: Result, report: Path) -> None:
     total = ", ".join(f"{counts[status]} {status.value}" for status in Status if counts[status])
     typer.secho(f"{len(result.outcomes)} checkpoints: {total or 'none'}", bold=True)
     if result.absent:
-        typer.echo(
-            f"{len(result.absent)} that the zoo lists are not there (`absent` in batch.json)"
-        )
+        typer.echo(f"{len(result.absent)} that the zoo lists are not there (`absent` in batch.json)")
     typer.echo(safe_line(f"{report} accounts for each"))
 
 
@@ -171,9 +171,13 @@ def watching(*, quiet: bool) -> Iterator[Watcher]:
     console = Console(stderr=True, markup=False, highlight=False)
     text = rich.TextColumn("{task.description}", markup=False)
     total = rich.Progress(
-        text, rich.BarColumn(), rich.DownloadColumn(), rich.TransferSpeedColumn(),
-        rich.TimeRemainingColumn(), console=console,
-    )  # fmt: skip
+        text,
+        rich.BarColumn(),
+        rich.DownloadColumn(),
+        rich.TransferSpeedColumn(),
+        rich.TimeRemainingColumn(),
+        console=console,
+    )
     rows = rich.Progress(text, rich.TimeElapsedColumn(), console=console)
     with Live(Group(rows, total), console=console, transient=True, refresh_per_second=8):
         yield _Live(total, rows)

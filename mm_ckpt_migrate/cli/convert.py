@@ -48,21 +48,16 @@ def convert(
     force: Annotated[
         bool,
         typer.Option(
-            "--force",
-            help="Replace an existing NEW, a plan that --plan names, a config by --config-out.",
+            "--force", help="Replace an existing NEW, a plan that --plan names, a config by --config-out."
         ),
     ] = False,
     force_family: args.ForceFamilyOption = False,
     reverse: Annotated[
-        bool,
-        typer.Option(
-            "--reverse", help="Give the old file back, from a migrated OLD and its stamp."
-        ),
+        bool, typer.Option("--reverse", help="Give the old file back, from a migrated OLD and its stamp.")
     ] = False,
     plan_file: args.PlanOption = None,
     output_format: Annotated[
-        OutputFormat | None,
-        typer.Option("--format", help="Container of NEW. Default: the same as OLD's."),
+        OutputFormat | None, typer.Option("--format", help="Container of NEW. Default: the same as OLD's.")
     ] = None,
     purpose: Annotated[
         For | None,
@@ -73,8 +68,7 @@ def convert(
         ),
     ] = None,
     weights: Annotated[
-        Weights | None,
-        typer.Option("--weights", help="With --for inference: averaged (ema) or raw ones."),
+        Weights | None, typer.Option("--weights", help="With --for inference: averaged (ema) or raw ones.")
     ] = None,
     fold: args.FoldOption = False,
     keep_as_is: Annotated[
@@ -85,8 +79,7 @@ def convert(
         ),
     ] = False,
     config_out: Annotated[
-        Path | None,
-        typer.Option("--config-out", metavar="FILE", help="Write the target config there."),
+        Path | None, typer.Option("--config-out", metavar="FILE", help="Write the target config there.")
     ] = None,
     no_crc: args.NoCrcOption = False,
     expect_sha256: Annotated[
@@ -114,9 +107,8 @@ def convert(
     from mm_ckpt_migrate.files.archive.format import Format, names_safetensors
 
     refuse_idle(
-        reverse, "with --reverse: all is as the plan says",
-        "purpose", "force_family", "keep_as_is", "rules",
-    )  # fmt: skip
+        reverse, "with --reverse: all is as the plan says", "purpose", "force_family", "keep_as_is", "rules"
+    )
     refuse_idle(reverse or no_build, "where no model is built", *_OF_BUILDS)
     tensors_alone = output_format is OutputFormat.SAFETENSORS or names_safetensors(new)
     refuse_idle(tensors_alone, "on a safetensors file, which holds no logs", "keep_as_is")
@@ -133,15 +125,26 @@ def convert(
     if expect_sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{8,64}", expect_sha256):
         raise typer.BadParameter("--expect-sha256 takes 8 to 64 hexadecimal digits")
     options = Options(
-        build=not no_build, force=force, force_family=force_family, reverse=reverse,
-        plan_file=plan_file, format=Format(output_format.value) if output_format else None,
-        check_crc=not no_crc, expected_digest=expect_sha256, keep_opaque=keep_opaque,
-        allow_imports=tuple(allow_import or ()), allow_unconfined=allow_unconfined,
-        cache=not no_cache, rules=tuple(rules or ()),
+        build=not no_build,
+        force=force,
+        force_family=force_family,
+        reverse=reverse,
+        plan_file=plan_file,
+        format=Format(output_format.value) if output_format else None,
+        check_crc=not no_crc,
+        expected_digest=expect_sha256,
+        keep_opaque=keep_opaque,
+        allow_imports=tuple(allow_import or ()),
+        allow_unconfined=allow_unconfined,
+        cache=not no_cache,
+        rules=tuple(rules or ()),
         purpose=Purpose(purpose.value) if purpose else None,
-        raw_weights=weights is Weights.RAW, averaged_weights=weights is Weights.EMA,
-        fold=fold, keep_as_is=keep_as_is, config_out=config_out,
-    )  # fmt: skip
+        raw_weights=weights is Weights.RAW,
+        averaged_weights=weights is Weights.EMA,
+        fold=fold,
+        keep_as_is=keep_as_is,
+        config_out=config_out,
+    )
     with copying(old) as progress:
         report = run(family, cfg, old, new, options, progress=progress)
     from mm_ckpt_migrate.cli.asjson import print_json
@@ -183,12 +186,19 @@ def plan(
     refuse_idle(no_build, "where no model is built", *_OF_BUILDS)
     refuse_idle(plan_file is None, "without --plan", "force")
     options = Options(
-        build=not no_build, force=force, force_family=force_family, plan_file=plan_file,
-        fold=fold, purpose=Purpose.INFERENCE if fold else None,
-        check_crc=not no_crc, keep_opaque=keep_opaque,
-        allow_imports=tuple(allow_import or ()), allow_unconfined=allow_unconfined,
-        cache=not no_cache, rules=tuple(rules or ()),
-    )  # fmt: skip
+        build=not no_build,
+        force=force,
+        force_family=force_family,
+        plan_file=plan_file,
+        fold=fold,
+        purpose=Purpose.INFERENCE if fold else None,
+        check_crc=not no_crc,
+        keep_opaque=keep_opaque,
+        allow_imports=tuple(allow_import or ()),
+        allow_unconfined=allow_unconfined,
+        cache=not no_cache,
+        rules=tuple(rules or ()),
+    )
     table, report = run(family, cfg, old, options)
     if as_json:
         print_json(report.to_json() | {"plan": table.to_json() if table else None})

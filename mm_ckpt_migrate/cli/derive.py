@@ -36,8 +36,7 @@ def derive(
         ),
     ],
     out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", help="Write the rules there. Default: the screen."),
+        Path | None, typer.Option("--out", metavar="FILE", help="Write the rules there. Default: the screen.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing FILE.")] = False,
     family: Annotated[
@@ -48,19 +47,14 @@ def derive(
         typer.Option(
             "--old-config",
             metavar="CFG",
-            help="Config that OLD was trained with: a path or a shipped name. Default: the one "
-            "inside OLD.",
+            help="Config that OLD was trained with: a path or a shipped name. Default: the one inside OLD.",
         ),
     ] = None,
     legacy: Annotated[
-        bool,
-        typer.Option(
-            "--legacy", help="Settle what is undecided by trying it out with the old release."
-        ),
+        bool, typer.Option("--legacy", help="Settle what is undecided by trying it out with the old release.")
     ] = False,
     legacy_python: Annotated[
-        Path | None,
-        typer.Option("--legacy-python", metavar="PATH", help="A Python with an old release."),
+        Path | None, typer.Option("--legacy-python", metavar="PATH", help="A Python with an old release.")
     ] = None,
     no_crc: args.NoCrcOption = False,
     allow_import: args.AllowImportOption = None,
@@ -80,11 +74,17 @@ def derive(
 
     refuse_idle(out is None, "without --out", "force")
     options = DeriveOptions(
-        family=family, old_config=old_config, out=out, force=force,
-        legacy=legacy or legacy_python is not None, legacy_python=legacy_python,
-        check_crc=not no_crc, allow_imports=tuple(allow_import or ()),
-        allow_unconfined=allow_unconfined, cache=not no_cache,
-    )  # fmt: skip
+        family=family,
+        old_config=old_config,
+        out=out,
+        force=force,
+        legacy=legacy or legacy_python is not None,
+        legacy_python=legacy_python,
+        check_crc=not no_crc,
+        allow_imports=tuple(allow_import or ()),
+        allow_unconfined=allow_unconfined,
+        cache=not no_cache,
+    )
     with as_private_as((old, *config_inputs(cfg), *config_inputs(old_config))):
         found = derive_rules(old, cfg, options)
     if as_json:
@@ -122,16 +122,26 @@ def _as_json(found: Derivation, old: Path, out: Path | None) -> dict[str, Any]:
         "moved": len(assignment.pairs),
         "kept": len(assignment.kept),
         "rules": [
-            {"from": rule.source, "to": rule.target, "level": rule.level.word, "keys": rule.keys,
-             "reasons": [reason.text for reason in rule.reasons]}
+            {
+                "from": rule.source,
+                "to": rule.target,
+                "level": rule.level.word,
+                "keys": rule.keys,
+                "reasons": [reason.text for reason in rule.reasons],
+            }
             for rule in found.rules
         ],
         "ties": [
-            {"old": tie.olds, "new": tie.news, "spare": tie.spare, "decided": tie.decided,
-             "reason": tie.reason.text}
+            {
+                "old": tie.olds,
+                "new": tie.news,
+                "spare": tie.spare,
+                "decided": tie.decided,
+                "reason": tie.reason.text,
+            }
             for tie in assignment.ties
         ],
         "unmatched": {"old": assignment.lost, "new": assignment.missing},
         "notices": found.notices,
         "text": found.text,
-    }  # fmt: skip
+    }

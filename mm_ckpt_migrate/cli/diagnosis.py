@@ -61,11 +61,7 @@ def _summary(change: Difference) -> str:
     """The differences, or how many there are."""
     if len(change.lines()) <= _MAX_LINES:
         return _few(change.lines())
-    counts = {
-        "missing": change.missing,
-        "unexpected": change.unexpected,
-        "of another shape": change.reshaped,
-    }
+    counts = {"missing": change.missing, "unexpected": change.unexpected, "of another shape": change.reshaped}
     return ", ".join(f"{len(keys)} keys {what}" for what, keys in counts.items() if keys)
 
 

@@ -26,8 +26,7 @@ def create_environment(
         str, typer.Argument(metavar="[NAME]", help="The old release.", show_default=True)
     ] = DEFAULT,
     python: Annotated[
-        Path | None,
-        typer.Option("--python", metavar="PATH", help="Make it with this Python, 3.10 to 3.12."),
+        Path | None, typer.Option("--python", metavar="PATH", help="Make it with this Python, 3.10 to 3.12.")
     ] = None,
     torch_index: Annotated[
         str | None,
@@ -46,9 +45,11 @@ def create_environment(
 
     try:
         environment = create(
-            name, python=python, torch_index=torch_index,
+            name,
+            python=python,
+            torch_index=torch_index,
             progress=lambda line: typer.echo(safe_text(line, 1000), err=True),
-        )  # fmt: skip
+        )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"Interrupted. {_state(name)}") from None
     if as_json:

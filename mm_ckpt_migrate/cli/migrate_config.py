@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 @command
 def migrate_config(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="The old config. Never written.")],
-    new: Annotated[
-        Path | None, typer.Argument(metavar="[NEW]", help="The config file to make.")
-    ] = None,
+    new: Annotated[Path | None, typer.Argument(metavar="[NEW]", help="The config file to make.")] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Its weights; some settings can only be told from them."),
@@ -54,9 +52,7 @@ def migrate_config(
     refuse_idle(check or new is None, "where nothing is written", "force")
     inputs = [checkpoint] if checkpoint is not None else []
     keys = read_schema(checkpoint).names if checkpoint is not None else None
-    result = migrate_config_file(
-        old, new, load_rules().families, keys=keys, inputs=inputs, force=force
-    )
+    result = migrate_config_file(old, new, load_rules().families, keys=keys, inputs=inputs, force=force)
     _show(result, old, new, diff=diff, as_json=as_json)
     if check and result.form != "unchanged":
         return ExitCode.CHANGES_NEEDED
@@ -70,12 +66,16 @@ def _show(result: MigratedText, old: Path, new: Path | None, *, diff: bool, as_j
         wrote = str(new) if new is not None and result.form != "unchanged" else None
         print_json(
             {
-                "source": str(old), "destination": wrote, "family": result.family,
-                "form": result.form, "changes": list(result.changes), "text": result.text,
+                "source": str(old),
+                "destination": wrote,
+                "family": result.family,
+                "form": result.form,
+                "changes": list(result.changes),
+                "text": result.text,
                 "notices": list(result.notices),
                 **({"diff": "".join(_diff(result, old, new))} if diff else {}),
             }
-        )  # fmt: skip
+        )
         return
     for notice in result.notices:
         typer.secho(_line(f"Note: {notice}."), fg="yellow", err=True)
@@ -101,9 +101,7 @@ def _print_changes(result: MigratedText, old: Path, new: Path | None) -> None:
     verb = "Would change" if new is None else "Migrated"
     to = "" if new is None else f" -> {new}"
     typer.secho(
-        _line(
-            f"{verb} {old}{to} ({result.family or 'its weights'}: {len(result.changes)} changes)"
-        ),
+        _line(f"{verb} {old}{to} ({result.family or 'its weights'}: {len(result.changes)} changes)"),
         bold=True,
     )
     for change in result.changes:

@@ -24,17 +24,22 @@ def list_rules(as_json: args.JsonOption = False) -> int:
     families = load_rules().families
     if as_json:
         rows = [
-            {"family": r.family, "number": r.number, "title": r.title,
-             "from": r.released_from, "to": r.released_to}
+            {
+                "family": r.family,
+                "number": r.number,
+                "title": r.title,
+                "from": r.released_from,
+                "to": r.released_to,
+            }
             for r in families
-        ]  # fmt: skip
+        ]
         print_json(rows)
         return 0
     print_facts(
         {
             f"{r.number or ' '}  {r.family}": f"{r.title}: {r.released_from} -> {r.released_to}"
             for r in families
-        },
+        }
     )
     return 0
 
@@ -50,13 +55,17 @@ def show_rules(family: args.FamilyArgument, as_json: args.JsonOption = False) ->
     if as_json:
         print_json(
             {
-                "family": rules.family, "title": rules.title, "sha256": rules.digest,
-                "from": rules.released_from, "to": rules.released_to, "why": rules.why,
+                "family": rules.family,
+                "title": rules.title,
+                "sha256": rules.digest,
+                "from": rules.released_from,
+                "to": rules.released_to,
+                "why": rules.why,
                 "upstream": rules.upstream,
                 "rules": [str(rule) for rule in rules.rules],
                 "control": [str(rule) for rule in rules.control],
             }
-        )  # fmt: skip
+        )
     else:
         typer.echo(rules.path.read_text(encoding="utf-8"), nl=False)
     return 0

@@ -29,32 +29,24 @@ _FILE = "FILE"
 def verify(
     new: Annotated[Path, typer.Argument(metavar="NEW", help="The migrated file.")],
     cfg: Annotated[
-        str,
-        typer.Option("--cfg", metavar="CFG", help="The target config, as for convert."),
+        str, typer.Option("--cfg", metavar="CFG", help="The target config, as for convert.")
     ] = EMBEDDED,
-    source: Annotated[
-        Path | None, typer.Option("--source", metavar="OLD", help="The old file.")
-    ] = None,
+    source: Annotated[Path | None, typer.Option("--source", metavar="OLD", help="The old file.")] = None,
     legacy: Annotated[
         str, typer.Option("--legacy", help="The old release: auto, none, or one of `legacy list`.")
     ] = "auto",
     legacy_python: args.LegacyPythonOption = None,
     reference: Annotated[
-        Path | None,
-        typer.Option("--reference", metavar=_FILE, help="Outputs of the old release, recorded."),
+        Path | None, typer.Option("--reference", metavar=_FILE, help="Outputs of the old release, recorded.")
     ] = None,
     record: Annotated[
-        Path | None,
-        typer.Option("--record", metavar=_FILE, help="Record the old release's outputs there."),
+        Path | None, typer.Option("--record", metavar=_FILE, help="Record the old release's outputs there.")
     ] = None,
-    evaluate: Annotated[
-        bool, typer.Option("--eval", help="Evaluate on the config's own test set.")
-    ] = False,
+    evaluate: Annotated[bool, typer.Option("--eval", help="Evaluate on the config's own test set.")] = False,
     data_root: args.DataRootOption = None,
     device: args.DeviceOption = "cpu",
     workers: Annotated[
-        int | None,
-        typer.Option("--workers", min=0, help="With --launcher: processes that load, for each."),
+        int | None, typer.Option("--workers", min=0, help="With --launcher: processes that load, for each.")
     ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="The first N images only.")
@@ -68,19 +60,16 @@ def verify(
         ),
     ] = None,
     record_metric: Annotated[
-        Path | None,
-        typer.Option("--record-metric", metavar=_FILE, help="Record the metric for --against."),
+        Path | None, typer.Option("--record-metric", metavar=_FILE, help="Record the metric for --against.")
     ] = None,
     expected: Annotated[
-        float | None,
-        typer.Option("--expect", metavar="MIOU", help="The old file's mIoU.", callback=finite),
+        float | None, typer.Option("--expect", metavar="MIOU", help="The old file's mIoU.", callback=finite)
     ] = None,
     tolerance: Annotated[
         float, typer.Option("--tolerance", min=0.0, help="Of mIoU.", callback=finite)
     ] = 0.01,
     require: Annotated[
-        str | None,
-        typer.Option("--require", metavar="RUNGS", help="Rungs that must not be skipped: a,b."),
+        str | None, typer.Option("--require", metavar="RUNGS", help="Rungs that must not be skipped: a,b.")
     ] = None,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="DIR", help="Write a report page there.")
@@ -88,10 +77,7 @@ def verify(
     budget: Annotated[
         float,
         typer.Option(
-            "--budget",
-            min=0.0,
-            help="Seconds to look for tensors that no output sees.",
-            callback=finite,
+            "--budget", min=0.0, help="Seconds to look for tensors that no output sees.", callback=finite
         ),
     ] = 60.0,
     launcher: Annotated[
@@ -117,17 +103,32 @@ def verify(
     refuse_idle(record is None and record_metric is None, "without a file to record", "force")
     refuse_idle(legacy == "none", "with --legacy none", "record")
     options = VerifyOptions(
-        source=source, legacy=None if legacy == "none" else legacy, legacy_python=legacy_python,
-        reference=reference, record=record, evaluate=evaluate, data_root=data_root, device=device,
-        workers=workers, limit=limit,
+        source=source,
+        legacy=None if legacy == "none" else legacy,
+        legacy_python=legacy_python,
+        reference=reference,
+        record=record,
+        evaluate=evaluate,
+        data_root=data_root,
+        device=device,
+        workers=workers,
+        limit=limit,
         against_legacy=_AGAINST.get(against, False),
         recorded=None if against in _AGAINST else Path(str(against)),
-        record_metric=record_metric, expected=expected, tolerance=tolerance,
-        samples=_SAMPLES if report else 0, launcher=launcher, budget=budget,
-        required=_rungs(require), allow_imports=tuple(allow_import or ()),
-        allow_unconfined=allow_unconfined, cache=not no_cache,
-        rules=tuple(rules or ()), force=force, pages=_pages(report),
-    )  # fmt: skip
+        record_metric=record_metric,
+        expected=expected,
+        tolerance=tolerance,
+        samples=_SAMPLES if report else 0,
+        launcher=launcher,
+        budget=budget,
+        required=_rungs(require),
+        allow_imports=tuple(allow_import or ()),
+        allow_unconfined=allow_unconfined,
+        cache=not no_cache,
+        rules=tuple(rules or ()),
+        force=force,
+        pages=_pages(report),
+    )
     check_usage(options, cfg, against)
     first = rank_of(launcher) == 0
     faults: list[MigrateError] = []
@@ -171,9 +172,7 @@ def _rungs(text: str | None) -> tuple[Rung, ...]:
         raise typer.BadParameter(f"--require takes rungs: {known}") from None
 
 
-def _writer(
-    folder: Path | None, faults: list[MigrateError]
-) -> Callable[[Verification], None] | None:
+def _writer(folder: Path | None, faults: list[MigrateError]) -> Callable[[Verification], None] | None:
     if folder is None:
         return None
 
@@ -211,18 +210,15 @@ def _evaluating() -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
         yield lambda _name, _event: None
         return
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]:.1f} images/s"), TimeRemainingColumn(),
-    )  # fmt: skip
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]:.1f} images/s"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, Any] = {}
 

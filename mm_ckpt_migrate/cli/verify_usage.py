@@ -94,8 +94,7 @@ def _given(options: VerifyOptions, names: dict[str, str]) -> str | None:
     """The first of some options that is not as it would be by itself."""
     usual = VerifyOptions()
     return next(
-        (typed for name, typed in names.items() if getattr(options, name) != getattr(usual, name)),
-        None,
+        (typed for name, typed in names.items() if getattr(options, name) != getattr(usual, name)), None
     )
 
 

@@ -15,10 +15,17 @@ Difference: TypeAlias = tuple[str, str, str]
 _IGNORED: Final = frozenset({"init_cfg", "pretrained", "inplace"})
 # Parts that the migration rewrites, and where the releases' own configs leave out what is the
 # default: what one of two configs does not say there tells nothing.
-_REWRITTEN: Final = frozenset({
-    "encoder", "decoder", "transformer", "transformer_decoder", "pixel_decoder",
-    "positional_encoding", "train_cfg",
-})  # fmt: skip
+_REWRITTEN: Final = frozenset(
+    {
+        "encoder",
+        "decoder",
+        "transformer",
+        "transformer_decoder",
+        "pixel_decoder",
+        "positional_encoding",
+        "train_cfg",
+    }
+)
 # What shapes show.
 _SHAPED: Final = frozenset({"embed_dims", "num_reg_fcs"})
 # Outside of the model before mmengine.

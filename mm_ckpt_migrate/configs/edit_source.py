@@ -60,9 +60,7 @@ class _Editor:
         return self._substituted(self._source.start(node), self._source.end(node), spans)
 
     def _around(self, node: ast.expr, literal: ast.expr, text: str) -> str:
-        return self._substituted(
-            self._source.start(node), self._source.end(node), [(literal, text)]
-        )
+        return self._substituted(self._source.start(node), self._source.end(node), [(literal, text)])
 
     def _substituted(self, start: int, end: int, spans: Iterable[tuple[ast.expr, str]]) -> str:
         parts = []
@@ -133,9 +131,7 @@ def _drop(parts: Literal, key: str) -> None:
     gone = parts.settings.pop(number)
     if number < len(parts.settings):
         after = parts.settings[number]
-        parts.settings[number] = replace(
-            after, lead=_joined(gone.lead, after.lead, first=not number)
-        )
+        parts.settings[number] = replace(after, lead=_joined(gone.lead, after.lead, first=not number))
     elif "#" in gone.lead:
         if not parts.settings:
             parts.opening += gone.lead.rstrip()

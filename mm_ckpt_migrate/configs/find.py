@@ -96,9 +96,7 @@ def _hint(name: str) -> str:
     if len(missing) == len(SCOPES):
         return f"give the path of a config, or install one of {', '.join(missing)}"
     names = {
-        Path(shipped).stem: f"{scope}::{shipped}"
-        for scope in SCOPES
-        for shipped in shipped_names(scope)
+        Path(shipped).stem: f"{scope}::{shipped}" for scope in SCOPES for shipped in shipped_names(scope)
     }
     close = [names[stem] for stem in difflib.get_close_matches(Path(name).stem[:200], names)]
     hint = f"did you mean {_listed(close)}?" if close else "give the path of a config"

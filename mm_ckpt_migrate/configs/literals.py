@@ -162,10 +162,15 @@ def _take_setting(
     past = _past_comment(source, end + comma, close)
     result.settings.append(
         Setting(
-            key, value, lead, source.text(start, name_end), source.text(name_end, value_start),
-            source.text(value_start, end), source.text(end + comma, past),
+            key,
+            value,
+            lead,
+            source.text(start, name_end),
+            source.text(name_end, value_start),
+            source.text(value_start, end),
+            source.text(end + comma, past),
         )
-    )  # fmt: skip
+    )
     return past
 
 

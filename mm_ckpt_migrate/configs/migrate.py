@@ -47,10 +47,7 @@ class MigratedConfig:
 
 
 def migrate_config(
-    config: Config,
-    families: Sequence[RuleSet],
-    origin: str | FilePath,
-    keys: Iterable[str] | None = None,
+    config: Config, families: Sequence[RuleSet], origin: str | FilePath, keys: Iterable[str] | None = None
 ) -> MigratedConfig:
     """Change the settings that the release of `config` had and the current one has not.
 
@@ -87,14 +84,16 @@ def _check_old(
     if not old:
         families = ", ".join(rules.family for rules in known)
         raise ConfigError(
-            origin, "it has no setting that differs between the releases: nothing to migrate",
+            origin,
+            "it has no setting that differs between the releases: nothing to migrate",
             hint=f"There are rules for the configs of {families}.",
-        )  # fmt: skip
+        )
     if new:
         raise ConfigError(
-            origin, f"half of it is for the current release: it has {old[0]}, and {new[0]}",
+            origin,
+            f"half of it is for the current release: it has {old[0]}, and {new[0]}",
             hint="Give the config that the model was trained with; the checkpoint may hold it.",
-        )  # fmt: skip
+        )
 
 
 def is_old(config: Config, families: Sequence[RuleSet]) -> bool:
@@ -176,9 +175,10 @@ def _family(known: Sequence[RuleSet], tables: Sequence[_Table], origin: str | Fi
         if all(words):
             raise ConfigError(origin, f"{words[0]}, which is the order of none of {names}")
     raise ConfigError(
-        origin, f"nothing in it ({ORDER_KEY}) tells which of {names} it is",
+        origin,
+        f"nothing in it ({ORDER_KEY}) tells which of {names} it is",
         hint="Give the whole config that the model was trained with.",
-    )  # fmt: skip
+    )
 
 
 def _fits(rules: RuleSet, tables: Sequence[_Table], orders: Mapping[Path, str]) -> bool:

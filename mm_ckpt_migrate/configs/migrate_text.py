@@ -62,11 +62,7 @@ def migrate_text(
 
 
 def written(
-    migrated: MigratedConfig,
-    text: str | None,
-    read: Reader,
-    origin: str,
-    adapt: Callable[[str], str] = str,
+    migrated: MigratedConfig, text: str | None, read: Reader, origin: str, adapt: Callable[[str], str] = str
 ) -> MigratedText:
     """Find a source for `migrated`: the edited old one, or else its values written anew.
 

@@ -19,12 +19,7 @@ from mm_ckpt_migrate.configs.data import load_json, load_yaml
 from mm_ckpt_migrate.configs.merge import merge
 from mm_ckpt_migrate.configs.shipped import shipped_config
 from mm_ckpt_migrate.configs.source import parse_source, read_source
-from mm_ckpt_migrate.configs.static.budget import (
-    MAX_BASE_DEPTH,
-    Budget,
-    OverBudgetError,
-    UnreadableError,
-)
+from mm_ckpt_migrate.configs.static.budget import MAX_BASE_DEPTH, Budget, OverBudgetError, UnreadableError
 from mm_ckpt_migrate.configs.static.evaluator import Evaluator
 from mm_ckpt_migrate.configs.static.handlers import HANDLERS
 from mm_ckpt_migrate.configs.static.references import BASE_KEY
@@ -225,8 +220,5 @@ def _blaming(path: Path | str, evaluator: Evaluator, hint: str) -> Iterator[None
 
 
 def _dump_hint(path: Path) -> str:
-    code = (
-        "from mmengine.config import Config; "
-        f'Config.fromfile({json.dumps(str(path))}).dump("plain.py")'
-    )
+    code = f'from mmengine.config import Config; Config.fromfile({json.dumps(str(path))}).dump("plain.py")'
     return f"if you trust it, let mmengine run it: python -c {shlex.quote(code)}; use plain.py"

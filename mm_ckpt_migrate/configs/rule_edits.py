@@ -35,9 +35,15 @@ def edits_of_dict(
     """
     reader = _Dict(rule, path, settings)
     edits = [
-        *reader.type_edits(), *reader.order_edits(order), *reader.dropped(), *reader.defaults(),
-        *reader.moved(), *reader.copied(), *reader.flags(), *reader.renamed(),
-    ]  # fmt: skip
+        *reader.type_edits(),
+        *reader.order_edits(order),
+        *reader.dropped(),
+        *reader.defaults(),
+        *reader.moved(),
+        *reader.copied(),
+        *reader.flags(),
+        *reader.renamed(),
+    ]
     gone = {edit.key for edit in edits if edit.path == path and not isinstance(edit, Put)}
     for key in settings:
         if key not in gone and key not in rule.keep:

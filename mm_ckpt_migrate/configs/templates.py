@@ -16,9 +16,7 @@ from mm_ckpt_migrate.configs.static.tree import plain_dict
 from mm_ckpt_migrate.configs.values import Config, ConfigValue
 
 _ENVIRONMENT: Final = re.compile(r"\{\{['\"]?\s*\$")
-_FILE: Final = re.compile(
-    r"\{\{\s*(fileDirname|fileBasenameNoExtension|fileBasename|fileExtname)\s*\}\}"
-)
+_FILE: Final = re.compile(r"\{\{\s*(fileDirname|fileBasenameNoExtension|fileBasename|fileExtname)\s*\}\}")
 _BASE: Final = re.compile(r"\{\{\s*_base_\.([\w.]+)\s*\}\}")
 
 # Text that is put into a config must not be able to end the string it stands in.

@@ -21,13 +21,7 @@ if TYPE_CHECKING:
 
 
 def convert(
-    family: str,
-    cfg: str,
-    old: Path,
-    new: Path,
-    options: Options,
-    *,
-    progress: Progress = no_progress,
+    family: str, cfg: str, old: Path, new: Path, options: Options, *, progress: Progress = no_progress
 ) -> ConvertReport:
     """Migrate one checkpoint.
 

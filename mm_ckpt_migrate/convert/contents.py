@@ -40,8 +40,11 @@ _DATASET_META: Final = ("meta", "dataset_meta")
 _HUB: Final = ("message_hub",)
 # What `additions` may give.
 ADDITION_PATHS: Final[tuple[EntryPath, ...]] = (
-    _HUB, _DATASET_META, (*_DATASET_META, "classes"), (*_DATASET_META, "palette"),
-)  # fmt: skip
+    _HUB,
+    _DATASET_META,
+    (*_DATASET_META, "classes"),
+    (*_DATASET_META, "palette"),
+)
 AVERAGED: Final = "ema_state_dict"
 
 
@@ -104,9 +107,10 @@ def only_weights(checkpoint: Checkpoint, *, raw: bool, averaged: bool = False) -
         return _with_raw(kept, checkpoint.averaged, tree.ema) if raw else kept
     if raw or averaged:
         raise CheckpointError(
-            checkpoint.source.path, "it has no averaged weights beside those of the last step",
+            checkpoint.source.path,
+            "it has no averaged weights beside those of the last step",
             hint="Leave --weights out.",
-        )  # fmt: skip
+        )
     return checkpoint
 
 
@@ -162,9 +166,7 @@ def edit_contents(checkpoint: Checkpoint, contents: Contents) -> Edited:
         return Edited(storages, ())
     notices = simplify(root)
     if refused := refused_globals(walk(root, numbers=False)):
-        notices = (
-            *notices, f"torch.load refuses it at its defaults, because of {', '.join(refused[:3])}",
-        )  # fmt: skip
+        notices = (*notices, f"torch.load refuses it at its defaults, because of {', '.join(refused[:3])}")
     return Edited(storages, notices)
 
 
@@ -178,9 +180,7 @@ def outside_inference(tree: Tree) -> list[str]:
 def for_inference(tree: Tree) -> list[Node]:
     """The nodes of all that a file for inference is made of."""
     gone = set(outside_inference(tree)) if tree.path else set()
-    kept = [
-        node for entry in pairs(tree.root) if text_value(entry[0]) not in gone for node in entry
-    ]
+    kept = [node for entry in pairs(tree.root) if text_value(entry[0]) not in gone for node in entry]
     others = attributes(tree.root)
     return walk(Tuple(kept if others is None else [*kept, others]), numbers=False)
 

@@ -71,9 +71,15 @@ def migrate(
             return _report(checkpoint, decision, None, nothing, source.digest(), said)
         beside, said = _beside(stack, checkpoint, decision.plan, cfg, new, library, options)
         written = write_checkpoint(
-            checkpoint, decision, decision.plan, target,
-            new=new, beside=beside, options=options, progress=progress,
-        )  # fmt: skip
+            checkpoint,
+            decision,
+            decision.plan,
+            target,
+            new=new,
+            beside=beside,
+            options=options,
+            progress=progress,
+        )
         notices = (*written.notices, *assurance(checkpoint, options.expected_digest))
         made = new if may_publish(written.verdicts) else None
         notices += said if made is not None else _unwritten(options)
@@ -128,9 +134,7 @@ def _seen(checkpoint: Checkpoint, library: Library, options: Options) -> Checkpo
     return without_folded(checkpoint, library.families) if options.fold else checkpoint
 
 
-def _target_config(
-    cfg: str, checkpoint: Checkpoint | None, library: Library
-) -> TargetConfig | None:
+def _target_config(cfg: str, checkpoint: Checkpoint | None, library: Library) -> TargetConfig | None:
     """None where the checkpoint that holds it was not read yet."""
     # Not at the top: without a target none of this is needed, and it takes a while to import.
     from mm_ckpt_migrate.convert.target_config import read_target_config
@@ -146,9 +150,7 @@ def _open_target(stack: ExitStack, config: TargetConfig, options: Options) -> Ta
     return stack.enter_context(open_target(config, options))
 
 
-def _contradictions(
-    cfg: str, config: Config, checkpoint: Checkpoint, library: Library
-) -> tuple[str, ...]:
+def _contradictions(cfg: str, config: Config, checkpoint: Checkpoint, library: Library) -> tuple[str, ...]:
     from mm_ckpt_migrate.convert.target_config import contradictions
 
     return contradictions(cfg, config, checkpoint, library.families)
@@ -214,8 +216,7 @@ def _report(
     targets = len(table.targets) if table else 0
     folded = int(table is not None and table.fold is not None)
     unreached = [
-        skipped(rung, "not run by this command")
-        for rung in (Rung.FORWARD, Rung.RESUME, Rung.METRIC)
+        skipped(rung, "not run by this command") for rung in (Rung.FORWARD, Rung.RESUME, Rung.METRIC)
     ]
     return ConvertReport(
         source=str(checkpoint.source.path),

@@ -41,9 +41,7 @@ class TargetConfig:
     needed: tuple[str, ...] = ()
 
 
-def read_target_config(
-    cfg: str, checkpoint: Checkpoint | None, families: Sequence[RuleSet]
-) -> TargetConfig:
+def read_target_config(cfg: str, checkpoint: Checkpoint | None, families: Sequence[RuleSet]) -> TargetConfig:
     """Read the config, and migrate it where it is for the old release.
 
     Args:
@@ -65,10 +63,7 @@ def read_target_config(
         config = migrate_config(config, families, origin).config
     puts = needed(config, checkpoint.schema.names, families) if checkpoint else []
     return TargetConfig(
-        origin,
-        edited_config(config, puts),
-        bool(open_in(config, families)),
-        tuple(map(_sentence, puts)),
+        origin, edited_config(config, puts), bool(open_in(config, families)), tuple(map(_sentence, puts))
     )
 
 
@@ -140,8 +135,11 @@ def open_target(target: TargetConfig, options: Options) -> Target:
     assert isinstance(model, dict)
     path = target.origin if isinstance(target.origin, Path) else None
     return resolve_target(
-        model, config_scope(path, config),
+        model,
+        config_scope(path, config),
         imports=custom_imports(config),
-        allow_imports=options.allow_imports, allow_unconfined=options.allow_unconfined,
-        cache=options.cache, source=target.origin,
-    )  # fmt: skip
+        allow_imports=options.allow_imports,
+        allow_unconfined=options.allow_unconfined,
+        cache=options.cache,
+        source=target.origin,
+    )

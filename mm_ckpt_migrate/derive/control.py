@@ -19,9 +19,7 @@ _TRIES = 50
 Table: TypeAlias = "dict[str, str | None]"
 
 
-def propose_control(
-    assignment: Assignment, rules: Sequence[DerivedRule], old: Schema
-) -> tuple[Texts, ...]:
+def propose_control(assignment: Assignment, rules: Sequence[DerivedRule], old: Schema) -> tuple[Texts, ...]:
     """The first exchange that loads strictly: of a tie, else of what moves, else of what stays.
 
     Raises:
@@ -31,9 +29,7 @@ def propose_control(
     moved = [spec for spec in old.tensors if table[spec.name] != spec.name]
     kept = [spec for spec in old.tensors if table[spec.name] == spec.name]
     candidates = chain(
-        _of_ties(assignment.ties),
-        _of_siblings(forest(moved), table),
-        _of_siblings(forest(kept), table),
+        _of_ties(assignment.ties), _of_siblings(forest(moved), table), _of_siblings(forest(kept), table)
     )
     texts = [(rule.source, rule.target) for rule in rules]
     right = planned(texts, old.names)
@@ -79,9 +75,12 @@ def kind_of(tie: Tie) -> tuple[object, ...]:
     paths = (*tie.olds, *tie.news)
     inside = [path.rpartition(".")[2] for path in paths]
     return (
-        tuple(without_numbers(path.split(".")) for path in paths), tuple(inside), len(tie.olds),
-        bool(tie.spare), tie.reason,
-    )  # fmt: skip
+        tuple(without_numbers(path.split(".")) for path in paths),
+        tuple(inside),
+        len(tie.olds),
+        bool(tie.spare),
+        tie.reason,
+    )
 
 
 def _of_siblings(nodes: Sequence[Node], table: dict[str, str]) -> Iterator[tuple[Texts, ...]]:
@@ -116,7 +115,6 @@ def _new_path(node: Node, table: dict[str, str]) -> str | None:
 
 def _written(swaps: Sequence[Texts], *, rest: bool, literal: bool) -> tuple[Texts, ...]:
     stubs = {
-        swap: Stub(tuple(swap[0].split(".")), tuple(swap[1].split(".")), rest, literal)
-        for swap in swaps
+        swap: Stub(tuple(swap[0].split(".")), tuple(swap[1].split(".")), rest, literal) for swap in swaps
     }
     return tuple(dict.fromkeys(write_stubs(stubs).values()))

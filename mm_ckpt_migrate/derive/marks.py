@@ -57,9 +57,7 @@ def _absent_from(names: Iterable[str], patterns: Iterable[str]) -> tuple[str, ..
     """Patterns that fit none of the names."""
     keys = [tuple(name.split(".")) for name in names]
     return tuple(
-        text
-        for text in patterns
-        if not any(compile_pattern(text, {}).match(key) is not None for key in keys)
+        text for text in patterns if not any(compile_pattern(text, {}).match(key) is not None for key in keys)
     )
 
 

@@ -6,16 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from mm_ckpt_migrate.derive.assignment import (
-    NAMESAKE,
-    ONLY,
-    STAYS,
-    Assignment,
-    Evidence,
-    Pair,
-    Reason,
-    Tie,
-)
+from mm_ckpt_migrate.derive.assignment import NAMESAKE, ONLY, STAYS, Assignment, Evidence, Pair, Reason, Tie
 from mm_ckpt_migrate.derive.ties import Settled, settle
 from mm_ckpt_migrate.derive.tree import Node, Signature, common_start, forest, overlap
 from mm_ckpt_migrate.schema import Schema
@@ -35,8 +26,9 @@ def assign(old: Schema, new: Schema, evidence: Evidence = NO_EVIDENCE) -> Assign
     matcher = _Matcher(evidence, forest(spec for spec in old.tensors if spec.name in kept))
     lost, missing = matcher.align(
         forest(spec for spec in old.tensors if spec.name not in kept),
-        forest(spec for spec in new.tensors if spec.name not in kept), (),
-    )  # fmt: skip
+        forest(spec for spec in new.tensors if spec.name not in kept),
+        (),
+    )
     place = {name: number for number, name in enumerate(old.names)}
     return Assignment(
         tuple(sorted(matcher.pairs, key=lambda pair: place[pair.old])),
@@ -99,9 +91,7 @@ class _Matcher:
         others[:] = [node for node in others if node not in paired]
         return found
 
-    def _accept(
-        self, settled: Settled, alike: Mapping[Signature, int], trail: tuple[Reason, ...]
-    ) -> None:
+    def _accept(self, settled: Settled, alike: Mapping[Signature, int], trail: tuple[Reason, ...]) -> None:
         """Keep what was found, and go on inside.
 
         Args:
@@ -120,9 +110,7 @@ class _Matcher:
             else:
                 self.pairs.append(Pair(old.path, new.path, tuple(dict.fromkeys(steps))))
 
-    def _open_one(
-        self, some: list[Node], others: list[Node], size: int, trail: tuple[Reason, ...]
-    ) -> None:
+    def _open_one(self, some: list[Node], others: list[Node], size: int, trail: tuple[Reason, ...]) -> None:
         """Go into a module that fits none as a whole: with its namesake, where it has one."""
         old_side = any(node.size == size for node in some)
         mine, theirs = (some, others) if old_side else (others, some)

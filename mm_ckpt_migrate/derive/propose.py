@@ -41,20 +41,22 @@ def derive(layouts: Layouts, family: str, config: Config | None = None) -> Deriv
     return propose(assignment, layouts, family, config)
 
 
-def propose(
-    assignment: Assignment, layouts: Layouts, family: str, config: Config | None
-) -> Derivation:
+def propose(assignment: Assignment, layouts: Layouts, family: str, config: Config | None) -> Derivation:
     """Write an assignment as a rule file, and read it back; raises PlanError as `derive`."""
     if not assignment.pairs:
         return Derivation(family, assignment, (), "", ())
     rules = make_rules(assignment)
     order = _order(assignment, layouts)
     proposal = Proposal(
-        family, layouts, assignment, rules,
+        family,
+        layouts,
+        assignment,
+        rules,
         propose_marks(assignment, rules, layouts.old, layouts.new),
-        stated_roles(assignment.ties, config), order,
+        stated_roles(assignment.ties, config),
+        order,
         propose_control(assignment, rules, layouts.old),
-    )  # fmt: skip
+    )
     text = rule_file(proposal)
     check_text(text, assignment, layouts)
     return Derivation(family, assignment, rules, text, _notices(assignment, order))
@@ -74,9 +76,7 @@ def check_related(assignment: Assignment, layouts: Layouts) -> None:
         TargetMismatchError: too much of one side has no counterpart on the other, or nothing moves.
     """
     moved = len(assignment.pairs)
-    shares = [
-        len(left) / (moved + len(left)) for left in (assignment.lost, assignment.missing) if left
-    ]
+    shares = [len(left) / (moved + len(left)) for left in (assignment.lost, assignment.missing) if left]
     if not shares or (moved and max(shares) <= _FOREIGN):
         return
     lines = [f"only old: {line}" for line in fold(assignment.lost)]

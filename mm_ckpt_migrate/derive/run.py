@@ -11,11 +11,7 @@ from mm_ckpt_migrate.configs.read import read_config, read_config_text
 from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.convert.beside import config_inputs
 from mm_ckpt_migrate.convert.options import Options
-from mm_ckpt_migrate.convert.target_config import (
-    TargetConfig,
-    open_target,
-    read_target_config,
-)
+from mm_ckpt_migrate.convert.target_config import TargetConfig, open_target, read_target_config
 from mm_ckpt_migrate.derive.assignment import Derivation, Layouts
 from mm_ckpt_migrate.derive.options import DeriveOptions
 from mm_ckpt_migrate.derive.propose import derive
@@ -87,9 +83,7 @@ def _name(target: TargetConfig, old: Path) -> str:
     return target.origin.name if isinstance(target.origin, Path) else inside
 
 
-def _old_config(
-    checkpoint: Checkpoint, options: DeriveOptions
-) -> tuple[Config | None, tuple[str, ...]]:
+def _old_config(checkpoint: Checkpoint, options: DeriveOptions) -> tuple[Config | None, tuple[str, ...]]:
     """The config of the old model, and what is to be said where there is none."""
     if options.old_config is not None:
         return read_config(find_config(options.old_config)), ()
@@ -108,9 +102,10 @@ def _origin(options: DeriveOptions) -> Path | str:
 def _needed(config: Config | None, old: Path) -> Config:
     if config is None:
         raise ConfigError(
-            old, "the old release needs the config that it was trained with",
+            old,
+            "the old release needs the config that it was trained with",
             hint="Give it with --old-config.",
-        )  # fmt: skip
+        )
     return config
 
 

@@ -26,13 +26,7 @@ from mm_ckpt_migrate.mapping.plan import fit_modules, make_plan
 from mm_ckpt_migrate.releases.process import ReleaseProcess
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.verdicts import Rung, may_publish, skipped
-from mm_ckpt_migrate.verify.raw_outputs import (
-    Image,
-    OutputDifference,
-    Side,
-    compare,
-    model_request,
-)
+from mm_ckpt_migrate.verify.raw_outputs import Image, OutputDifference, Side, compare, model_request
 
 # Where float32 sums in another order, float64 decides; its own rounding adds up to 1e-13.
 _TOLERANCES: Final = {"float32": 0.0, "float64": 1e-10}
@@ -90,9 +84,8 @@ def settle(
 
 
 def _settled(
-    found: Derivation, layouts: Layouts, config: Config | None, ways: Sequence[Choices],
-    equal: Sequence[bool],
-) -> Derivation:  # fmt: skip
+    found: Derivation, layouts: Layouts, config: Config | None, ways: Sequence[Choices], equal: Sequence[bool]
+) -> Derivation:
     decided = agreed(ways, equal)
     said = f"{len(ways)} ways were tried; with {sum(equal)} the outputs equal the old code's"
     if not any(equal):
@@ -115,13 +108,18 @@ def _migrate(old: Path, new: Path, found: Derivation, model: TargetModel) -> Non
     with Source(old) as source:
         checkpoint = only_weights(open_checkpoint(source), raw=False)
         plan = fit_modules(make_plan(checkpoint.schema, read_rules(found.text)), model.schema)
-        contents, _ = decide_contents(
-            checkpoint, plan, model.schema.names, model, None, (), options
-        )
+        contents, _ = decide_contents(checkpoint, plan, model.schema.names, model, None, (), options)
         decision = Decision(
-            found.family, plan, model.schema.names, tuple(model.schema.modules or ()), model, None,
-            skipped(Rung.ROLES, "a trial"), contents, (),
-        )  # fmt: skip
+            found.family,
+            plan,
+            model.schema.names,
+            tuple(model.schema.modules or ()),
+            model,
+            None,
+            skipped(Rung.ROLES, "a trial"),
+            contents,
+            (),
+        )
         written = write_checkpoint(
             checkpoint, decision, plan, None, new=new, options=options, progress=no_progress
         )
@@ -147,6 +145,4 @@ def _equal(old: Side, new: Side, ways: Sequence[Mapping[str, str]]) -> list[bool
 
 def _within(differences: Sequence[OutputDifference], tolerance: float) -> bool:
     """Written so that NaN fails."""
-    return bool(differences) and all(
-        d.largest <= tolerance * max(1.0, d.scale) for d in differences
-    )
+    return bool(differences) and all(d.largest <= tolerance * max(1.0, d.scale) for d in differences)

@@ -100,8 +100,7 @@ def _common_numbers(stubs: Sequence[Stub]) -> dict[int, int]:
         fitting = [
             there
             for there in _numbers(first.new)
-            if there not in found.values()
-            and all(stub.old[here] == stub.new[there] for stub in stubs)
+            if there not in found.values() and all(stub.old[here] == stub.new[there] for stub in stubs)
         ]
         named = [there for there in fitting if first.old[:here][-1:] == first.new[:there][-1:]]
         if choice := named or (fitting if varies else []):

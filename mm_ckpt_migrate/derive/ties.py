@@ -66,9 +66,7 @@ def settle(olds: Sequence[Node], news: Sequence[Node], evidence: Evidence) -> It
         yield _tie(left_olds, left_news, evidence)
 
 
-def _named(
-    ending: Segments, olds: Sequence[Node], news: Sequence[Node], evidence: Evidence
-) -> Settled:
+def _named(ending: Segments, olds: Sequence[Node], news: Sequence[Node], evidence: Evidence) -> Settled:
     if len(olds) > 1:
         return _tie(olds, news, evidence)
     numbered = any(segment.isdecimal() for segment in ending)
@@ -114,9 +112,7 @@ def _tie(olds: Sequence[Node], news: Sequence[Node], evidence: Evidence) -> Sett
     return Settled(pairs, reason, Tie(*paths, tuple(spare), reason))
 
 
-def _decided(
-    olds: Sequence[Node], news: Sequence[Node], evidence: Evidence
-) -> list[tuple[int, int]] | None:
+def _decided(olds: Sequence[Node], news: Sequence[Node], evidence: Evidence) -> list[tuple[int, int]] | None:
     if len(olds) != len(news):
         return None
     chains = [node.chain for node in olds], [node.chain for node in news]
@@ -131,8 +127,9 @@ def _guess(olds: Sequence[str], news: Sequence[str]) -> list[tuple[int, int]]:
     one, other = _distinct(olds), _distinct(news)
     scored = [
         (_similarity(one[i], other[j]), -abs(i - j), -i, -j)
-        for i in range(len(olds)) for j in range(len(news))
-    ]  # fmt: skip
+        for i in range(len(olds))
+        for j in range(len(news))
+    ]
     chosen: dict[int, int] = {}
     for score, _, i, j in sorted(scored, reverse=True):
         if -i not in chosen and -j not in chosen.values() and (score or even):

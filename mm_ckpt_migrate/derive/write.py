@@ -8,14 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mm_ckpt_migrate.derive.assignment import (
-    Assignment,
-    DerivedRule,
-    Layouts,
-    Level,
-    Role,
-    Tie,
-)
+from mm_ckpt_migrate.derive.assignment import Assignment, DerivedRule, Layouts, Level, Role, Tie
 from mm_ckpt_migrate.derive.control import kind_of
 from mm_ckpt_migrate.derive.marks import ProposedMarks
 from mm_ckpt_migrate.derive.stubs import Texts
@@ -46,10 +39,15 @@ class Proposal:
 def rule_file(proposal: Proposal) -> str:
     """The text, for people to read and to correct, and for `load_ruleset`."""
     parts = [
-        _head(proposal), _recognition(proposal.marks), _rules(proposal.rules),
-        _unmatched(proposal.assignment), _ties(proposal.assignment.ties), _roles(proposal.roles),
-        _order(proposal.order), _control(proposal.control),
-    ]  # fmt: skip
+        _head(proposal),
+        _recognition(proposal.marks),
+        _rules(proposal.rules),
+        _unmatched(proposal.assignment),
+        _ties(proposal.assignment.ties),
+        _roles(proposal.roles),
+        _order(proposal.order),
+        _control(proposal.control),
+    ]
     return "\n\n".join("\n".join(lines) for part in parts if (lines := list(part))) + "\n"
 
 
@@ -80,11 +78,7 @@ def _head(proposal: Proposal) -> Iterator[str]:
     yield from (f"  to: {_quoted('that of ' + new)}", "")
     why = f"Derived from {old} and {new}; not proven. Say here why the names changed."
     yield f"why: {_quoted(why)}"
-    yield from (
-        "",
-        "upstream:",
-        f"  - {_quoted('unknown: name the change that made this necessary')}",
-    )
+    yield from ("", "upstream:", f"  - {_quoted('unknown: name the change that made this necessary')}")
 
 
 def _recognition(marks: ProposedMarks) -> Iterator[str]:
@@ -169,9 +163,7 @@ def _order(order: Sequence[ModuleOrder] | None) -> Iterator[str]:
 
 
 def _control(control: Sequence[Texts]) -> Iterator[str]:
-    yield from _comment(
-        "The wrong mapping that the forward check must catch; it loads strictly, too."
-    )
+    yield from _comment("The wrong mapping that the forward check must catch; it loads strictly, too.")
     first, last = (text.removesuffix(".**") for text in (control[0][0], control[-1][0]))
     yield f"mistake: {_quoted(f'{first} and {last} exchanged')}"
     yield "control:"
@@ -182,9 +174,13 @@ def _control(control: Sequence[Texts]) -> Iterator[str]:
 
 def _comment(text: str, indent: str = "") -> list[str]:
     return textwrap.wrap(
-        _plain(text), _WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ",
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip
+        _plain(text),
+        _WIDTH,
+        initial_indent=f"{indent}# ",
+        subsequent_indent=f"{indent}# ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _plain(text: str) -> str:

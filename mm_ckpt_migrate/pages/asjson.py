@@ -16,9 +16,7 @@ from mm_ckpt_migrate.verdicts import exit_code, rung_code, strict
 REPORT_FORMAT: Final = 1
 
 
-def to_json(
-    data: ReportData, pictures: Sequence[Picture], notices: Sequence[str] = ()
-) -> dict[str, Any]:
+def to_json(data: ReportData, pictures: Sequence[Picture], notices: Sequence[str] = ()) -> dict[str, Any]:
     """The report as values that JSON has.
 
     JSON has no NaN and no infinity: they are the texts "NaN", "Infinity" and "-Infinity", which

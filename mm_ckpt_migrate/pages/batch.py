@@ -37,9 +37,7 @@ def write_batch_page(path: Path, data: Mapping[str, Any]) -> None:
     publish_bytes(path, text.encode(), force=True)
 
 
-def render_batch(
-    data: Mapping[str, Any], pages: Iterable[str] = (), beside: str = "batch.json"
-) -> str:
+def render_batch(data: Mapping[str, Any], pages: Iterable[str] = (), beside: str = "batch.json") -> str:
     """The page as text. Equal data give equal text.
 
     Args:

@@ -16,9 +16,7 @@ from mm_ckpt_migrate.pages.ladder import six_rungs
 from mm_ckpt_migrate.verdicts import Rung, Verdict
 from mm_ckpt_migrate.verdicts import Status as Proof
 
-_PLANNED: Final = {
-    Status.MIGRATED: Action.MIGRATE, Status.COPIED: Action.COPY, Status.REFUSED: Action.REFUSE,
-}  # fmt: skip
+_PLANNED: Final = {Status.MIGRATED: Action.MIGRATE, Status.COPIED: Action.COPY, Status.REFUSED: Action.REFUSE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,9 @@ def _entry(item: Mapping[str, Any], pages: frozenset[str]) -> Entry:
     status, action = Status(outcome["status"]), Action(item["action"])
     proofs = _proofs(outcome["verdicts"])
     return Entry(
-        item, outcome, _anchor(item["source"]),
+        item,
+        outcome,
+        _anchor(item["source"]),
         status=status.value,
         planned="" if _PLANNED.get(status) is action else action.value,
         urgency=list(Status).index(status),
@@ -71,7 +71,7 @@ def _entry(item: Mapping[str, Any], pages: frozenset[str]) -> Entry:
         proofs=proofs,
         proven=sum(v.status is Proof.PASS for v in proofs) if proofs else -1,
         page=page_address(made) if made in pages else "",
-    )  # fmt: skip
+    )
 
 
 def _proofs(verdicts: Sequence[Mapping[str, Any]]) -> tuple[Verdict, ...]:

@@ -10,9 +10,15 @@ from mm_ckpt_migrate.verify.raw_outputs import OutputDifference
 from mm_ckpt_migrate.verify.reference import Reference
 
 __all__ = [
-    "ClassScore", "ForwardData", "MetricData", "OutputDifference", "Reference", "RenameLine",
-    "ReportData", "Sample",
-]  # fmt: skip
+    "ClassScore",
+    "ForwardData",
+    "MetricData",
+    "OutputDifference",
+    "Reference",
+    "RenameLine",
+    "ReportData",
+    "Sample",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,37 +22,57 @@ def report_data(found: Verification, command: tuple[str, ...]) -> ReportData:
     """The data of the report page; `command` makes it again."""
     table = found.plan.table if found.plan else {}
     return ReportData(
-        file=found.file, family=found.family, sha256=found.sha256, verdicts=found.verdicts,
-        source=found.source, source_sha256=found.source_sha256, config=found.config,
+        file=found.file,
+        family=found.family,
+        sha256=found.sha256,
+        verdicts=found.verdicts,
+        source=found.source,
+        source_sha256=found.source_sha256,
+        config=found.config,
         renames=fold_renames(table),
         kept=sum(old == new for old, new in table.items()) if table else None,
         versions=dict(found.versions),
         old_versions=dict(found.old_versions) if found.old_versions else None,
         forward=_forward(found.forward, found.plan) if found.forward else None,
         metric=_metric(found.metric, found.palette) if found.metric else None,
-        notices=found.notices, required=found.required, command=command,
+        notices=found.notices,
+        required=found.required,
+        command=command,
         tool=f"mm-ckpt-migrate {__version__}",
-    )  # fmt: skip
+    )
 
 
 def _forward(result: ForwardResult, plan: Plan | None) -> ForwardData:
     exact = not result.recorded and (plan is None or plan.fold is None)
     return ForwardData(
-        result.differences, result.differences64,
-        result.control, result.repeats, result.alive, result.unseen, result.first_module,
+        result.differences,
+        result.differences64,
+        result.control,
+        result.repeats,
+        result.alive,
+        result.unseen,
+        result.first_module,
         result.scatter[:_SHOWN_POINTS],
-        reaches=result.reaches, untried=result.untried, tensors=result.tensors,
+        reaches=result.reaches,
+        untried=result.untried,
+        tensors=result.tensors,
         tolerance=0.0 if exact else TOLERANCE,
         against="the old release's recorded outputs" if result.recorded else "the old release",
-    )  # fmt: skip
+    )
 
 
 def _metric(result: MetricResult, palette: tuple[tuple[int, int, int], ...]) -> MetricData:
     return MetricData(
-        _leading(result.new), _leading(result.old) if result.old else None,
-        result.reference, result.tolerance, result.classes, result.images,
-        seconds=result.seconds, samples=result.samples, palette=palette,
-    )  # fmt: skip
+        _leading(result.new),
+        _leading(result.old) if result.old else None,
+        result.reference,
+        result.tolerance,
+        result.classes,
+        result.images,
+        seconds=result.seconds,
+        samples=result.samples,
+        palette=palette,
+    )
 
 
 def _leading(metrics: Mapping[str, float]) -> dict[str, float]:

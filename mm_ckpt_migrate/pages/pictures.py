@@ -67,11 +67,17 @@ def show_sample(sample: Sample, metric: MetricData) -> Picture:
     count, mask = (None, None) if old is None else _difference(old, new)
     width, height = _smaller(new.size)
     return Picture(
-        sample.name, width, height, _photo(sample.image),
-        None if old is None else _paint(old, colours), _paint(new, colours), mask,
-        new.width * new.height, count,
+        sample.name,
+        width,
+        height,
+        _photo(sample.image),
+        None if old is None else _paint(old, colours),
+        _paint(new, colours),
+        mask,
+        new.width * new.height,
+        count,
         _present(old, new, colours, [score.name for score in metric.classes]),
-    )  # fmt: skip
+    )
 
 
 def palette(given: Sequence[Colour]) -> list[Colour]:
@@ -164,11 +170,13 @@ def _present(
     whole = new.width * new.height
     return tuple(
         Label(
-            _name(label, names), hexadecimal(colours[label]),
-            None if old is None else share(before[label], whole), share(after[label], whole),
+            _name(label, names),
+            hexadecimal(colours[label]),
+            None if old is None else share(before[label], whole),
+            share(after[label], whole),
         )
         for label in sorted(found, key=lambda label: (-after[label], -before[label], label))
-    )  # fmt: skip
+    )
 
 
 def _name(label: int, names: Sequence[str]) -> str:

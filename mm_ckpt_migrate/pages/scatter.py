@@ -55,8 +55,10 @@ def scatter(points: Sequence[tuple[float, float]]) -> Scatter | None:
     return Scatter(
         "".join(f"M{x:g} {y:g}h0" for x, y in spots),
         tuple(Tick(place(value), label) for value, label in _ticks(low, high)),
-        len(drawn), sum(x != y for x, y in drawn), len(points) - len(drawn),
-    )  # fmt: skip
+        len(drawn),
+        sum(x != y for x, y in drawn),
+        len(points) - len(drawn),
+    )
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:

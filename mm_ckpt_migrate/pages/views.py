@@ -8,13 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mm_ckpt_migrate.pages import numbers
-from mm_ckpt_migrate.pages.data import (
-    ClassScore,
-    ForwardData,
-    MetricData,
-    OutputDifference,
-    ReportData,
-)
+from mm_ckpt_migrate.pages.data import ClassScore, ForwardData, MetricData, OutputDifference, ReportData
 from mm_ckpt_migrate.pages.pictures import hexadecimal, palette
 
 _MOST: Final = 1e9
@@ -114,10 +108,15 @@ def output_rows(forward: ForwardData) -> list[OutputRow]:
     if forward.control is not None:
         rows.append(
             OutputRow(
-                "the wrong mapping", "control", numbers.difference(forward.control),
-                "–", "–", numbers.log_bar(forward.control), control=True,
+                "the wrong mapping",
+                "control",
+                numbers.difference(forward.control),
+                "–",
+                "–",
+                numbers.log_bar(forward.control),
+                control=True,
             )
-        )  # fmt: skip
+        )
     return rows
 
 
@@ -139,9 +138,13 @@ def checks(forward: ForwardData) -> list[tuple[bool, str]]:
 
 def _output_row(found: OutputDifference, kind: str) -> OutputRow:
     return OutputRow(
-        found.name, kind, numbers.difference(found.largest), numbers.plain(found.scale),
-        numbers.share(found.largest, found.scale), numbers.log_bar(found.largest),
-    )  # fmt: skip
+        found.name,
+        kind,
+        numbers.difference(found.largest),
+        numbers.plain(found.scale),
+        numbers.share(found.largest, found.scale),
+        numbers.log_bar(found.largest),
+    )
 
 
 def shows_before(metric: MetricData) -> bool:
@@ -173,10 +176,19 @@ def class_rows(metric: MetricData) -> list[ClassRow]:
 def _class_row(label: int, score: ClassScore, colour: str) -> ClassRow:
     change, key = _change(score)
     return ClassRow(
-        label, score.name, colour, numbers.iou(score.old), numbers.iou(score.new),
-        change, numbers.linear_bar(score.old), numbers.linear_bar(score.new), key > 0,
-        _sortable(score.old), _sortable(score.new), key,
-    )  # fmt: skip
+        label,
+        score.name,
+        colour,
+        numbers.iou(score.old),
+        numbers.iou(score.new),
+        change,
+        numbers.linear_bar(score.old),
+        numbers.linear_bar(score.new),
+        key > 0,
+        _sortable(score.old),
+        _sortable(score.new),
+        key,
+    )
 
 
 def _change(score: ClassScore) -> tuple[str, float]:

@@ -31,8 +31,7 @@ def check_software(*needed: str) -> None:
     missing = [name for name in needed or _MODULES if find_spec(_MODULES[name]) is None]
     if missing:
         raise MissingSoftwareError(
-            f"the report needs {' and '.join(missing)}",
-            hint="Type: pip install 'mm-ckpt-migrate[report]'",
+            f"the report needs {' and '.join(missing)}", hint="Type: pip install 'mm-ckpt-migrate[report]'"
         )
 
 
@@ -53,8 +52,7 @@ def pages_of(folder: Path) -> list[Output]:
     """The pages in a folder, of which those of an earlier run may be replaced."""
     kind = "a page of an earlier report"
     return [
-        Output("--report", folder / name, True, kind, is_page, makes_folder=True)
-        for name in (JSON, HTML)
+        Output("--report", folder / name, True, kind, is_page, makes_folder=True) for name in (JSON, HTML)
     ]
 
 

@@ -11,12 +11,7 @@ from typing import Any, Final
 
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError, MissingSoftwareError
 from mm_ckpt_migrate.files.archive.scratch import Scratch
-from mm_ckpt_migrate.releases.child import (
-    Child,
-    ChildGone,
-    ChildStopped,
-    quiet_environment,
-)
+from mm_ckpt_migrate.releases.child import Child, ChildGone, ChildStopped, quiet_environment
 from mm_ckpt_migrate.releases.refusals import stopped, unconfined
 
 _PACKAGE: Final = str(Path(__file__).resolve().parents[1])
@@ -39,9 +34,7 @@ serve.begin("mm_ckpt_migrate.releases.probe.main", sys.argv[2])
 """
 
 # Work that one child can do in turn.
-_KINDS: Final = {
-    "evaluate": "evaluation", "resume": "training", "forward": "model", "unseen": "model"
-}  # fmt: skip
+_KINDS: Final = {"evaluate": "evaluation", "resume": "training", "forward": "model", "unseen": "model"}
 
 
 class ReleaseProcess:
@@ -101,10 +94,7 @@ class ReleaseProcess:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
@@ -155,9 +145,7 @@ class ReleaseProcess:
             self._measures, self._spent = "", False
         self._measures = kind or self._measures
 
-    def receive(
-        self, progress: Callable[[Mapping[str, Any]], None] | None = None
-    ) -> dict[str, Any]:
+    def receive(self, progress: Callable[[Mapping[str, Any]], None] | None = None) -> dict[str, Any]:
         """The answer to the first request that has none, whether it has `ok` or not.
 
         Args:
@@ -183,9 +171,7 @@ class ReleaseProcess:
                 progress(answer["progress"])
 
     def ask(
-        self,
-        request: Mapping[str, object],
-        progress: Callable[[Mapping[str, Any]], None] | None = None,
+        self, request: Mapping[str, object], progress: Callable[[Mapping[str, Any]], None] | None = None
     ) -> dict[str, Any]:
         """`send` and `receive`."""
         self.send(request)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from mm_ckpt_migrate.convert.training.optimizer import plan_optimizer, read_optimizers
-from mm_ckpt_migrate.convert.training.parameters import (
-    UnknownOrderError,
-    match_parameters,
-)
+from mm_ckpt_migrate.convert.training.parameters import UnknownOrderError, match_parameters
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
 from mm_ckpt_migrate.files.pickles.build import find
 from mm_ckpt_migrate.names import is_buffer

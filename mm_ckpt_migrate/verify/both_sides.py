@@ -18,9 +18,14 @@ NOTHING: Final = "cannot tell, for this proves nothing"
 
 # Where configs say what size of image a model was made for, the narrowest first.
 _SIZES: Final = (
-    "model.backbone.img_size", "model.backbone.pretrain_img_size", "model.data_preprocessor.size",
-    "model.test_cfg.crop_size", "crop_size", "image_size", "img_scale",
-)  # fmt: skip
+    "model.backbone.img_size",
+    "model.backbone.pretrain_img_size",
+    "model.data_preprocessor.size",
+    "model.test_cfg.crop_size",
+    "crop_size",
+    "image_size",
+    "img_scale",
+)
 _LARGEST: Final = 2048
 # So does this program refuse a class, a file or a connection, in the process that runs the model.
 _REFUSED: Final = "PermissionError: "
@@ -58,9 +63,7 @@ class CannotRunError(Exception):
         assert self.new is not None
         if _REFUSED in self.new.message:
             return skipped(rung, f"cannot tell: {_said(self.new)}")
-        return failed(
-            rung, f"the old release can run it, the current one cannot: {_said(self.new)}"
-        )
+        return failed(rung, f"the old release can run it, the current one cannot: {_said(self.new)}")
 
 
 def _said(error: MigrateError) -> str:

@@ -90,9 +90,18 @@ def files_of(output: Checkpoint, source: Checkpoint | None, library: Library) ->
     objection = _objection(source, origin, library) if source and origin else None
     config, fault = _old_config(source, origin)
     return Files(
-        output, output.source.digest(), source, source.source.digest() if source else None,
-        rules, origin, plan, config, fault, library, objection,
-    )  # fmt: skip
+        output,
+        output.source.digest(),
+        source,
+        source.source.digest() if source else None,
+        rules,
+        origin,
+        plan,
+        config,
+        fault,
+        library,
+        objection,
+    )
 
 
 def _objection(source: Checkpoint, origin: Origin, library: Library) -> str | None:
@@ -142,9 +151,7 @@ def _colour(row: Node) -> tuple[int, int, int] | None:
     return (levels[0], levels[1], levels[2]) if whole else None
 
 
-def _old_config(
-    source: Checkpoint | None, origin: Origin | None
-) -> tuple[Config | None, str | None]:
+def _old_config(source: Checkpoint | None, origin: Origin | None) -> tuple[Config | None, str | None]:
     text = source.config if source is not None else None
     if text is None and origin is not None:
         text = next(iter(origin.configs.values()), None)

@@ -54,11 +54,7 @@ def control_names(schema: Schema, rules: RuleSet) -> dict[str, str]:
 
 
 def check_record(
-    target: Target,
-    new: Path,
-    record: Path,
-    control: Mapping[str, str],
-    mistake: str = _MISTAKE,
+    target: Target, new: Path, record: Path, control: Mapping[str, str], mistake: str = _MISTAKE
 ) -> Verdict:
     """Compare a new file's outputs with those that the old release gave, recorded in `record`.
 
@@ -233,15 +229,11 @@ def _equal(differences: Sequence[OutputDifference]) -> bool:
 
 def _within(differences: Sequence[OutputDifference], tolerance: float) -> bool:
     """Written so that NaN fails."""
-    return bool(differences) and all(
-        d.largest <= tolerance * max(1.0, d.scale) for d in differences
-    )
+    return bool(differences) and all(d.largest <= tolerance * max(1.0, d.scale) for d in differences)
 
 
 def _only_rounding(result: ForwardResult) -> bool:
-    return _within(result.differences64 or (), _TOLERANCE64) and _within(
-        result.differences, _TOLERANCE32
-    )
+    return _within(result.differences64 or (), _TOLERANCE64) and _within(result.differences, _TOLERANCE32)
 
 
 def _rounding(result: ForwardResult) -> str:
@@ -275,6 +267,13 @@ def _unseen(result: ForwardResult) -> list[str]:
 
 
 __all__ = [
-    "TOLERANCE", "ForwardResult", "Image", "OutputDifference", "Recorded", "Side",
-    "check_forward", "check_record", "control_names",
-]  # fmt: skip
+    "TOLERANCE",
+    "ForwardResult",
+    "Image",
+    "OutputDifference",
+    "Recorded",
+    "Side",
+    "check_forward",
+    "check_record",
+    "control_names",
+]

@@ -10,13 +10,7 @@ from typing import Any, Final
 from mm_ckpt_migrate.errors import CheckpointError, MigrateError
 from mm_ckpt_migrate.mapping.plan import Plan
 from mm_ckpt_migrate.verify.both_sides import CannotRunError, answers_of, on_an_image
-from mm_ckpt_migrate.verify.raw_outputs import (
-    Image,
-    OutputDifference,
-    Side,
-    compare,
-    largest_of,
-)
+from mm_ckpt_migrate.verify.raw_outputs import Image, OutputDifference, Side, compare, largest_of
 
 # Of the class logits of the last layer, relative to the largest.
 _ALIVE: Final = 1e-4
@@ -120,9 +114,7 @@ def in_float64(
     return replace(result, differences64=differences, first_module=answer["module"])
 
 
-def look_closer(
-    new: Side, result: ForwardResult, image: Image, control: Mapping[str, str]
-) -> ForwardResult:
+def look_closer(new: Side, result: ForwardResult, image: Image, control: Mapping[str, str]) -> ForwardResult:
     """Whether float64 shows a difference where float32 shows none; after `in_float64`.
 
     A detector may score all places alike to four digits, and yet not the same.

@@ -22,13 +22,7 @@ from mm_ckpt_migrate.errors import (
 )
 from mm_ckpt_migrate.names import safe_text
 from mm_ckpt_migrate.verdicts import Rung, Verdict, failed, passed, skipped
-from mm_ckpt_migrate.verify.reference import (
-    METRIC,
-    Answer,
-    Reference,
-    metrics_of,
-    to_float,
-)
+from mm_ckpt_migrate.verify.reference import METRIC, Answer, Reference, metrics_of, to_float
 
 AREAS: Final = ("intersect", "union", "predicted", "labelled")
 PRINTED: Final = ("IoU", "Acc")
@@ -189,8 +183,7 @@ def _different_classes(new: Answer, old: Answer) -> list[str]:
     if _names(new) != _names(old):
         return ["the two releases name the classes differently"]
     return [
-        f"{safe_text(b['name'])}: {key} {_text(a.get(key))} in the old release, "
-        f"{_text(b.get(key))} now"
+        f"{safe_text(b['name'])}: {key} {_text(a.get(key))} in the old release, {_text(b.get(key))} now"
         for b, a in _pairs(new, old)
         for key in PRINTED
         if a.get(key) != b.get(key)
@@ -219,8 +212,7 @@ def _rounded_alike(new: Answer, old: Answer) -> bool:
     """Equal areas, and a digit that numpy rounds up in single precision, down in double."""
     mine, theirs = metrics_of(new), metrics_of(old)
     return mine.keys() == theirs.keys() and all(
-        abs(mine.get(name, math.nan) - theirs.get(name, math.nan)) <= LAST_DIGIT
-        for name in {*theirs, METRIC}
+        abs(mine.get(name, math.nan) - theirs.get(name, math.nan)) <= LAST_DIGIT for name in {*theirs, METRIC}
     )
 
 
@@ -264,10 +256,7 @@ def _text(value: float | None) -> str:
 
 def _class_scores(new: Answer, old: Answer | None) -> list[ClassScore]:
     known = {c["name"]: to_float(c.get("IoU")) for c in old["classes"]} if old is not None else {}
-    return [
-        ClassScore(str(c["name"]), known.get(c["name"]), to_float(c.get("IoU")))
-        for c in new["classes"]
-    ]
+    return [ClassScore(str(c["name"]), known.get(c["name"]), to_float(c.get("IoU"))) for c in new["classes"]]
 
 
 def _samples(new: Answer, old: Answer | None) -> list[Sample]:

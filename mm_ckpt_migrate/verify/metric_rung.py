@@ -14,12 +14,7 @@ from mm_ckpt_migrate.releases.allowed.literal import literal
 from mm_ckpt_migrate.releases.allowed.parts import evaluation_config
 from mm_ckpt_migrate.verdicts import Rung, Status, Verdict, failed, skipped
 from mm_ckpt_migrate.verify.files import Files
-from mm_ckpt_migrate.verify.metric import (
-    EvaluationError,
-    MetricResult,
-    check_answer,
-    judge_metric,
-)
+from mm_ckpt_migrate.verify.metric import EvaluationError, MetricResult, check_answer, judge_metric
 from mm_ckpt_migrate.verify.metric_control import MetricControl, proves_nothing
 from mm_ckpt_migrate.verify.options import VerifyOptions
 from mm_ckpt_migrate.verify.raw_outputs import Side
@@ -125,9 +120,8 @@ def metric(
     names = [files.output.source.path.name]
     names += [files.source.source.path.name] if files.source else []
     reference = choose_reference(
-        new, old=old, recorded=options.recorded, expected=options.expected,
-        names=names, digests=digests,
-    )  # fmt: skip
+        new, old=old, recorded=options.recorded, expected=options.expected, names=names, digests=digests
+    )
     # Before anything is judged: of several processes each must come to the same evaluations.
     tried = _try_control(files, releases, config, evaluation, new, control)
     verdict, result = judge_metric(new, old, reference, options.tolerance)

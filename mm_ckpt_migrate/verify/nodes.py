@@ -16,16 +16,7 @@ from mm_ckpt_migrate.files.archive.storages import storage_ref
 from mm_ckpt_migrate.files.pickles import opcodes as op
 from mm_ckpt_migrate.files.pickles.build import is_mapping, pairs
 from mm_ckpt_migrate.files.pickles.emit import emit
-from mm_ckpt_migrate.files.pickles.nodes import (
-    Call,
-    Global,
-    Mutable,
-    Node,
-    Persistent,
-    Scalar,
-    Text,
-    Tuple,
-)
+from mm_ckpt_migrate.files.pickles.nodes import Call, Global, Mutable, Node, Persistent, Scalar, Text, Tuple
 from mm_ckpt_migrate.names import safe_text
 
 # Names of entries, and numbers of elements, from the root on.
@@ -62,9 +53,7 @@ def shown(path: Path) -> str:
     return text.removeprefix(".") or "all of it"
 
 
-def differences(
-    wanted: Node, found: Node, of_wanted: Content, of_found: Content
-) -> Iterator[Difference]:
+def differences(wanted: Node, found: Node, of_wanted: Content, of_found: Content) -> Iterator[Difference]:
     """Every difference between two objects, each as near to the leaves as can be told.
 
     Args:

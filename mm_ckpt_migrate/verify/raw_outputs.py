@@ -116,11 +116,7 @@ class Side:
 
 
 def model_request(
-    config: Config,
-    origin: Path | str,
-    allow_imports: tuple[str, ...] = (),
-    *,
-    allow_unconfined: bool = False,
+    config: Config, origin: Path | str, allow_imports: tuple[str, ...] = (), *, allow_unconfined: bool = False
 ) -> TargetRequest:
     """The model of a config of either release, which was read without running it.
 
@@ -134,10 +130,13 @@ def model_request(
     if not isinstance(model, dict):
         raise ConfigError(origin, "it has no `model`")
     return make_request(
-        model, config_scope(origin if isinstance(origin, Path) else None, config),
+        model,
+        config_scope(origin if isinstance(origin, Path) else None, config),
         imports=custom_imports(config),
-        allow_imports=allow_imports, allow_unconfined=allow_unconfined, source=origin,
-    )  # fmt: skip
+        allow_imports=allow_imports,
+        allow_unconfined=allow_unconfined,
+        source=origin,
+    )
 
 
 def compare(
@@ -149,8 +148,7 @@ def compare(
         CheckpointError: the first is no file of outputs.
     """
     answer = process.demand(
-        {"do": "compare", "first": str(first.absolute()), "second": str(second), **more},
-        file=str(first),
+        {"do": "compare", "first": str(first.absolute()), "second": str(second), **more}, file=str(first)
     )
     differences = tuple(OutputDifference(*line) for line in answer["differences"])
     return differences, answer

@@ -65,9 +65,7 @@ class Way:
         return self.model
 
 
-def ways(
-    origin: Origin | None, models: list[tuple[TargetModel | None, bool]], kind: Format
-) -> Iterator[Way]:
+def ways(origin: Origin | None, models: list[tuple[TargetModel | None, bool]], kind: Format) -> Iterator[Way]:
     """Every way that agrees with a stamp, the likeliest first.
 
     Args:
@@ -85,10 +83,15 @@ def ways(
         choices = choices if origin.as_is is None else [origin.as_is]
     for (model, borrowed), purpose, as_is in product(models, purposes, choices):
         options = Options(
-            build=model is not None, force_family=True, keep_opaque=True, purpose=purpose,
-            raw_weights=raw, fold=fold, keep_as_is=as_is,
+            build=model is not None,
+            force_family=True,
+            keep_opaque=True,
+            purpose=purpose,
+            raw_weights=raw,
+            fold=fold,
+            keep_as_is=as_is,
             format=kind if kind is Format.SAFETENSORS else None,
-        )  # fmt: skip
+        )
         yield Way(options, model, borrowed)
 
 

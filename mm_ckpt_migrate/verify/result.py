@@ -60,10 +60,17 @@ class Verification:
         plain = {
             name: getattr(self, name)
             for name in (
-                "file", "source", "config", "family", "sha256", "source_sha256", "versions",
-                "old_versions", "notices",
+                "file",
+                "source",
+                "config",
+                "family",
+                "sha256",
+                "source_sha256",
+                "versions",
+                "old_versions",
+                "notices",
             )
-        }  # fmt: skip
+        }
         return {
             **plain,
             "plan_digest": self.plan.digest if self.plan else None,

@@ -16,13 +16,7 @@ from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.releases.allowed.parts import training_text
 from mm_ckpt_migrate.verdicts import Rung, Verdict, failed, passed, skipped
-from mm_ckpt_migrate.verify.both_sides import (
-    NOTHING,
-    CannotRunError,
-    answers_of,
-    images_for,
-    on_an_image,
-)
+from mm_ckpt_migrate.verify.both_sides import NOTHING, CannotRunError, answers_of, images_for, on_an_image
 from mm_ckpt_migrate.verify.raw_outputs import Image, Side
 
 STEPS: Final = 5
@@ -132,11 +126,7 @@ def _closer(result: ResumeResult, answers: list[dict[str, Any]]) -> ResumeResult
     precise = _result(answers)
     if precise is None:
         return result
-    return replace(
-        result,
-        largest64=precise.largest,
-        control64=_relative(precise.control, precise.old),
-    )
+    return replace(result, largest64=precise.largest, control64=_relative(precise.control, precise.old))
 
 
 def _relative(losses: Sequence[float], reference: Sequence[float]) -> float:
@@ -162,9 +152,7 @@ def _judge(result: ResumeResult) -> Verdict:
         control, limit, closer = result.control64, _CLEARLY * _TOLERANCE64, " in float64"
     if control <= limit:
         return skipped(Rung.RESUME, f"{NOTHING}: exchanged state gives the same losses")
-    return passed(
-        Rung.RESUME, f"{said}, relatively; with state exchanged, by {control:.2g}{closer}"
-    )
+    return passed(Rung.RESUME, f"{said}, relatively; with state exchanged, by {control:.2g}{closer}")
 
 
 def _judge_difference(result: ResumeResult, said: str) -> Verdict | None:

@@ -9,11 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mm_ckpt_migrate.convert.options import EMBEDDED, Options
-from mm_ckpt_migrate.convert.target_config import (
-    TargetConfig,
-    open_target,
-    read_target_config,
-)
+from mm_ckpt_migrate.convert.target_config import TargetConfig, open_target, read_target_config
 from mm_ckpt_migrate.errors import ConfigError, MigrateError
 from mm_ckpt_migrate.files.archive.published import all_or_none
 from mm_ckpt_migrate.mapping.rules.library import load_rules
@@ -21,12 +17,7 @@ from mm_ckpt_migrate.releases.current.resolve import Target
 from mm_ckpt_migrate.releases.refusals import notice
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.verdicts import Rung
-from mm_ckpt_migrate.verify import (
-    metric_rung,
-    running_rungs,
-    static_rungs,
-    written,
-)
+from mm_ckpt_migrate.verify import metric_rung, running_rungs, static_rungs, written
 from mm_ckpt_migrate.verify.files import Files, open_files, palette
 from mm_ckpt_migrate.verify.forward import ForwardResult
 from mm_ckpt_migrate.verify.ladder import Ladder
@@ -35,12 +26,7 @@ from mm_ckpt_migrate.verify.metric_rung import Progress
 from mm_ckpt_migrate.verify.options import VerifyOptions
 from mm_ckpt_migrate.verify.result import Verification
 from mm_ckpt_migrate.verify.resume import ResumeResult
-from mm_ckpt_migrate.verify.sides import (
-    Releases,
-    find_old_release,
-    open_releases,
-    require_device,
-)
+from mm_ckpt_migrate.verify.sides import Releases, find_old_release, open_releases, require_device
 
 _SHOWN: Final = 20
 _RUNNING: Final = (Rung.KEYS, Rung.FORWARD, Rung.RESUME, Rung.METRIC)
@@ -186,11 +172,7 @@ def _stop_models(ladder: Ladder, files: Files, options: VerifyOptions, error: Co
 
 
 def _climb(
-    ladder: Ladder,
-    files: Files,
-    models: _Models | None,
-    options: VerifyOptions,
-    progress: Progress,
+    ladder: Ladder, files: Files, models: _Models | None, options: VerifyOptions, progress: Progress
 ) -> _Measures:
     ladder.found[Rung.ROLES] = static_rungs.roles(files)
     if models is None:

@@ -77,9 +77,7 @@ def control(files: Files) -> dict[str, str]:
     return control_names(old, files.rules)
 
 
-def resume(
-    files: Files, releases: Releases, target: TargetConfig
-) -> tuple[Verdict, ResumeResult | None]:
+def resume(files: Files, releases: Releases, target: TargetConfig) -> tuple[Verdict, ResumeResult | None]:
     """The next steps of the training, in both releases; raises as `check_resume`."""
     if "optimizer" not in files.output.sections:
         return skipped(Rung.RESUME, "the file holds no training state"), None

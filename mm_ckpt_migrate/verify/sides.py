@@ -13,12 +13,7 @@ from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.convert.target_config import TargetConfig
 from mm_ckpt_migrate.errors import ConfigError, MissingSoftwareError
 from mm_ckpt_migrate.releases.allowed.request import TargetRequest
-from mm_ckpt_migrate.releases.old.environment import (
-    LegacyEnvironment,
-    auto,
-    environment_of,
-    named,
-)
+from mm_ckpt_migrate.releases.old.environment import LegacyEnvironment, auto, environment_of, named
 from mm_ckpt_migrate.releases.process import ReleaseProcess
 from mm_ckpt_migrate.verify.files import Files
 from mm_ckpt_migrate.verify.options import VerifyOptions
@@ -69,8 +64,7 @@ def require_device(name: str) -> None:
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["it died"]
         raise MissingSoftwareError(
-            f"there is no device {name!r} here: {said[-1]}",
-            hint="--device cpu computes without one.",
+            f"there is no device {name!r} here: {said[-1]}", hint="--device cpu computes without one."
         )
 
 
@@ -117,9 +111,7 @@ def _why_not(files: Files, environment: LegacyEnvironment | None) -> str:
 
 
 def _request(config: Config, origin: Path | str, options: VerifyOptions) -> TargetRequest:
-    return model_request(
-        config, origin, options.allow_imports, allow_unconfined=options.allow_unconfined
-    )
+    return model_request(config, origin, options.allow_imports, allow_unconfined=options.allow_unconfined)
 
 
 def require_old(releases: Releases, why: str) -> Side:

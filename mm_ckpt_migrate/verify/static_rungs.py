@@ -9,10 +9,7 @@ from mm_ckpt_migrate.convert.checks.roles import check_roles
 from mm_ckpt_migrate.convert.checks.training import check_training, training_streams
 from mm_ckpt_migrate.convert.decide.training_and_configs import optimizer_settings
 from mm_ckpt_migrate.convert.training.follow import plan_training
-from mm_ckpt_migrate.convert.training.parameters import (
-    UnknownOrderError,
-    match_parameters,
-)
+from mm_ckpt_migrate.convert.training.parameters import UnknownOrderError, match_parameters
 from mm_ckpt_migrate.files.archive.storages import storage_ref
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
 from mm_ckpt_migrate.files.pickles.emit import Label
@@ -42,9 +39,7 @@ def integrity(files: Files, target: TargetModel | None) -> Verdict:
     digests.read([files.output, files.source])
     stated = files.output.stamp.get("source_sha256") if files.output.stamp else None
     if stated not in (None, files.source_digest):
-        return failed(
-            Rung.INTEGRITY, f"its stamp says that it was made from another file: sha256 {stated}"
-        )
+        return failed(Rung.INTEGRITY, f"its stamp says that it was made from another file: sha256 {stated}")
     if unknown := [name for name in files.source.tensors if name not in files.plan.table]:
         return failed(Rung.INTEGRITY, "the plan does not know all tensors of the old file", unknown)
     verdict = check_integrity(files.source, files.output, files.plan, checksum=digests)

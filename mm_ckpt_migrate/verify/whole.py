@@ -24,14 +24,7 @@ from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.verify.borrowed import borrowed_models
 from mm_ckpt_migrate.verify.files import Files
 from mm_ckpt_migrate.verify.nodes import Content, Difference, Path, differences, shown
-from mm_ckpt_migrate.verify.remake import (
-    Remade,
-    Way,
-    opened_again,
-    remake,
-    strings_node,
-    ways,
-)
+from mm_ckpt_migrate.verify.remake import Remade, Way, opened_again, remake, strings_node, ways
 
 # What a stamp says of its maker; since the second and the third are noted, it says all that the
 # content depends on.
@@ -165,19 +158,16 @@ def _content(checkpoint: Checkpoint, digests: Digests, remade: Remade | None = N
     return content
 
 
-def _of_others(
-    files: Files, remade: Remade, found: Sequence[Difference], digests: Digests
-) -> Compared:
+def _of_others(files: Files, remade: Remade, found: Sequence[Difference], digests: Digests) -> Compared:
     """What no migration touches must be the old file's; other rules may make the rest otherwise."""
     assert files.source is not None
     before = opened_again(files.source)
     touched = {
         difference.path
         for difference in differences(
-            root_of(before), remade.root, _content(before, digests),
-            _content(remade.source, digests, remade),
+            root_of(before), remade.root, _content(before, digests), _content(remade.source, digests, remade)
         )
-    }  # fmt: skip
+    }
     dropped = {(name,) for name in files.origin.dropped} if files.origin else set()
     same_plan = files.origin is not None and _mean_the_same(files.origin.plan, remade.plan)
     wrong: list[Difference] = []
@@ -249,8 +239,6 @@ def _config_texts(difference: Difference) -> tuple[str, str] | None:
 def _same_settings(difference: Difference) -> bool:
     texts = _config_texts(difference)
     try:
-        return texts is not None and not differing_settings(
-            *(read_config_text(text, "") for text in texts)
-        )
+        return texts is not None and not differing_settings(*(read_config_text(text, "") for text in texts))
     except ConfigError:
         return False

@@ -23,16 +23,11 @@ def check(new: Path, cfg: str, options: VerifyOptions) -> tuple[str, ...]:
     """Make sure that all of it may be written, before any work, as `check_outputs` does."""
     outputs = []
     if options.record is not None:
-        outputs.append(
-            Output("--record", options.record, options.force, "recorded outputs", _is_record)
-        )
+        outputs.append(Output("--record", options.record, options.force, "recorded outputs", _is_record))
     if options.record_metric is not None:
         outputs.append(
-            Output(
-                "--record-metric", options.record_metric, options.force, "a recorded result",
-                _is_metric,
-            )
-        )  # fmt: skip
+            Output("--record-metric", options.record_metric, options.force, "a recorded result", _is_metric)
+        )
     return check_outputs([*outputs, *options.pages], lambda: _inputs(new, cfg, options))
 
 

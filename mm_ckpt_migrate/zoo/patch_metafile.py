@@ -64,9 +64,10 @@ def patch_metafile(path: Path, text: str, links: NewLinks) -> Patched:
     new = _splice(text, ordered)
     if list(_outline(_parts(path, new), NewLinks())) != list(_outline(parts, links)):
         raise ZooError(
-            path, "the new names would change more than the weights",
+            path,
+            "the new names would change more than the weights",
             hint="Write the URLs out, on one line each, instead of sharing them by an anchor.",
-        )  # fmt: skip
+        )
     return Patched(new, tuple(edit.reported for edit in ordered))
 
 
@@ -79,9 +80,11 @@ def _edits(path: Path, text: str, parts: Iterable[_Part], links: NewLinks) -> It
         start = text.rfind(node.value, node.start_mark.index, node.end_mark.index)
         if start < 0:
             raise ZooError(
-                path, f"the URL of {link.old_name} is broken up or escaped", line=line,
+                path,
+                f"the URL of {link.old_name} is broken up or escaped",
+                line=line,
                 hint="Write it on one line, as it is.",
-            )  # fmt: skip
+            )
         reported = Replacement(line, part.entry or "", link.old_name, link.new_name)
         yield _Edit(start, start + len(node.value), link.url, reported)
 
@@ -143,8 +146,7 @@ def _compose(path: Path, text: str) -> Node:
         from ruamel.yaml.error import MarkedYAMLError, YAMLError
     except ImportError as error:
         raise MissingSoftwareError(
-            "patching a metafile needs ruamel.yaml",
-            hint="Type: pip install 'mm-ckpt-migrate[zoo]'",
+            "patching a metafile needs ruamel.yaml", hint="Type: pip install 'mm-ckpt-migrate[zoo]'"
         ) from error
     try:
         return YAML(typ="safe", pure=True).compose(text)

@@ -10,11 +10,7 @@ from typing import Final
 
 from mm_ckpt_migrate.errors import DestinationError
 from mm_ckpt_migrate.files.archive.folders import make_folder
-from mm_ckpt_migrate.files.archive.publish import (
-    as_destination_error,
-    check_destination,
-    publish_bytes,
-)
+from mm_ckpt_migrate.files.archive.publish import as_destination_error, check_destination, publish_bytes
 from mm_ckpt_migrate.zoo.links import Base, NewLinks, Patched, Replacement
 from mm_ckpt_migrate.zoo.patch_links import patch_links
 from mm_ckpt_migrate.zoo.patch_metafile import patch_metafile
@@ -103,13 +99,12 @@ def _check_places(folder: Path, out: Path | None, in_place: bool) -> None:
         raise ZooError(folder, "there is no such folder")
     if in_place != (out is None):
         raise DestinationError(
-            out or folder, "patched files go either to a folder or over the zoo's own",
+            out or folder,
+            "patched files go either to a folder or over the zoo's own",
             hint="Give one of the two.",
-        )  # fmt: skip
-    if out is not None and out.resolve().is_relative_to(folder.resolve()):
-        raise DestinationError(
-            out, f"it is part of the zoo {folder}", hint="Choose a folder outside it."
         )
+    if out is not None and out.resolve().is_relative_to(folder.resolve()):
+        raise DestinationError(out, f"it is part of the zoo {folder}", hint="Choose a folder outside it.")
 
 
 def _list_files(folder: Path) -> tuple[list[PurePath], list[PurePath]]:
@@ -179,9 +174,7 @@ def _report(files: Iterable[_File], names: Iterable[str], left: list[PurePath]) 
     found = [PatchedFile(f.path, f.patched.replaced) for f in files if f.patched.replaced]
     metafiles = tuple(file for file in found if _is_yaml(file.path))
     pages = tuple(file for file in found if not _is_yaml(file.path))
-    return PatchReport(
-        metafiles, pages, _missing(names, metafiles), _missing(names, pages), tuple(left)
-    )
+    return PatchReport(metafiles, pages, _missing(names, metafiles), _missing(names, pages), tuple(left))
 
 
 def _missing(names: Iterable[str], files: Iterable[PatchedFile]) -> tuple[str, ...]:

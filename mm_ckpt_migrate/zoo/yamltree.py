@@ -76,9 +76,7 @@ def read_yaml(raw: bytes) -> Item:
         raise YamlError("it is not UTF-8") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        raise YamlError(
-            f"it is not YAML: {error.problem}", mark.line + 1 if mark else None
-        ) from None
+        raise YamlError(f"it is not YAML: {error.problem}", mark.line + 1 if mark else None) from None
     except yaml.YAMLError:
         raise YamlError("it is not YAML: it holds control characters") from None
 

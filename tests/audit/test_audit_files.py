@@ -75,10 +75,7 @@ def test_a_trained_tensor_is_dropped(zoo: MakeZoo, weights: Path, save: Save) ->
     zoo.models(entry(f"configs/{VIT}", file))
     (found,) = zoo.findings(weights=weights, release=SEG)
     assert found.check.label == "dropped-tensors"
-    assert found.evidence == (
-        f"{file} holds that",
-        "unexpected: backbone.patch_embed.projection.bias",
-    )
+    assert found.evidence == (f"{file} holds that", "unexpected: backbone.patch_embed.projection.bias")
 
 
 def test_the_file_goes_before_what_metafiles_said_of_its_name(
@@ -97,9 +94,7 @@ def test_another_model(zoo: MakeZoo, weights: Path, save: Save) -> None:
     assert labels(zoo, weights) == ["other-model"]
 
 
-def test_names_that_the_release_changes_while_it_loads(
-    zoo: MakeZoo, weights: Path, save: Save
-) -> None:
+def test_names_that_the_release_changes_while_it_loads(zoo: MakeZoo, weights: Path, save: Save) -> None:
     zoo.models(entry(f"configs/{RPN}", save("mmdet-2.28.2", OLD_RPN)))
     assert labels(zoo, weights, "mmdet-3.3.0") == []
 

@@ -106,9 +106,7 @@ def test_without_a_release_nothing_is_said(zoo: MakeZoo) -> None:
         ("mmdet/version.py", "__version__ = '3.3.0.dev1'\n", None),
     ],
 )
-def test_the_zoo_tells_its_release(
-    zoo: MakeZoo, place: str, text: str, release: str | None
-) -> None:
+def test_the_zoo_tells_its_release(zoo: MakeZoo, place: str, text: str, release: str | None) -> None:
     zoo.models(entry("configs/x/a.py"))
     zoo.put(place, text)
     assert zoo.audit().release == release
@@ -119,9 +117,7 @@ def test_releases(name: str) -> None:
     assert is_release(name)
 
 
-@pytest.mark.parametrize(
-    "name", ["mmdet", "mmseg-1.2.2", "mmdet-3", "mmdet-3.3.0\n", "mmdet 3.3.0"]
-)
+@pytest.mark.parametrize("name", ["mmdet", "mmseg-1.2.2", "mmdet-3", "mmdet-3.3.0\n", "mmdet 3.3.0"])
 def test_no_releases(name: str) -> None:
     assert not is_release(name)
 

@@ -53,9 +53,7 @@ def test_they_differ(zoo: MakeZoo, table: str, metrics: dict[str, object], sente
         ("", {"mIoU": 1.0}),
     ],
 )
-def test_they_agree_or_cannot_be_compared(
-    zoo: MakeZoo, table: str, metrics: dict[str, object]
-) -> None:
+def test_they_agree_or_cannot_be_compared(zoo: MakeZoo, table: str, metrics: dict[str, object]) -> None:
     assert audited(zoo, table, **metrics) == []
 
 

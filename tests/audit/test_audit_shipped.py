@@ -45,9 +45,14 @@ def named(found: Audit, check: str) -> set[str]:
 def test_mmsegmentation(mmseg: Audit) -> None:
     assert (mmseg.release, mmseg.entries, mmseg.judged) == ("mmsegmentation-1.2.2", 626, 589)
     assert counts(mmseg) == {
-        "name-twice": 9, "config-missing": 3, "model-twice": 1, "depth": 1, "weights-name": 7,
-        "dropped-tensors": 28, "other-model": 2,
-    }  # fmt: skip
+        "name-twice": 9,
+        "config-missing": 3,
+        "model-twice": 1,
+        "depth": 1,
+        "weights-name": 7,
+        "dropped-tensors": 28,
+        "other-model": 2,
+    }
 
 
 @pytest.mark.mm
@@ -85,11 +90,17 @@ def test_files_that_were_republished_are_no_finding(mmseg: Audit) -> None:
 def test_mmdetection(mmdet: Audit) -> None:
     assert (mmdet.release, mmdet.entries, mmdet.judged) == ("mmdet-3.3.0", 589, 470)
     assert counts(mmdet) == {
-        "unlisted": 1, "name-twice": 1, "config-missing": 17, "weights-shared": 3, "old-layout": 3,
-    }  # fmt: skip
+        "unlisted": 1,
+        "name-twice": 1,
+        "config-missing": 17,
+        "weights-shared": 3,
+        "old-layout": 3,
+    }
     assert named(mmdet, "old-layout") == {
-        "yolact_r50_1x8_coco", "yolact_r50_8x8_coco", "yolact_r101_1x8_coco",
-    }  # fmt: skip
+        "yolact_r50_1x8_coco",
+        "yolact_r50_8x8_coco",
+        "yolact_r101_1x8_coco",
+    }
 
 
 @pytest.mark.thorough

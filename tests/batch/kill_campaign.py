@@ -50,8 +50,9 @@ def prepare(folder: Path) -> Campaign:
 def start(zoo: Path, results: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command(zoo, results, "--no-build", "--jobs", "2"),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def finish(process: subprocess.Popen[bytes]) -> None:

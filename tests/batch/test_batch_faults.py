@@ -77,9 +77,13 @@ def small_zoo(folder: Path, *names: str) -> Path:
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("poison", "signal 9"), ("slow", "more than 2 seconds"), ("greedy", "MemoryError"),
-     ("odd", "nobody thought of this")],
-)  # fmt: skip
+    [
+        ("poison", "signal 9"),
+        ("slow", "more than 2 seconds"),
+        ("greedy", "MemoryError"),
+        ("odd", "nobody thought of this"),
+    ],
+)
 def test_b6_b7_what_costs_a_worker_twice_is_set_aside(
     kind: str, words: str, struck: dict[str, str], tmp_path: Path
 ) -> None:
@@ -95,9 +99,7 @@ def test_b6_b7_what_costs_a_worker_twice_is_set_aside(
     assert set(os.listdir(new / STATE)) == {"lock", "journal.sqlite"}
 
 
-def test_b6_what_costs_a_worker_in_the_plan_is_refused(
-    struck: dict[str, str], tmp_path: Path
-) -> None:
+def test_b6_what_costs_a_worker_in_the_plan_is_refused(struck: dict[str, str], tmp_path: Path) -> None:
     """And none of those that were looked into beside it."""
     names = [f"{number}.pth" for number in range(20)]
     zoo, new = small_zoo(tmp_path, *names, "deadly.pth"), tmp_path / "new"
@@ -109,9 +111,7 @@ def test_b6_what_costs_a_worker_in_the_plan_is_refused(
     assert batch(zoo, new).returncode == 0
 
 
-def test_k4_a_worker_that_is_killed_once_costs_nothing(
-    struck: dict[str, str], tmp_path: Path
-) -> None:
+def test_k4_a_worker_that_is_killed_once_costs_nothing(struck: dict[str, str], tmp_path: Path) -> None:
     zoo, new = small_zoo(tmp_path, "once.pth"), tmp_path / "new"
     assert batch(zoo, new, env=struck).returncode == 0
     assert (tmp_path / "log").read_text().split() == ["once.pth", "once.pth"]
@@ -207,8 +207,11 @@ def on_tmpfs(folder: Path, options: str, script: str) -> subprocess.CompletedPro
     mount = f"mount -t tmpfs -o {options} tmpfs {folder} || exit 77\n"
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", mount + script],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     if done.returncode == 77 or "unshare" in done.stderr:
         pytest.skip("this machine does not allow it")
     return done
@@ -230,11 +233,7 @@ def test_i1_a_full_disk(tmp_path: Path) -> None:
         {e["source"]: e["outcome"] for e in json.loads((tmp_path / name).read_text())["entries"]}
         for name in ("first.json", "second.json")
     )
-    assert [first[n]["status"] for n in ("a.pth", "b.pth", "c.pth")] == [
-        "migrated",
-        "refused",
-        "migrated",
-    ]
+    assert [first[n]["status"] for n in ("a.pth", "b.pth", "c.pth")] == ["migrated", "refused", "migrated"]
     assert "disk is full" in first["b.pth"]["summary"]
     assert first["b.pth"]["exit_code"] == ExitCode.BAD_DESTINATION
     assert {o["status"] for o in second.values()} == {"migrated"}

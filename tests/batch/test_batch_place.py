@@ -109,9 +109,7 @@ def test_i8_a_link_that_leads_out(tmp_path: Path) -> None:
     prepare(tmp_path / "results" / "c" / "x.pth", tmp_path / "results")
 
 
-def test_i5_a_folder_that_cannot_be_made_or_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_i5_a_folder_that_cannot_be_made_or_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DestinationError):
         prepare(tmp_path / "file" / "x.pth", tmp_path)

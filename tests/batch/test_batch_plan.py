@@ -145,10 +145,7 @@ def test_links_that_lead_out_are_left_out_and_said(linked: Path) -> None:
     found = find_checkpoints(linked, without=linked / "none")
     faults = {one.source: one.fault for one in found}
     assert [name for name, fault in faults.items() if fault] == OUT
-    assert set(faults.values()) == {
-        "",
-        "it is a link that leads out of the folder, and is left out",
-    }
+    assert set(faults.values()) == {"", "it is a link that leads out of the folder, and is left out"}
     assert [n for n, f in faults.items() if not f] == ["real/x.pth", "roundabout.pth", "within.pth"]
 
 
@@ -209,8 +206,11 @@ def test_a_list_of_files(zoo: Path, tmp_path: Path) -> None:
     found = plan(zoo, tmp_path / "new", "--list", tmp_path / "list")
     actions = {name: item["action"] for name, item in found.items()}
     assert actions == {
-        "detr/old.pth": "migrate", "yolact.pth": "migrate", "no.pth": "refuse", "../x": "refuse"
-    }  # fmt: skip
+        "detr/old.pth": "migrate",
+        "yolact.pth": "migrate",
+        "no.pth": "refuse",
+        "../x": "refuse",
+    }
     assert "outside" in found["../x"]["reason"]
 
 

@@ -14,11 +14,7 @@ from pathlib import Path
 import pytest
 from zoos import STATE, batch, golden_path
 
-from mm_ckpt_migrate.files.archive.privacy import (
-    as_private_as,
-    hidden_bits,
-    make_private,
-)
+from mm_ckpt_migrate.files.archive.privacy import as_private_as, hidden_bits, make_private
 
 
 @pytest.fixture(autouse=True)

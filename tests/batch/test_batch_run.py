@@ -57,12 +57,7 @@ def test_results_are_those_of_convert(golden_zoo: Path, expected: Path, tmp_path
 
 
 def test_nothing_else_is_there(expected: Path) -> None:
-    assert set(digests(expected)) == {
-        *MIGRATED.values(),
-        *COPIED.values(),
-        "batch.json",
-        "batch.html",
-    }
+    assert set(digests(expected)) == {*MIGRATED.values(), *COPIED.values(), "batch.json", "batch.html"}
     assert set(os.listdir(expected / STATE)) == {"lock", "journal.sqlite"}
 
 
@@ -107,9 +102,7 @@ def test_b3_other_options_are_done(zoo: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["changed", "gone"])
-def test_a_result_that_is_not_what_it_was_is_made_again(
-    how: str, zoo: Path, tmp_path: Path
-) -> None:
+def test_a_result_that_is_not_what_it_was_is_made_again(how: str, zoo: Path, tmp_path: Path) -> None:
     new = tmp_path / "new"
     batch(zoo, new)
     before = digests(new)
@@ -135,8 +128,14 @@ def test_b3_without_a_journal_results_are_recognised(
     elif journal == "cut":
         path.write_bytes(path.read_bytes()[:6000])
     else:
-        subprocess.run([sys.executable, "-c", f"import sqlite3; c = sqlite3.connect({str(path)!r});"
-                        "c.execute('PRAGMA user_version=99')"], check=True)  # fmt: skip
+        subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                f"import sqlite3; c = sqlite3.connect({str(path)!r});c.execute('PRAGMA user_version=99')",
+            ],
+            check=True,
+        )
     assert "; 7 to be done now" in batch(zoo, new).stderr
     assert inodes(new) == before
     assert digests(new) == digests(expected)

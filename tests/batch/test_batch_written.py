@@ -45,8 +45,12 @@ def planned(*arguments: str | Path, build: bool = False) -> dict[str, dict[str, 
 def test_each_is_refused_with_the_reason(zoo: Path, tmp_path: Path) -> None:
     found = planned(zoo, tmp_path / "new")
     assert found.pop("right.pth")["action"] == "migrate"
-    reasons = {"classifier.pth": "mmcls 0.25.0", "proposals.pth": "mmdet 1.x",
-               "video.pth": "MMTracking", "distilled.pth": "teacher_model.w"}  # fmt: skip
+    reasons = {
+        "classifier.pth": "mmcls 0.25.0",
+        "proposals.pth": "mmdet 1.x",
+        "video.pth": "MMTracking",
+        "distilled.pth": "teacher_model.w",
+    }
     assert found.keys() == reasons.keys()
     for source, item in found.items():
         assert (item["action"], item["exit_code"]) == ("refuse", ExitCode.FAMILY_REFUSED)

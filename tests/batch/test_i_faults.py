@@ -69,9 +69,11 @@ def check_only_bad_was_left_out(zoo: Path, new: Path, before: dict[str, str]) ->
 
 @pytest.mark.parametrize(
     ("calls", "code", "words"),
-    [("pread,preadv", ExitCode.BAD_CHECKPOINT, "the disk failed to read it"),
-     ("preadv", ExitCode.BAD_CHECKPOINT, "the disk failed to read it")],
-)  # fmt: skip
+    [
+        ("pread,preadv", ExitCode.BAD_CHECKPOINT, "the disk failed to read it"),
+        ("preadv", ExitCode.BAD_CHECKPOINT, "the disk failed to read it"),
+    ],
+)
 def test_i2_a_source_that_cannot_be_read(
     calls: str, code: ExitCode, words: str, zoo: Path, tmp_path: Path
 ) -> None:
@@ -89,9 +91,7 @@ def test_i2_a_copy_within_the_kernel_that_fails_is_made_by_hand(zoo: Path, tmp_p
     """Which of both disks is at fault, reading and writing tell; here neither is."""
     done = batch(zoo, tmp_path / "new", env=faulty(tmp_path, "copy_file_range", "EIO"))
     assert done.returncode == 0, done.stderr
-    statuses = {
-        path: entry["outcome"]["status"] for path, entry in entries(tmp_path / "new").items()
-    }
+    statuses = {path: entry["outcome"]["status"] for path, entry in entries(tmp_path / "new").items()}
     assert set(statuses.values()) == {"migrated"}
 
 
@@ -107,9 +107,7 @@ def test_i2_a_disk_that_cannot_sync(zoo: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("calls", ["copy_file_range", "preadv"])
-def test_x6_a_source_that_is_written_while_it_is_read(
-    calls: str, zoo: Path, tmp_path: Path
-) -> None:
+def test_x6_a_source_that_is_written_while_it_is_read(calls: str, zoo: Path, tmp_path: Path) -> None:
     before, new = digests(zoo), tmp_path / "new"
     done = batch(zoo, new, env=faulty(tmp_path, calls, "WRITE"))
     assert done.returncode == ExitCode.INCOMPLETE
@@ -119,9 +117,7 @@ def test_x6_a_source_that_is_written_while_it_is_read(
 
 
 @pytest.mark.parametrize("options", ["size=1m,ro", "size=64k"])
-def test_i5_a_subfolder_on_a_disk_that_cannot_take_it(
-    options: str, zoo: Path, tmp_path: Path
-) -> None:
+def test_i5_a_subfolder_on_a_disk_that_cannot_take_it(options: str, zoo: Path, tmp_path: Path) -> None:
     """Read-only, or full."""
     (zoo / "sub").mkdir()
     (zoo / "bad.pth").rename(zoo / "sub" / "bad.pth")
@@ -131,9 +127,7 @@ def test_i5_a_subfolder_on_a_disk_that_cannot_take_it(
     done = on_tmpfs(new / "sub", options, f"{line}; echo $?; ls -A {new}/sub")
     assert done.stdout.splitlines()[-1] == str(int(ExitCode.INCOMPLETE))
     assert "Traceback" not in done.stderr
-    found = {
-        e["source"]: e["outcome"] for e in json.loads((new / "batch.json").read_text())["entries"]
-    }
+    found = {e["source"]: e["outcome"] for e in json.loads((new / "batch.json").read_text())["entries"]}
     assert [found[name]["status"] for name in sorted(found)] == ["migrated", "refused", "migrated"]
     assert found["sub/bad.pth"]["exit_code"] == ExitCode.BAD_DESTINATION
 

@@ -86,9 +86,8 @@ def command(*arguments: str | Path) -> list[str]:
 def batch(*arguments: str | Path, **kwargs: Any) -> subprocess.CompletedProcess[str]:
     """`mm-ckpt-migrate batch ARGUMENTS --no-build`."""
     return subprocess.run(
-        command(*arguments, "--no-build"), capture_output=True, text=True, timeout=120,
-        check=False, **kwargs,
-    )  # fmt: skip
+        command(*arguments, "--no-build"), capture_output=True, text=True, timeout=120, check=False, **kwargs
+    )
 
 
 def entries(results: Path) -> dict[str, dict[str, Any]]:

@@ -53,8 +53,13 @@ def process() -> Callable[..., Result]:
         env = os.environ | options.pop("env", {})
         done = subprocess.run(
             [sys.executable, "-m", "mm_ckpt_migrate", *map(os.fspath, arguments)],
-            capture_output=True, timeout=120, cwd=ROOT, env=env, check=False, **options,
-        )  # fmt: skip
+            capture_output=True,
+            timeout=120,
+            cwd=ROOT,
+            env=env,
+            check=False,
+            **options,
+        )
         out, err = (text.decode("utf-8", "surrogateescape") for text in (done.stdout, done.stderr))
         return Result(done.returncode, out, err)
 

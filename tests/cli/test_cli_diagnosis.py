@@ -75,9 +75,7 @@ def test_another_number_of_classes(inspect: Inspect) -> None:
 
 
 def test_a_model_that_the_current_config_does_not_build(inspect: Inspect) -> None:
-    found, text = inspect(
-        layout_of("mmsegmentation-0.30.0", "sem_fpn/fpn_r101_512x512_160k_ade20k.py")
-    )
+    found, text = inspect(layout_of("mmsegmentation-0.30.0", "sem_fpn/fpn_r101_512x512_160k_ade20k.py"))
     assert found["diagnosis"]["finding"] == "cannot"
     assert "but unexpected: backbone.layer3.{6…22}.conv1.weight" in text
     assert "builds another model, and no rules lead to it" in text

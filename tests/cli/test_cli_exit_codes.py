@@ -77,8 +77,7 @@ def test_2_usage(arguments: list[str], cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
-    [None, b"", b"x", b"PK\x03\x04", b"<html>", b"\x80\x02}q\x00.", b"\x1f\x8b" + bytes(99)],
+    "content", [None, b"", b"x", b"PK\x03\x04", b"<html>", b"\x80\x02}q\x00.", b"\x1f\x8b" + bytes(99)]
 )
 @pytest.mark.parametrize("command", ["convert", "plan", "inspect"])
 def test_3_bad_checkpoint(command: str, content: bytes | None, cli: Cli, tmp_path: Path) -> None:
@@ -161,9 +160,7 @@ def test_6_an_old_config_with_a_setting_that_has_no_counterpart(
 
 
 @pytest.mark.parametrize("config", [None, "", "import os", "x = 1"])
-def test_6_no_config_inside(
-    config: str | None, cli: Cli, toy: Callable[..., Path], new: Path
-) -> None:
+def test_6_no_config_inside(config: str | None, cli: Cli, toy: Callable[..., Path], new: Path) -> None:
     done = cli("convert", "auto", "embedded", toy(meta={"cfg": config}), new)
     assert (done.code, done.out) == (ExitCode.BAD_TARGET, "")
     assert not new.exists()
@@ -174,9 +171,15 @@ def test_7_destination(cli: Cli, case: Any, tmp_path: Path) -> None:
         done = cli("convert", "auto", "-", case.old, tmp_path / name, "--no-build")
         assert (done.code, done.out) == (ExitCode.BAD_DESTINATION, "")
     done = cli(
-        "convert", "auto", "-", case.old, tmp_path / "new.pth", "--no-build",
-        "--plan", tmp_path / "no" / "plan.json",
-    )  # fmt: skip
+        "convert",
+        "auto",
+        "-",
+        case.old,
+        tmp_path / "new.pth",
+        "--no-build",
+        "--plan",
+        tmp_path / "no" / "plan.json",
+    )
     assert done.code == ExitCode.BAD_DESTINATION
     assert list(tmp_path.iterdir()) == []
 
@@ -234,8 +237,11 @@ def test_130_interrupted(number: signal.Signals, case: Any, new: Path) -> None:
     arguments = ["convert", "auto", case.new_config, str(case.old), str(new), "--no-cache"]
     with subprocess.Popen(
         [sys.executable, "-m", "mm_ckpt_migrate", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
-    ) as running:  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    ) as running:
         child = _child_that_builds(running.pid)
         running.send_signal(number)
         out, err = running.communicate(timeout=30)
@@ -249,10 +255,13 @@ def test_130_interrupted(number: signal.Signals, case: Any, new: Path) -> None:
 def test_what_nohup_has_ignored_stays_ignored(case: Any, new: Path) -> None:
     arguments = ["convert", "auto", case.new_config, str(case.old), str(new), "--no-cache"]
     with subprocess.Popen(
-        ["nohup", sys.executable, "-m", "mm_ckpt_migrate", *arguments], text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ["nohup", sys.executable, "-m", "mm_ckpt_migrate", *arguments],
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         cwd=Path(__file__).parents[2],
-    ) as running:  # fmt: skip
+    ) as running:
         _child_that_builds(running.pid)
         running.send_signal(signal.SIGHUP)
         _, err = running.communicate(timeout=60)

@@ -44,7 +44,5 @@ def test_the_conversion_and_no_way_back(cli: Cli, old: Path, tmp_path: Path) -> 
 def test_what_cannot_be_folded(cli: Cli, golden: dict[str, Any], tmp_path: Path) -> None:
     done = cli("convert", "auto", "-", golden["rpn_r18"].old, tmp_path / "new.pth", *FOLD)
     assert (done.code, done.out) == (ExitCode.USAGE, "")
-    assert done.err.endswith(
-        "the rules of rpn name nothing that can be folded\n  Leave --fold out.\n"
-    )
+    assert done.err.endswith("the rules of rpn name nothing that can be folded\n  Leave --fold out.\n")
     assert list(tmp_path.iterdir()) == []

@@ -92,9 +92,7 @@ def test_in_the_config(text: str, toy: Toy, every_command: Callable[[Path], Any]
 
 
 @pytest.mark.parametrize("module", ["evil\x1b[2J\x9b31m.system", "os.\x1b]0;x\x07"])
-def test_in_the_name_of_a_class(
-    module: str, toy: Toy, every_command: Callable[[Path], Any]
-) -> None:
+def test_in_the_name_of_a_class(module: str, toy: Toy, every_command: Callable[[Path], Any]) -> None:
     every_command(toy(hook=name(module)))
 
 
@@ -103,10 +101,12 @@ def test_in_a_section(toy: Toy, every_command: Callable[[Path], Any]) -> None:
 
 
 def test_in_safetensors(tmp_path: Path, every_command: Callable[[Path], Any]) -> None:
-    header = json.dumps({
-        "__metadata__": {"cfg": ESC, "mm_ckpt_migrate": json.dumps({"tool": ESC})},
-        f"a.{ESC}": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
-    }).encode()  # fmt: skip
+    header = json.dumps(
+        {
+            "__metadata__": {"cfg": ESC, "mm_ckpt_migrate": json.dumps({"tool": ESC})},
+            f"a.{ESC}": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
+        }
+    ).encode()
     path = tmp_path / "old.safetensors"
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
     every_command(path)
@@ -121,12 +121,7 @@ def test_in_safetensors(tmp_path: Path, every_command: Callable[[Path], Any]) ->
     ],
 )
 def test_in_a_stamp_that_leads_back(
-    configs: dict[str, str],
-    added: tuple[str, ...],
-    code: ExitCode,
-    toy: Toy,
-    cli: Cli,
-    tmp_path: Path,
+    configs: dict[str, str], added: tuple[str, ...], code: ExitCode, toy: Toy, cli: Cli, tmp_path: Path
 ) -> None:
     """A stamp that reads well and holds escape codes wherever it can."""
     with Source(toy()) as source:
@@ -136,18 +131,22 @@ def test_in_a_stamp_that_leads_back(
     stamp = make_stamp(table, None, (f"opt{ESC}",), configs, added, wrapped=False)
     keys = mapping(dict.fromkeys(table.targets.values(), tensor()))
     meta = {"mm_ckpt_migrate": stamp}
-    (tmp_path / "new.pth").write_bytes(
-        torch_zip(stream(mapping({"meta": plain(meta), "state_dict": keys})))
-    )
+    (tmp_path / "new.pth").write_bytes(torch_zip(stream(mapping({"meta": plain(meta), "state_dict": keys}))))
     done = cli("convert", "auto", "-", tmp_path / "new.pth", tmp_path / "back.pth", "--reverse")
     assert done.code == code
     assert_clean(done)
     assert_clean(cli("inspect", tmp_path / "new.pth"))
     (tmp_path / "plan.json").write_text(json.dumps(table.to_json()))
     done = cli(
-        "convert", "auto", "-", tmp_path / "new.pth", tmp_path / "b2.pth", "--reverse",
-        "--plan", tmp_path / "plan.json",
-    )  # fmt: skip
+        "convert",
+        "auto",
+        "-",
+        tmp_path / "new.pth",
+        tmp_path / "b2.pth",
+        "--reverse",
+        "--plan",
+        tmp_path / "plan.json",
+    )
     assert_clean(done)
 
 

@@ -55,14 +55,20 @@ TIMM = ["cls_token", "pos_embed", "blocks.0.attn.qkv.weight", "head.weight"]
         (flat(*TIMM), TIMM, 4),
         (flat(*TIMM, made_by=ORDERED_DICT), TIMM, 4),
         (mapping({"model": flat(*TIMM)}), ["model"], 4),
-        (mapping({"model": flat(*TIMM), "optimizer": plain({}), "epoch": plain(3)}),
-         ["model", "optimizer", "epoch"], 4),
+        (
+            mapping({"model": flat(*TIMM), "optimizer": plain({}), "epoch": plain(3)}),
+            ["model", "optimizer", "epoch"],
+            4,
+        ),
         (mapping({"net": flat("a.w")}), ["net"], 1),
-        (mapping({"state_dict": flat("model.a.w"), "pytorch-lightning_version": plain("2.0")}),
-         ["state_dict", "pytorch-lightning_version"], 1),
+        (
+            mapping({"state_dict": flat("model.a.w"), "pytorch-lightning_version": plain("2.0")}),
+            ["state_dict", "pytorch-lightning_version"],
+            1,
+        ),
     ],
     ids=["timm", "ordered", "model", "training", "odd name", "lightning"],
-)  # fmt: skip
+)
 def test_checkpoints_of_other_projects(
     body: bytes, sections: list[str], tensors: int, inspect: Callable[..., Any]
 ) -> None:
@@ -89,9 +95,7 @@ def test_lookalikes_are_named(keys: list[str], family: str, inspect: Callable[..
 
 
 def test_a_pickled_module_is_said_to_be_one(inspect: Callable[..., Any], tmp_path: Path) -> None:
-    module = (
-        name("torch.nn.modules.linear.Linear") + b")\x81" + mapping({"weight": tensor()}) + b"b"
-    )
+    module = name("torch.nn.modules.linear.Linear") + b")\x81" + mapping({"weight": tensor()}) + b"b"
     found = inspect(torch_zip(stream(module)))
     assert found["fault"] == "it holds a pickled torch.nn.modules.linear.Linear object"
     assert found["foreign"] == ["torch.nn.modules.linear.Linear"]
@@ -110,16 +114,14 @@ def test_what_a_hostile_file_would_run_is_named_and_not_run(
 
 
 def test_safetensors(inspect: Callable[..., Any]) -> None:
-    header = json.dumps({
-        "__metadata__": {"format": "pt"},
-        "sem_seg_head.a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
-    }).encode()  # fmt: skip
+    header = json.dumps(
+        {
+            "__metadata__": {"format": "pt"},
+            "sem_seg_head.a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
+        }
+    ).encode()
     found = inspect(struct.pack("<Q", len(header)) + header + bytes(8), "some.safetensors")
-    assert (found["format"], found["tensors"], found["dtypes"]) == (
-        "safetensors",
-        1,
-        {"float32": 1},
-    )
+    assert (found["format"], found["tensors"], found["dtypes"]) == ("safetensors", 1, {"float32": 1})
     assert "detectron2" in found["family"]
     assert found["weights_only"] is True
 
@@ -190,14 +192,24 @@ def test_a_call_in_place_of_a_dict(inspect: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("body", "line"),
     [
-        (mapping({"meta": mapping({f"p{n}_version": plain("1") for n in range(3000)}),
-                  "state_dict": flat("a.w")}), "written by"),
-        (mapping({"state_dict": flat("a.w"),
-                  "x": mapping({str(n): name(f"evil.n{n}") for n in range(3000)})}),
-         "unknown names"),
+        (
+            mapping(
+                {
+                    "meta": mapping({f"p{n}_version": plain("1") for n in range(3000)}),
+                    "state_dict": flat("a.w"),
+                }
+            ),
+            "written by",
+        ),
+        (
+            mapping(
+                {"state_dict": flat("a.w"), "x": mapping({str(n): name(f"evil.n{n}") for n in range(3000)})}
+            ),
+            "unknown names",
+        ),
     ],
     ids=["versions", "names"],
-)  # fmt: skip
+)
 def test_a_line_holds_what_a_person_reads(body: bytes, line: str, cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "some.pth"
     path.write_bytes(torch_zip(stream(body)))
@@ -210,8 +222,14 @@ def test_a_line_holds_what_a_person_reads(body: bytes, line: str, cli: Cli, tmp_
 def test_a_quantized_tensor_of_no_storage(inspect: Callable[..., Any]) -> None:
     storage, scheme = Storage("x"), b"(" + name("torch.per_tensor_affine") + plain(1) + b"t"
     made = call(
-        "torch._utils._rebuild_qtensor", storage.bytes(), plain(0), numbers([2]), numbers([1]),
-        scheme, b"\x89", ORDERED_DICT,
-    )  # fmt: skip
+        "torch._utils._rebuild_qtensor",
+        storage.bytes(),
+        plain(0),
+        numbers([2]),
+        numbers([1]),
+        scheme,
+        b"\x89",
+        ORDERED_DICT,
+    )
     found = inspect(torch_zip(stream(mapping({"a": tensor(), "b": made}))))
     assert found["fault"].startswith("a storage has the key 'x'")

@@ -21,8 +21,13 @@ def arguments(case: Any, tmp_path: Path) -> Callable[[str], list[str]]:
     """A command line with the placeholders filled in."""
     (tmp_path / "bad.pth").write_bytes(b"x")
     (tmp_path / "bad.yaml").write_text("schema: 2\n")
-    names = {"OLD": case.old, "NEW": tmp_path / "new.pth", "CFG": case.new_config,
-             "BAD": tmp_path / "bad.pth", "YAML": tmp_path / "bad.yaml"}  # fmt: skip
+    names = {
+        "OLD": case.old,
+        "NEW": tmp_path / "new.pth",
+        "CFG": case.new_config,
+        "BAD": tmp_path / "bad.pth",
+        "YAML": tmp_path / "bad.yaml",
+    }
     return lambda line: [str(names.get(word, word)) for word in line.split()]
 
 
@@ -76,21 +81,24 @@ def test_what_convert_reports(case: Any, tmp_path: Path, cli: Cli) -> None:
     assert report["source_digest"] == case.sha256
     assert (report["moved"] + report["kept"], report["dropped"]) == (234, 0)
     assert [(v["rung"], v["status"]) for v in report["verdicts"]] == [
-        ("integrity", "pass"), ("keys", "skipped"), ("roles", "pass"),
-        ("forward", "skipped"), ("resume", "skipped"), ("metric", "skipped"),
-    ]  # fmt: skip
+        ("integrity", "pass"),
+        ("keys", "skipped"),
+        ("roles", "pass"),
+        ("forward", "skipped"),
+        ("resume", "skipped"),
+        ("metric", "skipped"),
+    ]
     assert all(isinstance(v["details"], list) for v in report["verdicts"])
     assert [notice.partition(": ")[0] for notice in report["notices"]] == [
-        "optimizer", "14 log buffers became plain dicts of numbers",
+        "optimizer",
+        "14 log buffers became plain dicts of numbers",
         "1 numpy scalar became a plain number",
         "14 plain logs moved from message_hub.log_scalars to message_hub.log_history, where "
         "mmengine looks for no buffers",
-    ]  # fmt: skip
+    ]
 
 
-def test_a_failed_rung_is_a_report_and_not_an_error(
-    golden: dict[str, Any], tmp_path: Path, cli: Cli
-) -> None:
+def test_a_failed_rung_is_a_report_and_not_an_error(golden: dict[str, Any], tmp_path: Path, cli: Cli) -> None:
     case = golden["mask2former_swin"]
     options = ["--no-build", "--force-family", "--json"]
     done = cli("convert", "1", "-", case.old, tmp_path / "new.pth", *options)
@@ -131,10 +139,11 @@ def test_a_reader_that_goes_away_is_no_error(case: Any, process: Cli) -> None:
     import sys
 
     with subprocess.Popen(
-        [sys.executable, "-m", "mm_ckpt_migrate", "plan", "auto", "-", case.old, "--no-build",
-         "--json"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2],
-    ) as running:  # fmt: skip
+        [sys.executable, "-m", "mm_ckpt_migrate", "plan", "auto", "-", case.old, "--no-build", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    ) as running:
         assert running.stdout is not None
         assert running.stderr is not None
         running.stdout.close()

@@ -64,9 +64,10 @@ def test_list(cli: Cli) -> None:
         assert rules.title in out
     rows = cli("rules", "list", "--json").json
     assert [(row["number"], row["family"]) for row in rows] == [
-        (1, "maskformer"), (2, "mask2former"),
+        (1, "maskformer"),
+        (2, "mask2former"),
         *((None, rules.family) for rules in load_rules().families[2:]),
-    ]  # fmt: skip
+    ]
     assert len(rows) >= 8
 
 

@@ -73,9 +73,14 @@ def test_diff_is_a_diff(cli: Cli, old: Path, new: Path) -> None:
 def test_json(cli: Cli, old: Path, new: Path) -> None:
     result = cli("migrate-config", old, new, "--json").json
     assert result == {
-        "source": str(old), "destination": str(new), "family": "maskformer", "form": "edited",
-        "changes": result["changes"], "text": new.read_text(), "notices": [],
-    }  # fmt: skip
+        "source": str(old),
+        "destination": str(new),
+        "family": "maskformer",
+        "form": "edited",
+        "changes": result["changes"],
+        "text": new.read_text(),
+        "notices": [],
+    }
     assert len(result["changes"]) == 12
     result = cli("migrate-config", new, "--check", "--json").json
     assert (result["destination"], result["form"], result["changes"]) == (None, "unchanged", [])
@@ -114,9 +119,7 @@ def test_usage(cli: Cli, old: Path) -> None:
         (SOURCE.replace("num_heads=2", "num_heads=2, extra=1"), "extra has no counterpart"),
     ],
 )
-def test_a_config_that_cannot_be_migrated(
-    text: str, words: str, cli: Cli, old: Path, new: Path
-) -> None:
+def test_a_config_that_cannot_be_migrated(text: str, words: str, cli: Cli, old: Path, new: Path) -> None:
     old.write_text(text)
     done = cli("migrate-config", old, new)
     assert (done.code, done.out) == (ExitCode.BAD_TARGET, "")
@@ -153,9 +156,7 @@ def test_what_a_killed_run_left_is_named(cli: Cli, old: Path, new: Path) -> None
     assert cli("migrate-config", old, new, "--force", "--json").json["notices"] == [said]
 
 
-def test_a_name_with_a_tilde(
-    cli: Cli, old: Path, new: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_name_with_a_tilde(cli: Cli, old: Path, new: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the home folder where there is one of that name, and else a name like any other."""
     monkeypatch.setenv("HOME", str(old.parent))
     assert cli("migrate-config", "~/old.py", new).code == ExitCode.OK

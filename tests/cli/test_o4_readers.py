@@ -43,17 +43,25 @@ def line(golden: dict[str, Any], tmp_path: Path) -> Callable[[str], list[str]]:
     zoo.mkdir()
     (zoo / "metafile.yml").write_text("Models:\n- {Name: x, Config: no.py, Weights: 'x.pth'}\n")
     names = {
-        "OLD": case.old, "CFG": case.old_config, "NEW": tmp_path / "new.pth",
-        "NONE": tmp_path / "none", "ZOO": zoo, "SOURCES": sources, "RESULTS": tmp_path / "results",
-    }  # fmt: skip
+        "OLD": case.old,
+        "CFG": case.old_config,
+        "NEW": tmp_path / "new.pth",
+        "NONE": tmp_path / "none",
+        "ZOO": zoo,
+        "SOURCES": sources,
+        "RESULTS": tmp_path / "results",
+    }
     return lambda text: [str(names.get(word, word)) for word in text.split()]
 
 
 def code(arguments: list[str], **options: Any) -> tuple[int, bytes]:
     done = subprocess.run(
-        [sys.executable, "-m", "mm_ckpt_migrate", *arguments], cwd=ROOT, timeout=120, check=False,
+        [sys.executable, "-m", "mm_ckpt_migrate", *arguments],
+        cwd=ROOT,
+        timeout=120,
+        check=False,
         **{"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, **options},
-    )  # fmt: skip
+    )
     return done.returncode, done.stderr or b""
 
 
@@ -98,9 +106,12 @@ def test_a_disk_that_is_full(json: list[str], text: str, line: Callable[[str], l
 
 def test_only_the_first_line_is_read(line: Callable[[str], list[str]]) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "mm_ckpt_migrate", *line(FORCED)], cwd=ROOT,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
-    ) as running:  # fmt: skip
+        [sys.executable, "-m", "mm_ckpt_migrate", *line(FORCED)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+    ) as running:
         assert running.stdout is not None
         assert running.stdout.read(1)
         running.stdout.close()
@@ -111,10 +122,14 @@ def test_a_pipe_that_does_not_wait(line: Callable[[str], list[str]]) -> None:
     """More than a pipe holds, to a reader who is slow: all of it arrives."""
     read, write = os.pipe()
     os.set_blocking(write, False)
-    with subprocess.Popen(
-        [sys.executable, "-m", "mm_ckpt_migrate", *line("plan auto - OLD --no-build --json")],
-        cwd=ROOT, stdout=write,
-    ) as running, open(read, "rb") as reader:  # fmt: skip
+    with (
+        subprocess.Popen(
+            [sys.executable, "-m", "mm_ckpt_migrate", *line("plan auto - OLD --no-build --json")],
+            cwd=ROOT,
+            stdout=write,
+        ) as running,
+        open(read, "rb") as reader,
+    ):
         os.close(write)
         import json
         import time

@@ -79,9 +79,7 @@ def test_a_file_alone_whose_name_it_has(
     assert new.exists()
 
 
-def test_what_makes_nothing(
-    golden: dict[str, Any], cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_makes_nothing(golden: dict[str, Any], cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "survey", stop)
     for more in ([], ["--json"]):
         done = cli("inspect", golden["rpn_r18"].old, *more)
@@ -102,9 +100,7 @@ def test_a_batch(json: bool, cli: Cli, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("state", ["nothing", "a part", "all"])
-def test_an_environment(
-    state: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_environment(state: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mm_ckpt_migrate.releases.old import environment
 
     name = environment.DEFAULT

@@ -67,9 +67,7 @@ LINES = [
 
 
 @pytest.mark.parametrize(("line", "option"), LINES, ids=[line for line, _ in LINES])
-def test_o6(
-    line: str, option: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_o6(line: str, option: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = cli(*line.split())
     assert (done.code, done.out) == (ExitCode.USAGE, "")

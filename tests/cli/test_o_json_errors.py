@@ -111,9 +111,18 @@ def test_error(text: str, code: int, line: Any, cli: Cli) -> None:
 
 
 RESULTS = [
-    C, P, "inspect OLD", "migrate-config OLDCFG --check", "migrate-config OLDCFG --diff",
-    "batch empty results", "rules list", "rules show 1", "rules check", "legacy list", "doctor",
-]  # fmt: skip
+    C,
+    P,
+    "inspect OLD",
+    "migrate-config OLDCFG --check",
+    "migrate-config OLDCFG --diff",
+    "batch empty results",
+    "rules list",
+    "rules show 1",
+    "rules check",
+    "legacy list",
+    "doctor",
+]
 
 
 @pytest.mark.parametrize("text", RESULTS)

@@ -69,9 +69,7 @@ def test_imports_point_downwards(room: str) -> None:
 
 def test_no_file_imports_itself_in_a_circle() -> None:
     modules = {
-        ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(
-            ".__init__"
-        ): path
+        ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path
         for path in FILES
     }
     left = {name: {n for n in imports(p) if n in modules} for name, p in modules.items()}
@@ -102,9 +100,7 @@ def test_only_the_command_line_prints(path: Path) -> None:
         assert not (isinstance(node, ast.Name) and node.id in ("print", "input")), path
         if isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr", "exit"):
             prints = isinstance(node.value, ast.Name) and node.value.id == "sys"
-            assert not prints or "Child only" in path.read_text() or room_of(path) == "releases", (
-                path
-            )
+            assert not prints or "Child only" in path.read_text() or room_of(path) == "releases", path
 
 
 def test_nothing_in_the_package_unpickles_or_evaluates() -> None:

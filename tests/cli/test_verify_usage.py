@@ -14,11 +14,14 @@ from mm_ckpt_migrate.errors import ExitCode
 Cli = Callable[..., Any]
 ENVIRONMENT = {
     "pytorch": {
-        "RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "here",
+        "RANK": "0",
+        "WORLD_SIZE": "2",
+        "LOCAL_RANK": "0",
+        "MASTER_ADDR": "here",
         "MASTER_PORT": "29500",
     },
     "slurm": {"SLURM_PROCID": "0", "SLURM_NTASKS": "2", "SLURM_LOCALID": "0"},
-}  # fmt: skip
+}
 
 
 def refused(cli: Cli, *arguments: object) -> str:
@@ -49,8 +52,7 @@ def test_what_is_of_the_metric_alone_needs_eval(options: tuple[str, ...], cli: C
 
 
 @pytest.mark.parametrize(
-    "options",
-    [("--legacy-python", sys.executable), ("--record", "outputs.npz"), ("--legacy", "mmseg-rc4")],
+    "options", [("--legacy-python", sys.executable), ("--record", "outputs.npz"), ("--legacy", "mmseg-rc4")]
 )
 def test_what_is_of_the_old_release_needs_the_old_file(options: tuple[str, str], cli: Cli) -> None:
     assert f"{options[0]} needs --source" in refused(cli, *options)

@@ -40,9 +40,13 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(installed: Path, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, str(installed / "bin" / "mm-ckpt-migrate"), *arguments],
-        capture_output=True, text=True, timeout=120, cwd=installed, check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=installed,
+        check=False,
         env=os.environ | {"PYTHONPATH": str(installed)},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -50,17 +54,18 @@ def run(installed: Path, *arguments: str) -> str:
 def test_rules_and_golden_checkpoints_are_inside(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     rules = {path.name for path in (ROOT / "rules").iterdir()}
-    golden = {str(p.relative_to(ROOT / "tests" / "golden"))
-              for p in (ROOT / "tests" / "golden").rglob("*") if p.is_file()}  # fmt: skip
+    golden = {
+        str(p.relative_to(ROOT / "tests" / "golden"))
+        for p in (ROOT / "tests" / "golden").rglob("*")
+        if p.is_file()
+    }
     assert {f"mm_ckpt_migrate/rules/{name}" for name in rules} <= names
     assert {f"mm_ckpt_migrate/golden/{name}" for name in golden} <= names
-    assert {f"mm_ckpt_migrate/{p.relative_to(ROOT / 'mm_ckpt_migrate')}"
-            for p in (ROOT / "mm_ckpt_migrate").rglob("*.py")} <= names  # fmt: skip
-    tables = (
-        "identify/layouts/layouts.json.gz",
-        "identify/layouts/weights.json.gz",
-        "zoo/republished.csv",
-    )
+    assert {
+        f"mm_ckpt_migrate/{p.relative_to(ROOT / 'mm_ckpt_migrate')}"
+        for p in (ROOT / "mm_ckpt_migrate").rglob("*.py")
+    } <= names
+    tables = ("identify/layouts/layouts.json.gz", "identify/layouts/weights.json.gz", "zoo/republished.csv")
     assert {f"mm_ckpt_migrate/{table}" for table in tables} <= names
     assert not [name for name in names if "test_" in name or "__pycache__" in name]
     assert wheel.stat().st_size < 8 << 20

@@ -21,11 +21,7 @@ FILE = Path(__file__).with_name("old_models.json.xz")
 MASKS = ("maskformer", "mask2former")
 DETRS = ("detr", "deformable_detr")
 # Of each release, in the order of the arguments; the first two names are those of the packages.
-FOLDERS = {
-    "mmseg": MASKS,
-    "mmdet": MASKS + DETRS,
-    "mmdet-2.28.2": (*MASKS, *DETRS, "yolact", "rpn"),
-}
+FOLDERS = {"mmseg": MASKS, "mmdet": MASKS + DETRS, "mmdet-2.28.2": (*MASKS, *DETRS, "yolact", "rpn")}
 TUPLE = "(tuple)"
 
 

@@ -20,13 +20,19 @@ root = 'data/'
 
 READ = [
     # A dict is merged, everything else replaces.
-    ("model = dict(head=dict(channels=[3]))",
-     {"model.head.channels": [3], "model.head.type": "H", "model.neck.type": "N"}),
+    (
+        "model = dict(head=dict(channels=[3]))",
+        {"model.head.channels": [3], "model.head.type": "H", "model.neck.type": "N"},
+    ),
     ("model = dict(head=dict(_delete_=True, type='X'))", {"model.head": {"type": "X"}}),
-    ("model = dict(head=dict(_delete_=False, type='X'))",
-     {"model.head": {"type": "X", "channels": [1, 2], "norm": None}}),
-    ("model = dict(head=dict(_delete_=True, a=dict(_delete_=True, b=1)))",
-     {"model.head": {"a": {"_delete_": True, "b": 1}}}),
+    (
+        "model = dict(head=dict(_delete_=False, type='X'))",
+        {"model.head": {"type": "X", "channels": [1, 2], "norm": None}},
+    ),
+    (
+        "model = dict(head=dict(_delete_=True, a=dict(_delete_=True, b=1)))",
+        {"model.head": {"a": {"_delete_": True, "b": 1}}},
+    ),
     ("model = dict(extra=dict(_delete_=True, b=1))", {"model.extra": {"_delete_": True, "b": 1}}),
     ("model = None", {"model": None}),
     ("pipeline = []", {"pipeline": []}),
@@ -46,21 +52,16 @@ READ = [
     ("_base_.pipeline[1].prob = 1.0", {"pipeline.1.prob": 1.0}),
     ("del _base_.model.neck", {"model.neck": None, "model.type": "M"}),
     ("_base_.model.head.pop('nothing')", {"model.head.type": "H"}),
-    ("head = _base_.model.head\nhead.update(dict(type='X'))",
-     {"head.type": "X", "model.head.type": "X"}),
+    ("head = _base_.model.head\nhead.update(dict(type='X'))", {"head.type": "X", "model.head.type": "X"}),
     # `update` of an inherited dict merges; that of a dict made here replaces.
     ("_base_.model.update(head=dict(type='X'))", {"model.head.channels": [1, 2]}),
     ("m = dict(_base_.model)\nm.update(head=dict(type='X'))", {"m.head": {"type": "X"}}),
     ("m = _base_.model.copy()\nm.update(head=dict(type='X'))", {"m.head.channels": [1, 2]}),
     ("_deprecation_ = dict(expected='x')", {"_deprecation_": None}),
-]  # fmt: skip
+]
 
 REFUSED = [
-    (
-        "model = dict(head=dict(norm=dict(type='BN')))",
-        None,
-        "'norm' is a dict here",
-    ),
+    ("model = dict(head=dict(norm=dict(type='BN')))", None, "'norm' is a dict here"),
     ("pipeline = dict(a=1)", None, "'pipeline' is a dict here, but a list"),
     ("a = _base_.nothing", 2, "the base configs have no 'nothing'"),
     ("a = _base_.root.nothing", 2, "the attribute 'nothing' of a str"),

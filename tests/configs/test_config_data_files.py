@@ -18,8 +18,7 @@ def test_json(write) -> None:
 
 def test_yaml(write) -> None:
     text = "_base_: [a.json]\nmodel:\n  x: 2\nb: {{ _base_.model.x }}\nc: [1.5, no]\n"
-    expected = {"model": {"type": "M", "x": 2}, "root": "data/", "b": [1, None, True],
-                "c": [1.5, False]}  # fmt: skip
+    expected = {"model": {"type": "M", "x": 2}, "root": "data/", "b": [1, None, True], "c": [1.5, False]}
     assert read_config(write(a__json=BASE, b__yaml=text)) == expected
     assert read_config(write(a__json=BASE, b__yml=text)) == expected
 

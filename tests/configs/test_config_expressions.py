@@ -30,8 +30,7 @@ READ = [
     ("'ab' + 'c' * 2", "abcc"),
     ("[x * 0.1 for x in range(5, 8)]", [5 * 0.1, 6 * 0.1, 7 * 0.1]),
     ("[(i, j) for i in [1, 2] for j in range(i)]", [(1, 0), (2, 0), (2, 1)]),
-    ("{f's{i}.{j}': 0 for i, n in enumerate([1, 2]) for j in range(n)}",
-     {"s0.0": 0, "s1.0": 0, "s1.1": 0}),
+    ("{f's{i}.{j}': 0 for i, n in enumerate([1, 2]) for j in range(n)}", {"s0.0": 0, "s1.0": 0, "s1.1": 0}),
     ("range(0, 3)", [0, 1, 2]),
     ("range(5, 0, -2)", [5, 3, 1]),
     ("sum([18, 36]) + len('abc') + max(1, 2) + min([3, 4]) + abs(-1)", 63),
@@ -49,7 +48,7 @@ READ = [
     ("dict(a=1).get('b', 2)", 2),
     ("[k for k in dict(a=1).keys()]", ["a"]),
     ("[v for k, v in dict(a=1).items()] + [v for v in dict(b=2).values()]", [1, 2]),
-]  # fmt: skip
+]
 
 REFUSED = [
     ("open('/etc/passwd')", "a call of open() is not read"),

@@ -101,10 +101,7 @@ def test_nothing_is_executed_imported_or_opened(tmp_path: Path) -> None:
 def test_the_watcher_would_notice(tmp_path: Path) -> None:
     script = "import sys\nseen = []\nsys.addaudithook(lambda e, a: seen.append(e))\nexec('1')\n"
     done = subprocess.run(
-        [sys.executable, "-c", script + "print('exec' in seen)"],
-        capture_output=True,
-        text=True,
-        check=True,
+        [sys.executable, "-c", script + "print('exec' in seen)"], capture_output=True, text=True, check=True
     )
     assert done.stdout == "True\n"
 

@@ -21,13 +21,15 @@ READ = [
     ("a = dict(x=dict(p=1))\na.update(dict(x=dict(q=2)), z=3)", {"a": {"x": {"q": 2}, "z": 3}}),
     ("a = dict(x=1, y=2)\nb = a.pop('x')\nc = a.pop('z', 9)", {"a": {"y": 2}, "b": 1, "c": 9}),
     ("a = [2]\na.append(3)\na.insert(0, 1)\na.extend([4])\nb = a.pop()", {"a": [1, 2, 3], "b": 4}),
-    ("a = dict(x=[1])\nb = a.copy()\nb['y'] = 2\nb['x'].append(2)",
-     {"a": {"x": [1, 2]}, "b": {"x": [1, 2], "y": 2}}),
+    (
+        "a = dict(x=[1])\nb = a.copy()\nb['y'] = 2\nb['x'].append(2)",
+        {"a": {"x": [1, 2]}, "b": {"x": [1, 2], "y": 2}},
+    ),
     ("i = 7\na = [i for i in range(2)]", {"i": 7, "a": [0, 1]}),
     ("_private = 1\n__hidden__ = 2", {"_private": 1}),
     ("model = dict(x=1)\nmodel = dict(y=2)", {"model": {"y": 2}}),
     ("", {}),
-]  # fmt: skip
+]
 
 REFUSED = [
     ("import os", 1, "an import is not read"),

@@ -13,14 +13,23 @@ MODEL: dict[str, Any] = {
     "type": "mmdet.EncoderDecoder",
     "data_preprocessor": {"mean": [123.675, 116.28, 103.53], "bgr_to_rgb": True},
     "pretrained": "somewhere",
-    "backbone": {"type": "SwinTransformer", "num_heads": (3, 6), "drop_path_rate": 0.3,
-                 "strides": (1, 2), "init_cfg": {"type": "Pretrained", "checkpoint": "x"},
-                 "act_cfg": {"type": "ReLU", "inplace": True}},
-    "decode_head": {"type": "mmseg.Head", "align_corners": False, "ignore_index": 255,
-                    "encoder": {"layer_cfg": {"num_heads": 2, "ffn_cfg": {"ffn_drop": 0.0}}}},
+    "backbone": {
+        "type": "SwinTransformer",
+        "num_heads": (3, 6),
+        "drop_path_rate": 0.3,
+        "strides": (1, 2),
+        "init_cfg": {"type": "Pretrained", "checkpoint": "x"},
+        "act_cfg": {"type": "ReLU", "inplace": True},
+    },
+    "decode_head": {
+        "type": "mmseg.Head",
+        "align_corners": False,
+        "ignore_index": 255,
+        "encoder": {"layer_cfg": {"num_heads": 2, "ffn_cfg": {"ffn_drop": 0.0}}},
+    },
     "test_cfg": {"mode": "slide", "crop_size": (64, 64), "score_thr": 0.05},
     "train_cfg": {"num_points": 12544},
-}  # fmt: skip
+}
 
 
 def differences(place: str, value: Any) -> list[tuple[str, str, str]]:
@@ -97,6 +106,4 @@ def test_before_mmengine_the_model_did_not_normalise() -> None:
 
 
 def test_without_a_model_there_is_nothing_to_say() -> None:
-    assert (
-        differing_settings({}, {"model": MODEL}) == differing_settings({"model": MODEL}, {}) == []
-    )
+    assert differing_settings({}, {"model": MODEL}) == differing_settings({"model": MODEL}, {}) == []

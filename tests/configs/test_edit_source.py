@@ -91,8 +91,9 @@ def test_of_a_genuine_dump_only_lines_about_the_head_change(path: Path, library:
     before, after = text.splitlines(), result.text.splitlines()
     start = next(i for i, line in enumerate(before) if "decode_head=dict(" in line)
     end = next(i for i, line in enumerate(before) if "loss_cls=dict(" in line)
-    changed = [op[1:3] for op in difflib.SequenceMatcher(None, before, after).get_opcodes()
-               if op[0] != "equal"]  # fmt: skip
+    changed = [
+        op[1:3] for op in difflib.SequenceMatcher(None, before, after).get_opcodes() if op[0] != "equal"
+    ]
     assert changed
     assert all(start < first <= last <= len(before) for first, last in changed)
     assert before[:start] == after[:start]
@@ -116,24 +117,38 @@ def test_of_a_genuine_dump_only_lines_about_the_head_change(path: Path, library:
         # The comment on a setting's line goes with it, the one above it stays.
         ("m = dict(\n    a=1,  # one\n    b=2)", [Drop(M, "a", "")], "m = dict(\n    b=2)"),
         ("m = dict(  # all\n    a=1,\n    b=2)", [Drop(M, "a", "")], "m = dict(  # all\n    b=2)"),
-        ("m = dict(\n    # above\n    a=1,\n    # on b\n    b=2)", [Drop(M, "a", "")],
-         "m = dict(\n    # above\n    # on b\n    b=2)"),
-        ("m = dict(\n    a=1,  # one\n    b=2)", [Drop(M, "b", "")],
-         "m = dict(\n    a=1  # one\n    )"),
-        ("m = dict(\n  # on a\n  a=1,  # one\n  b=2)", [Drop(M, "b", "")],
-         "m = dict(\n  # on a\n  a=1  # one\n  )"),
+        (
+            "m = dict(\n    # above\n    a=1,\n    # on b\n    b=2)",
+            [Drop(M, "a", "")],
+            "m = dict(\n    # above\n    # on b\n    b=2)",
+        ),
+        ("m = dict(\n    a=1,  # one\n    b=2)", [Drop(M, "b", "")], "m = dict(\n    a=1  # one\n    )"),
+        (
+            "m = dict(\n  # on a\n  a=1,  # one\n  b=2)",
+            [Drop(M, "b", "")],
+            "m = dict(\n  # on a\n  a=1  # one\n  )",
+        ),
         ("m = dict(  # all\n    a=1)", [Drop(M, "a", "")], "m = dict(  # all\n)"),
         # A new name, in whichever way the old one was written.
         ("m = dict(a=1, b=2)", [Become(M, "a", (("x", None),))], "m = dict(x=1, b=2)"),
         ("m = {'a': 1, 'b': 2}", [Become(M, "a", (("x", None),))], "m = {'x': 1, 'b': 2}"),
         ('m = {"a" : 1}', [Become(M, "a", (("x", None),))], 'm = {"x" : 1}'),
         ("m = dict({'a': 1})", [Become(M, "a", (("x", None),))], "m = dict({'x': 1})"),
-        ("m = dict(a=dict(c=1))", [Become(M, "a", (("x", None), ("y", None)))],
-         "m = dict(x=dict(c=1), y=dict(c=1))"),
-        ("m = dict(\n  a=1,  # one\n  b=2)", [Become(M, "a", (("x", None), ("y", None)))],
-         "m = dict(\n  x=1,\n  y=1,  # one\n  b=2)"),
-        ("m = dict(a=[dict(c=1), dict(c=2)])", [Become(M, "a", (("x", 1), ("y", 0)))],
-         "m = dict(x=dict(c=2), y=dict(c=1))"),
+        (
+            "m = dict(a=dict(c=1))",
+            [Become(M, "a", (("x", None), ("y", None)))],
+            "m = dict(x=dict(c=1), y=dict(c=1))",
+        ),
+        (
+            "m = dict(\n  a=1,  # one\n  b=2)",
+            [Become(M, "a", (("x", None), ("y", None)))],
+            "m = dict(\n  x=1,\n  y=1,  # one\n  b=2)",
+        ),
+        (
+            "m = dict(a=[dict(c=1), dict(c=2)])",
+            [Become(M, "a", (("x", 1), ("y", 0)))],
+            "m = dict(x=dict(c=2), y=dict(c=1))",
+        ),
         ("m = dict(a=((1), (2),))", [Become(M, "a", (("x", 0),))], "m = dict(x=1)"),
         # Put: in place, at the end.
         ("m = dict(a=1, b=2)", [Put(M, "a", 0.5, "")], "m = dict(a=0.5, b=2)"),
@@ -146,24 +161,25 @@ def test_of_a_genuine_dump_only_lines_about_the_head_change(path: Path, library:
         # Inside lists, and what looks odd.
         ("m = [0, dict(a=1)]", [Drop(("m", "1"), "a", "")], "m = [0, dict()]"),
         ("m = (dict(a=(1 # 1\n), b=2))", [Drop(M, "b", "")], "m = (dict(a=(1 # 1\n)))"),
-        ("m = dict(ü='ß', a='# no, comment', b=2)", [Drop(M, "b", "")],
-         "m = dict(ü='ß', a='# no, comment')"),
+        ("m = dict(ü='ß', a='# no, comment', b=2)", [Drop(M, "b", "")], "m = dict(ü='ß', a='# no, comment')"),
         ("m = dict(a='''\n,#)''', b=2);n = 1", [Drop(M, "b", "")], "m = dict(a='''\n,#)''');n = 1"),
         ("m = dict(a=([1, 2]), b=2)", [Become(M, "a", (("x", 0),))], "m = dict(x=1, b=2)"),
         ("m = dict \\\n (a=1, b=2)", [Drop(M, "a", "")], "m = dict \\\n (b=2)"),
     ],
-)  # fmt: skip
+)
 def test_one_edit(text: str, edits: list[Edit], expected: str, edited: Edited) -> None:
     assert edited(text, *edits) == expected
 
 
 def test_edits_at_several_depths(edited: Edited) -> None:
     text = "m = dict(\n    a=dict(b=dict(c=1, d=2), e=3),  # x\n    f=4)\n"
-    edits = [Drop(("m", "a", "b"), "c", ""), Become(("m", "a"), "b", (("g", None), ("h", None))),
-             Put(("m", "a"), "e", 5, ""), Become(("m",), "a", (("k", None),))]  # fmt: skip
-    assert edited(text, *edits) == (
-        "m = dict(\n    k=dict(g=dict(d=2), h=dict(d=2), e=5),  # x\n    f=4)\n"
-    )
+    edits = [
+        Drop(("m", "a", "b"), "c", ""),
+        Become(("m", "a"), "b", (("g", None), ("h", None))),
+        Put(("m", "a"), "e", 5, ""),
+        Become(("m",), "a", (("k", None),)),
+    ]
+    assert edited(text, *edits) == ("m = dict(\n    k=dict(g=dict(d=2), h=dict(d=2), e=5),  # x\n    f=4)\n")
 
 
 @pytest.mark.parametrize(
@@ -232,9 +248,7 @@ def test_a_name_for_all_is_seen_through_by_value(library: Library) -> None:
         ("attn_cfgs=dict(", "attn_cfgs=dict(attn)", "variable"),
     ],
 )
-def test_the_values_are_right_in_either_form(
-    old: str, new: str, form: str, library: Library
-) -> None:
+def test_the_values_are_right_in_either_form(old: str, new: str, form: str, library: Library) -> None:
     source = SOURCE.replace(old, new, 1)
     if form == "variable":
         source = _with_variable()

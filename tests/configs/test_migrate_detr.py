@@ -31,13 +31,13 @@ NOT_STATED = "(not stated)"
 # What differs: ours, the shipped one's. Where only one states it, it is the default of the other.
 DETR = {
     "encoder.layer_cfg.ffn_cfg.num_fcs": (NOT_STATED, 2),
-    **{f"{coder}.layer_cfg.ffn_cfg.act_cfg.{key}": (NOT_STATED, value)
-       for coder in ("encoder", "decoder") for key, value in (("type", "ReLU"), ("inplace", True))},
-}  # fmt: skip
-DEFORMABLE = {
-    "bbox_head.embed_dims": (256, NOT_STATED),
-    "decoder.layer_cfg.ffn_cfg.num_fcs": (2, NOT_STATED),
+    **{
+        f"{coder}.layer_cfg.ffn_cfg.act_cfg.{key}": (NOT_STATED, value)
+        for coder in ("encoder", "decoder")
+        for key, value in (("type", "ReLU"), ("inplace", True))
+    },
 }
+DEFORMABLE = {"bbox_head.embed_dims": (256, NOT_STATED), "decoder.layer_cfg.ffn_cfg.num_fcs": (2, NOT_STATED)}
 YOLACT = {"train_cfg.sampler.type": (NOT_STATED, "PseudoSampler")}
 EXPLAINED = {"detr": DETR, "deformable_detr": DEFORMABLE, "yolact": YOLACT}
 
@@ -71,10 +71,15 @@ def test_all_are_there() -> None:
     found = [(n.partition("::")[0], folder_of(n)) for n in CHANGED | RPN]
     counts = {kind: found.count(kind) for kind in found}
     assert counts == {
-        ("mmdet", "detr"): 4, ("mmdet", "deformable_detr"): 3, (DET2, "detr"): 1,
-        (DET2, "deformable_detr"): 3, (DET2, "yolact"): 3, (DET2, "rpn"): 11,
-        (DET2, "maskformer"): 2, (DET2, "mask2former"): 11,
-    }  # fmt: skip
+        ("mmdet", "detr"): 4,
+        ("mmdet", "deformable_detr"): 3,
+        (DET2, "detr"): 1,
+        (DET2, "deformable_detr"): 3,
+        (DET2, "yolact"): 3,
+        (DET2, "rpn"): 11,
+        (DET2, "maskformer"): 2,
+        (DET2, "mask2former"): 11,
+    }
 
 
 @pytest.mark.parametrize("name", CHANGED)
@@ -132,9 +137,14 @@ def test_masks_of_mmdet_2_as_those_of_mmdet_3(name: str, library: Library) -> No
 
 
 @pytest.mark.mm
-@pytest.mark.parametrize("name", ["detr/detr_r50_8xb2-150e_coco.py",
-                                  "deformable_detr/deformable-detr_r50_16xb2-50e_coco.py",
-                                  "yolact/yolact_r50_8xb8-55e_coco.py"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "detr/detr_r50_8xb2-150e_coco.py",
+        "deformable_detr/deformable-detr_r50_16xb2-50e_coco.py",
+        "yolact/yolact_r50_8xb8-55e_coco.py",
+    ],
+)
 def test_a_shipped_config_stays_as_it_is(name: str, library: Library) -> None:
     pytest.importorskip("mmdet")
     config = read_config(shipped_config(f"mmdet::{name}"))

@@ -16,9 +16,12 @@ from mm_ckpt_migrate.mapping.rules.library import Library
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = {
-    "detr_r18": "detr", "detr_g1_r18": "detr_g1", "deformable_detr_r18": "deformable_detr",
-    "deformable_detr_refine_r18": "deformable_detr", "yolact_r18": "yolact",
-}  # fmt: skip
+    "detr_r18": "detr",
+    "detr_g1_r18": "detr_g1",
+    "deformable_detr_r18": "deformable_detr",
+    "deformable_detr_refine_r18": "deformable_detr",
+    "yolact_r18": "yolact",
+}
 SOURCE = """\
 # A config of mine.
 num_classes = 7
@@ -105,9 +108,7 @@ def test_what_is_not_of_the_model_keeps_its_lines(name: str, library: Library) -
 
 
 @pytest.mark.parametrize("name", ["detr_r18", "deformable_detr_r18", "yolact_r18", "rpn_r18"])
-def test_a_config_of_the_current_release_is_left_alone(
-    name: str, tmp_path: Path, library: Library
-) -> None:
+def test_a_config_of_the_current_release_is_left_alone(name: str, tmp_path: Path, library: Library) -> None:
     new = old_file(tmp_path, (GOLDEN / name / "new_config.py").read_text())
     if name == "rpn_r18":
         with pytest.raises(ConfigError, match="nothing to migrate"):
@@ -140,9 +141,7 @@ def test_a_child_of_a_migrated_base_says_too_little(tmp_path: Path, library: Lib
     migrate_config_file(
         old_file(tmp_path, SOURCE), old_file(tmp_path, "", "base.py"), library.families, force=True
     )
-    child = old_file(
-        tmp_path, "_base_ = 'base.py'\nmodel = dict(bbox_head=dict(num_query=33))\n", "child.py"
-    )
+    child = old_file(tmp_path, "_base_ = 'base.py'\nmodel = dict(bbox_head=dict(num_query=33))\n", "child.py")
     with pytest.raises(ConfigError, match="half of it is for the current release"):
         migrate_config_file(child, None, library.families)
 

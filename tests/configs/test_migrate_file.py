@@ -46,16 +46,12 @@ def test_next_to_the_old_one(write: Write, tmp_path: Path, migrate: Migrate) -> 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.py", "old.py"]
 
 
-def test_without_a_new_file_nothing_is_written(
-    write: Write, tmp_path: Path, migrate: Migrate
-) -> None:
+def test_without_a_new_file_nothing_is_written(write: Write, tmp_path: Path, migrate: Migrate) -> None:
     assert migrate(write(old__py=SOURCE)).form == "edited"
     assert [path.name for path in tmp_path.iterdir()] == ["old.py"]
 
 
-def test_a_new_style_config_is_not_written_again(
-    write: Write, tmp_path: Path, migrate: Migrate
-) -> None:
+def test_a_new_style_config_is_not_written_again(write: Write, tmp_path: Path, migrate: Migrate) -> None:
     migrate(write(old__py=SOURCE), tmp_path / "new.py")
     result = migrate(tmp_path / "new.py", tmp_path / "newer.py")
     assert (result.form, result.changes, result.family) == ("unchanged", (), None)
@@ -63,9 +59,7 @@ def test_a_new_style_config_is_not_written_again(
 
 
 @pytest.mark.parametrize("folder", [".", "deep/er", ".."])
-def test_the_bases_are_found_from_another_folder(
-    folder: str, tmp_path: Path, migrate: Migrate
-) -> None:
+def test_the_bases_are_found_from_another_folder(folder: str, tmp_path: Path, migrate: Migrate) -> None:
     home = tmp_path / "home"
     home.mkdir()
     (home / "base.py").write_text(BASE)
@@ -80,10 +74,14 @@ def test_the_bases_are_found_from_another_folder(
 
 @pytest.mark.parametrize(
     ("bases", "form"),
-    [("'base.py'", "edited"), ("['base.py', 'more.py']", "edited"),
-     ("['ba' + 'se.py']", "flattened"),
-     ("[f'base.py']", "flattened"), ("['{{ fileDirname }}/base.py']", "flattened")],
-)  # fmt: skip
+    [
+        ("'base.py'", "edited"),
+        ("['base.py', 'more.py']", "edited"),
+        ("['ba' + 'se.py']", "flattened"),
+        ("[f'base.py']", "flattened"),
+        ("['{{ fileDirname }}/base.py']", "flattened"),
+    ],
+)
 def test_all_ways_to_state_bases(bases: str, form: str, write: Write, migrate: Migrate) -> None:
     write(base__py=BASE, more__py="y = 1\n")
     old = write(old__py=f"_base_ = {bases}\n" + SOURCE)
@@ -125,9 +123,7 @@ def test_old_settings_over_a_migrated_base_are_refused(write: Write, migrate: Mi
         migrate(child, child.with_name("new.py"))
 
 
-def test_templates_that_depend_on_the_place_keep_their_values(
-    write: Write, migrate: Migrate
-) -> None:
+def test_templates_that_depend_on_the_place_keep_their_values(write: Write, migrate: Migrate) -> None:
     old = write(old__py="work_dir = 'work/{{ fileBasenameNoExtension }}'\n" + SOURCE)
     result = migrate(old, old.with_name("new.py"))
     assert result.form == "flattened"
@@ -141,9 +137,7 @@ def test_values_from_a_base_stay_references(write: Write, migrate: Migrate) -> N
 
 
 @pytest.mark.parametrize("suffix", [".json", ".yaml"])
-def test_data_files_become_python(
-    suffix: str, write: Write, tmp_path: Path, migrate: Migrate
-) -> None:
+def test_data_files_become_python(suffix: str, write: Write, tmp_path: Path, migrate: Migrate) -> None:
     text = json.dumps(read_config(write(old__py=SOURCE)))
     (tmp_path / f"old{suffix}").write_text(text)
     assert migrate(tmp_path / f"old{suffix}", tmp_path / "new.py").form == "flattened"
@@ -189,7 +183,7 @@ def test_o1_what_it_inherits_from_is_never_replaced(write: Write, migrate: Migra
         ({"old__txt": SOURCE}, None, "a config is a file that ends in"),
         ({"old__py": "x = 1\n"}, None, "nothing to migrate"),
     ],
-)  # fmt: skip
+)
 def test_one_clear_sentence(
     files: Any, line: int | None, words: str, tmp_path: Path, library: Library, monkeypatch: Any
 ) -> None:

@@ -16,9 +16,7 @@ from mm_ckpt_migrate.mapping.rules.library import Library
 GOLDEN = Path(__file__).parents[1] / "golden" / "detr_g1_r18"
 OLD: Any = read_config(GOLDEN / "old_config.py")["model"]
 DEFAULTS = {"embed_dims": 512, "num_heads": 8, "dropout": 0.0, "feedforward_channels": 2048}
-ATTENTIONS = [
-    ("encoder", "self_attn_cfg"), ("decoder", "self_attn_cfg"), ("decoder", "cross_attn_cfg"),
-]  # fmt: skip
+ATTENTIONS = [("encoder", "self_attn_cfg"), ("decoder", "self_attn_cfg"), ("decoder", "cross_attn_cfg")]
 
 
 def migrated(library: Library, head: dict[str, Any] | None = None, **transformer: Any) -> Any:
@@ -41,8 +39,11 @@ def test_one_width_is_meant_everywhere(library: Library) -> None:
     new = migrated(library, embed_dims=64, num_heads=4, dropout=0.3)
     for coder, part in ATTENTIONS:
         assert new[coder]["layer_cfg"][part] == {
-            "embed_dims": 64, "num_heads": 4, "dropout": 0.3, "batch_first": True,
-        }  # fmt: skip
+            "embed_dims": 64,
+            "num_heads": 4,
+            "dropout": 0.3,
+            "batch_first": True,
+        }
     for coder in ("encoder", "decoder"):
         network = new[coder]["layer_cfg"]["ffn_cfg"]
         assert (network["embed_dims"], network["ffn_drop"]) == (64, 0.3)
@@ -55,18 +56,21 @@ def test_one_width_is_meant_everywhere(library: Library) -> None:
         ("num_encoder_layers", 3, ["encoder.num_layers"]),
         ("num_decoder_layers", 5, ["decoder.num_layers"]),
         ("return_intermediate_dec", False, ["decoder.return_intermediate"]),
-        ("feedforward_channels", 99,
-         [f"{c}.layer_cfg.ffn_cfg.feedforward_channels" for c in ("encoder", "decoder")]),
+        (
+            "feedforward_channels",
+            99,
+            [f"{c}.layer_cfg.ffn_cfg.feedforward_channels" for c in ("encoder", "decoder")],
+        ),
         ("num_fcs", 3, [f"{c}.layer_cfg.ffn_cfg.num_fcs" for c in ("encoder", "decoder")]),
-        ("act_cfg", {"type": "GELU"},
-         [f"{c}.layer_cfg.ffn_cfg.act_cfg" for c in ("encoder", "decoder")]),
-        ("norm_cfg", {"type": "LN", "eps": 1e-3},
-         [f"{c}.layer_cfg.norm_cfg" for c in ("encoder", "decoder")]),
+        ("act_cfg", {"type": "GELU"}, [f"{c}.layer_cfg.ffn_cfg.act_cfg" for c in ("encoder", "decoder")]),
+        (
+            "norm_cfg",
+            {"type": "LN", "eps": 1e-3},
+            [f"{c}.layer_cfg.norm_cfg" for c in ("encoder", "decoder")],
+        ),
     ],
-)  # fmt: skip
-def test_a_setting_of_the_transformer(
-    setting: str, value: Any, places: list[str], library: Library
-) -> None:
+)
+def test_a_setting_of_the_transformer(setting: str, value: Any, places: list[str], library: Library) -> None:
     new = migrated(library, **{setting: value})
     for place in places:
         found = new
@@ -95,9 +99,7 @@ def test_the_head(library: Library) -> None:
     assert new["bbox_head"]["type"] == "DETRHead"
     assert new["bbox_head"]["num_reg_fcs"] == 3
     assert new["neck"]["in_channels"] == [99]
-    assert not {"num_fcs", "in_channels", "transformer", "positional_encoding"} & set(
-        new["bbox_head"]
-    )
+    assert not {"num_fcs", "in_channels", "transformer", "positional_encoding"} & set(new["bbox_head"])
 
 
 def test_queries_are_as_many_as_were_detected(library: Library) -> None:

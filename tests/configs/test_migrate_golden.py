@@ -16,15 +16,19 @@ from mm_ckpt_migrate.configs.read import read_config, read_config_text
 from mm_ckpt_migrate.mapping.rules.library import Library
 
 FOLDER = Path(__file__).parents[1] / "golden"
-FAMILIES = {
-    path.parent: json.loads(path.read_text())["family"] for path in FOLDER.glob("*/case.json")
-}
+FAMILIES = {path.parent: json.loads(path.read_text())["family"] for path in FOLDER.glob("*/case.json")}
 # The configs of the others did not change.
-GOLDEN = sorted(folder / "old_config.py" for folder in FAMILIES if FAMILIES[folder] not in
-                ("rpn", "vit"))  # fmt: skip
+GOLDEN = sorted(folder / "old_config.py" for folder in FAMILIES if FAMILIES[folder] not in ("rpn", "vit"))
 
-BUILT = {"maskformer_r18_encoder", "mask2former_swin", "detr_r18", "deformable_detr_r18",
-         "detr_g1_r18", "yolact_r18", "maskformer_panoptic_r18"}  # fmt: skip
+BUILT = {
+    "maskformer_r18_encoder",
+    "mask2former_swin",
+    "detr_r18",
+    "deformable_detr_r18",
+    "detr_g1_r18",
+    "yolact_r18",
+    "maskformer_panoptic_r18",
+}
 golden = pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.parent.name)
 
 # Where a golden new config, made from what ships, says something else: for each the reason is in
@@ -32,22 +36,39 @@ golden = pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.parent.na
 FFN_DROP = ("transformer_decoder.layer_cfg.ffn_cfg.ffn_drop", 0.0, 0.1)
 NORMALISED = {f"data_preprocessor.{key}" for key in ("type", "mean", "std", "bgr_to_rgb")}
 DIFFERENT = {
-    "detr": {"encoder.layer_cfg.ffn_cfg.num_fcs", *(
-        f"{coder}.layer_cfg.ffn_cfg.act_cfg.{key}"
-        for coder in ("encoder", "decoder") for key in ("type", "inplace"))},
+    "detr": {
+        "encoder.layer_cfg.ffn_cfg.num_fcs",
+        *(
+            f"{coder}.layer_cfg.ffn_cfg.act_cfg.{key}"
+            for coder in ("encoder", "decoder")
+            for key in ("type", "inplace")
+        ),
+    },
     "deformable_detr": {"decoder.layer_cfg.ffn_cfg.num_fcs"},
     # What it leaves out of the costs is their default, and was.
-    "detr_g1": {"bbox_head.num_reg_fcs", "encoder.layer_cfg.norm_cfg.type",
-                "decoder.layer_cfg.norm_cfg.type", "decoder.post_norm_cfg.type",
-                "train_cfg.assigner.match_costs",
-                "data_preprocessor.pad_size_divisor", *NORMALISED},
+    "detr_g1": {
+        "bbox_head.num_reg_fcs",
+        "encoder.layer_cfg.norm_cfg.type",
+        "decoder.layer_cfg.norm_cfg.type",
+        "decoder.post_norm_cfg.type",
+        "train_cfg.assigner.match_costs",
+        "data_preprocessor.pad_size_divisor",
+        *NORMALISED,
+    },
     "yolact": {"data_preprocessor.pad_mask", "train_cfg.sampler.type", *NORMALISED},
-}  # fmt: skip
+}
 # mmdet's new configs of masks state less, and the dropout of attentions in another way.
 LEFT_OUT = {
-    "init_cfg", "type", "add_identity", "dropout_layer", "attn_drop", "proj_drop", "dropout",
-    "im2col_step", "norm_cfg",
-}  # fmt: skip
+    "init_cfg",
+    "type",
+    "add_identity",
+    "dropout_layer",
+    "attn_drop",
+    "proj_drop",
+    "dropout",
+    "im2col_step",
+    "norm_cfg",
+}
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:
@@ -76,9 +97,7 @@ def test_the_model_is_that_of_the_new_config(path: Path, library: Library) -> No
         different.remove(f"{head}.{key}")
     if head == "panoptic_head" or path.parent.name == "maskformer_r18_encoder":
         layers = tuple(f"{head}.{part}_decoder." for part in ("pixel", "transformer"))
-        left_out = {
-            k for k in different if k.startswith(layers) or k == f"{head}.pixel_decoder.init_cfg"
-        }
+        left_out = {k for k in different if k.startswith(layers) or k == f"{head}.pixel_decoder.init_cfg"}
         assert {key.rpartition(".")[2] for key in left_out} <= LEFT_OUT
         assert left_out
         different -= left_out
@@ -90,16 +109,14 @@ def test_outside_of_the_model_nothing_changes(path: Path, library: Library) -> N
     old = read_config(path)
     new = migrate_config(old, library.families, path).config
     assert list(old) == list(new)
-    assert {k: v for k, v in old.items() if k != "model"} == {
-        k: v for k, v in new.items() if k != "model"
-    }
+    assert {k: v for k, v in old.items() if k != "model"} == {k: v for k, v in new.items() if k != "model"}
 
 
 @pytest.mark.parametrize(
     "name",
     # One of each: every build starts torch anew, twice.
     few_by_default(sorted(BUILT), few={"mask2former_swin", "detr_g1_r18"}),
-)  # fmt: skip
+)
 @pytest.mark.mm
 def test_the_current_release_builds_it(
     name: str, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -86,8 +86,7 @@ def test_a_config_is_completed_for_its_weights(library: Library) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stated", "keys"),
-    [(config(), WITHOUT), (config(patch_bias=False), WITH), (config("BEiT"), WITH)],
+    ("stated", "keys"), [(config(), WITHOUT), (config(patch_bias=False), WITH), (config("BEiT"), WITH)]
 )
 def test_and_else_stays_as_it_is(stated: Any, keys: tuple[str, ...], library: Library) -> None:
     result = migrate_config(stated, library.families, "vit.py", keys)

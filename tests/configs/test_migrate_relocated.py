@@ -89,16 +89,27 @@ def narrow(model: Any, width: int) -> dict[str, Any]:
         (DETR, f"{HEAD}.num_query", 7, ("num_queries", 7)),
         (DETR, f"{HEAD}.num_query", GONE, ("num_queries", 100)),
         (DETR, f"{HEAD}.in_channels", 99, ("neck.in_channels", [99])),
-        (DETR, f"{HEAD}.positional_encoding", GONE,
-         ("positional_encoding", {"num_feats": 128, "normalize": True})),
-        (DETR, f"{HEAD}.positional_encoding.temperature", 20,
-         ("positional_encoding",
-          {"num_feats": 128, "normalize": True, "temperature": 20})),
+        (
+            DETR,
+            f"{HEAD}.positional_encoding",
+            GONE,
+            ("positional_encoding", {"num_feats": 128, "normalize": True}),
+        ),
+        (
+            DETR,
+            f"{HEAD}.positional_encoding.temperature",
+            20,
+            ("positional_encoding", {"num_feats": 128, "normalize": True, "temperature": 20}),
+        ),
         (DETR, f"{HEAD}.num_reg_fcs", 3, ("bbox_head.num_reg_fcs", 3)),
         (DETR, f"{HEAD}.sync_cls_avg_factor", True, ("bbox_head.sync_cls_avg_factor", True)),
         (DETR, f"{DECODER}.return_intermediate", GONE, ("decoder.return_intermediate", False)),
-        (DETR, f"{DECODER}.post_norm_cfg", {"type": "LN", "eps": 1e-3},
-         ("decoder.post_norm_cfg", {"type": "LN", "eps": 1e-3})),
+        (
+            DETR,
+            f"{DECODER}.post_norm_cfg",
+            {"type": "LN", "eps": 1e-3},
+            ("decoder.post_norm_cfg", {"type": "LN", "eps": 1e-3}),
+        ),
         (DETR, f"{DECODER_LAYER}.ffn_dropout", GONE, ("decoder.layer_cfg.ffn_cfg.ffn_drop", 0.0)),
         (DETR, f"{DECODER_LAYER}.ffn_num_fcs", 3, ("decoder.layer_cfg.ffn_cfg.num_fcs", 3)),
         (DEFORMABLE, f"{TRANSFORMER}.two_stage_num_proposals", 123, ("num_queries", 123)),
@@ -108,17 +119,31 @@ def narrow(model: Any, width: int) -> dict[str, Any]:
         (DEFORMABLE, f"{HEAD}.with_box_refine", GONE, ("with_box_refine", False)),
         (DEFORMABLE, f"{TRANSFORMER}.num_feature_levels", 3, ("num_feature_levels", 3)),
         (DEFORMABLE, f"{TRANSFORMER}.num_feature_levels", GONE, ("num_feature_levels", 4)),
-        (DEFORMABLE, f"{HEAD}.positional_encoding", GONE,
-         ("positional_encoding", {"num_feats": 128, "normalize": True})),
-        (DEFORMABLE, f"{DECODER_LAYER}.attn_cfgs.1.num_points", 2,
-         ("decoder.layer_cfg.cross_attn_cfg.num_points", 2)),
-        (DEFORMABLE, f"{DECODER_LAYER}.attn_cfgs.0.type", "mmcv.MultiheadAttention",
-         ("decoder.layer_cfg.self_attn_cfg",
-          {"embed_dims": 256, "num_heads": 8, "dropout": 0.1, "batch_first": True})),
+        (
+            DEFORMABLE,
+            f"{HEAD}.positional_encoding",
+            GONE,
+            ("positional_encoding", {"num_feats": 128, "normalize": True}),
+        ),
+        (
+            DEFORMABLE,
+            f"{DECODER_LAYER}.attn_cfgs.1.num_points",
+            2,
+            ("decoder.layer_cfg.cross_attn_cfg.num_points", 2),
+        ),
+        (
+            DEFORMABLE,
+            f"{DECODER_LAYER}.attn_cfgs.0.type",
+            "mmcv.MultiheadAttention",
+            (
+                "decoder.layer_cfg.self_attn_cfg",
+                {"embed_dims": 256, "num_heads": 8, "dropout": 0.1, "batch_first": True},
+            ),
+        ),
         (YOLACT, "segm_head.loss_segm.loss_weight", 2.5, ("mask_head.loss_segm.loss_weight", 2.5)),
         (YOLACT, "segm_head.num_classes", GONE, ("mask_head.with_seg_branch", True)),
     ],
-)  # fmt: skip
+)
 def test_an_unusual_setting(
     model: Any, path: str, value: Any, now: tuple[str, Any], migrated: Migrated
 ) -> None:
@@ -126,10 +151,14 @@ def test_an_unusual_setting(
 
 
 def test_of_one_stage_the_head_says_how_many_queries(migrated: Migrated) -> None:
-    model = migrated(DEFORMABLE, {
-        f"{HEAD}.as_two_stage": False, f"{HEAD}.num_query": 7,
-        f"{TRANSFORMER}.two_stage_num_proposals": 123,
-    })  # fmt: skip
+    model = migrated(
+        DEFORMABLE,
+        {
+            f"{HEAD}.as_two_stage": False,
+            f"{HEAD}.num_query": 7,
+            f"{TRANSFORMER}.two_stage_num_proposals": 123,
+        },
+    )
     assert model["num_queries"] == 7
     assert "two_stage_num_proposals" not in str(model)
 
@@ -200,10 +229,18 @@ def test_each_move_is_a_sentence(library: Library) -> None:
         (DETR, "neck", None, "model.neck is no dict"),
         (DETR, "num_queries", 5, "half of it is for the current release"),
         (DETR, "encoder", {"layer_cfg": {}}, "half of it is for the current release"),
-        (DETR, f"{DECODER_LAYER}.operation_order",
-         ("cross_attn", "norm", "self_attn", "norm", "ffn", "norm"), "the order of none of"),
-        (DETR, f"{ENCODER_LAYER}.operation_order", ("norm", "self_attn", "norm", "ffn"),
-         "the order of none of"),
+        (
+            DETR,
+            f"{DECODER_LAYER}.operation_order",
+            ("cross_attn", "norm", "self_attn", "norm", "ffn", "norm"),
+            "the order of none of",
+        ),
+        (
+            DETR,
+            f"{ENCODER_LAYER}.operation_order",
+            ("norm", "self_attn", "norm", "ffn"),
+            "the order of none of",
+        ),
         (DEFORMABLE, f"{TRANSFORMER}.mixed_selection", True, "mixed_selection has no counterpart"),
         (DEFORMABLE, f"{HEAD}.use_dn", True, "bbox_head.use_dn has no counterpart"),
         (DEFORMABLE, f"{DECODER_LAYER}.attn_cfgs.0.type", "MultiScaleDeformableAttention", ""),
@@ -212,10 +249,8 @@ def test_each_move_is_a_sentence(library: Library) -> None:
         (YOLACT, "segm_head.extra", 1, "model.segm_head.extra has no counterpart"),
         (YOLACT, "mask_head.loss_segm", {"type": "L"}, "half of it is for the current release"),
     ],
-)  # fmt: skip
-def test_what_is_refused(
-    model: Any, path: str, value: Any, words: str, refused: Callable[..., str]
-) -> None:
+)
+def test_what_is_refused(model: Any, path: str, value: Any, words: str, refused: Callable[..., str]) -> None:
     assert words in refused(model, {path: value})
 
 
@@ -241,12 +276,18 @@ def test_layers_of_two_kinds(refused: Callable[..., str]) -> None:
         (DETR, {f"{HEAD}.num_query": 7, f"{HEAD}.positional_encoding": GONE}),
         (DETR, narrow(DETR, 64)),
         (DEFORMABLE, {f"{TRANSFORMER}.two_stage_num_proposals": 12}),
-        (DEFORMABLE, {f"{HEAD}.as_two_stage": False, f"{HEAD}.num_query": 7, **{
-            "neck.out_channels": 64, f"{TRANSFORMER}.num_feature_levels": 4},
-            **narrow(DEFORMABLE, 64)}),
+        (
+            DEFORMABLE,
+            {
+                f"{HEAD}.as_two_stage": False,
+                f"{HEAD}.num_query": 7,
+                **{"neck.out_channels": 64, f"{TRANSFORMER}.num_feature_levels": 4},
+                **narrow(DEFORMABLE, 64),
+            },
+        ),
     ],
     ids=["queries", "width", "two stages", "one stage"],
-)  # fmt: skip
+)
 def test_an_unusual_model_builds(model: Any, changes: dict[str, Any], migrated: Migrated) -> None:
     pytest.importorskip("mmdet")
     import torch

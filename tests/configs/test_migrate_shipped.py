@@ -23,9 +23,7 @@ OLD = load(*MASKS)
 # What differs, and why that is right. Nothing else may.
 FFN_DROP = "ffn_drop: the old decoder layer computed with 0.0, whatever ffn_cfgs said"
 DROPOUT = "dropout: the same mask, once on the output, written as dropout or as proj_drop"
-EXPLAINED = {
-    "transformer_decoder.layer_cfg.ffn_cfg.ffn_drop": ((0.0, 0.1), FFN_DROP),
-}
+EXPLAINED = {"transformer_decoder.layer_cfg.ffn_cfg.ffn_drop": ((0.0, 0.1), FFN_DROP)}
 
 
 def test_all_of_both_releases_are_there() -> None:
@@ -138,8 +136,11 @@ def test_the_same_settings_as_the_shipped_config(library: Library, capsys: Any) 
         ours, theirs = (dict(filled(head, "", classes)) for head in heads)
         rest = [{k: v for k, v in m.items() if not k.endswith("head")} for m in (old, new)]
         assert rest[0] == rest[1] or name.startswith("mmdet::"), name
-        different = {k: (ours.get(k), theirs.get(k)) for k in ours.keys() | theirs.keys()
-                     if (k in ours, ours.get(k)) != (k in theirs, theirs.get(k))}  # fmt: skip
+        different = {
+            k: (ours.get(k), theirs.get(k))
+            for k in ours.keys() | theirs.keys()
+            if (k in ours, ours.get(k)) != (k in theirs, theirs.get(k))
+        }
         reasons = []
         for key, values in different.items():
             allowed, reason = EXPLAINED[key]

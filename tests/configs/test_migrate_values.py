@@ -53,16 +53,18 @@ def test_the_whole_decoder_in_its_order(family: str, library: Library) -> None:
     result = migrate_config(old, library.families, "old.py")
     assert result.family == family
     assert old == before
-    assert repr(decoder_of(result.config)) == repr({
-        "return_intermediate": True,
-        "num_layers": 2,
-        "layer_cfg": {
-            "self_attn_cfg": NEW_ATTENTION,
-            "cross_attn_cfg": NEW_ATTENTION,
-            "ffn_cfg": {"embed_dims": 8, "feedforward_channels": 16, "num_fcs": 2, "ffn_drop": 0.0},
-        },
-        "init_cfg": None,
-    })  # fmt: skip
+    assert repr(decoder_of(result.config)) == repr(
+        {
+            "return_intermediate": True,
+            "num_layers": 2,
+            "layer_cfg": {
+                "self_attn_cfg": NEW_ATTENTION,
+                "cross_attn_cfg": NEW_ATTENTION,
+                "ffn_cfg": {"embed_dims": 8, "feedforward_channels": 16, "num_fcs": 2, "ffn_drop": 0.0},
+            },
+            "init_cfg": None,
+        }
+    )
 
 
 def test_each_change_is_a_sentence(library: Library) -> None:
@@ -80,9 +82,11 @@ def test_the_copies_of_an_attention_are_two(migrated: Migrated) -> None:
 
 @pytest.mark.parametrize(
     ("family", "expected"),
-    [("maskformer", {"self_attn_cfg": 2, "cross_attn_cfg": 4}),
-     ("mask2former", {"self_attn_cfg": 4, "cross_attn_cfg": 2})],
-)  # fmt: skip
+    [
+        ("maskformer", {"self_attn_cfg": 2, "cross_attn_cfg": 4}),
+        ("mask2former", {"self_attn_cfg": 4, "cross_attn_cfg": 2}),
+    ],
+)
 @pytest.mark.parametrize("kind", [list, tuple])
 def test_a_list_of_attentions_is_dealt_out(
     family: str, expected: dict[str, int], kind: Any, migrated: Migrated
@@ -142,9 +146,12 @@ def test_defaults_that_changed_are_written_out(migrated: Migrated) -> None:
 
 @pytest.mark.parametrize(
     ("path", "settings"),
-    [("decoder", {"batch_first": False}), ("decoder", {"act_cfg": {"type": "GELU"}}),
-     ("encoder", {"batch_first": False})],
-)  # fmt: skip
+    [
+        ("decoder", {"batch_first": False}),
+        ("decoder", {"act_cfg": {"type": "GELU"}}),
+        ("encoder", {"batch_first": False}),
+    ],
+)
 def test_what_did_nothing_goes(path: str, settings: Any, migrated: Migrated) -> None:
     if path == "decoder":
         assert migrated(old_config(**settings)) == migrated(old_config())
@@ -198,10 +205,16 @@ def test_settings_of_ones_own_stay(migrated: Migrated) -> None:
     ("settings", "place", "words"),
     [
         # An unknown type would be replaced in silence.
-        ({"attn_cfgs": {**ATTENTION, "type": "MyAttention"}}, "attn_cfgs.type",
-         "is the unknown type 'MyAttention'; the current release always builds MultiheadAttention"),
-        ({"attn_cfgs": {**ATTENTION, "type": "my.MultiheadAttention"}}, "attn_cfgs.type",
-         "is the unknown type 'my.MultiheadAttention'"),
+        (
+            {"attn_cfgs": {**ATTENTION, "type": "MyAttention"}},
+            "attn_cfgs.type",
+            "is the unknown type 'MyAttention'; the current release always builds MultiheadAttention",
+        ),
+        (
+            {"attn_cfgs": {**ATTENTION, "type": "my.MultiheadAttention"}},
+            "attn_cfgs.type",
+            "is the unknown type 'my.MultiheadAttention'",
+        ),
         ({"attn_cfgs": {**ATTENTION, "type": 3}}, "attn_cfgs.type", "is the unknown type 3"),
         ({"attn_cfgs": {**ATTENTION, "_scope_": "mine"}}, "attn_cfgs._scope_", "unknown scope"),
         ({"type": "BaseTransformerLayer"}, "type", "is the unknown type 'BaseTransformerLayer'"),
@@ -209,12 +222,18 @@ def test_settings_of_ones_own_stay(migrated: Migrated) -> None:
         # What the new release has not would be lost in silence.
         ({"layer_scale": 0.1}, "layer_scale", "has no counterpart in the current release"),
         ({"attn_cfgs": {**ATTENTION, "window": 7}}, "attn_cfgs.window", "has no counterpart"),
-        ({"ffn_cfgs": {"layer_scale_init_value": 1.0}}, "ffn_cfgs.layer_scale_init_value",
-         "has no counterpart"),
+        (
+            {"ffn_cfgs": {"layer_scale_init_value": 1.0}},
+            "ffn_cfgs.layer_scale_init_value",
+            "has no counterpart",
+        ),
         # The old release computed something else with these.
         ({"batch_first": True}, "batch_first", "is True; the current release has no such setting"),
-        ({"attn_cfgs": {**ATTENTION, "batch_first": True}}, "attn_cfgs.batch_first",
-         "is True; only with False"),
+        (
+            {"attn_cfgs": {**ATTENTION, "batch_first": True}},
+            "attn_cfgs.batch_first",
+            "is True; only with False",
+        ),
         ({"attn_cfgs": {**ATTENTION, "batch_first": 0}}, "attn_cfgs.batch_first", "is 0; only"),
         # Settings of both releases.
         ({"ffn_cfg": {}}, "ffn_cfgs", "belongs to the old release, and ffn_cfg beside it"),
@@ -222,18 +241,15 @@ def test_settings_of_ones_own_stay(migrated: Migrated) -> None:
         ({"attn_cfgs": [ATTENTION, 3]}, "attn_cfgs.1", "is no dict"),
         ({"ffn_cfgs": "FFN"}, "ffn_cfgs", "is no dict"),
     ],
-)  # fmt: skip
-def test_what_has_no_counterpart_is_named(
-    settings: Any, place: str, words: str, refused: Refused
-) -> None:
+)
+def test_what_has_no_counterpart_is_named(settings: Any, place: str, words: str, refused: Refused) -> None:
     message = refused(old_config(**settings))
     assert message.startswith(f"old.py: {LAYER}.{place} ")
     assert words in message
 
 
 @pytest.mark.parametrize(
-    "order",
-    [("norm", "self_attn", "norm", "cross_attn", "norm", "ffn"), ("self_attn", "norm"), (), "abc"],
+    "order", [("norm", "self_attn", "norm", "cross_attn", "norm", "ffn"), ("self_attn", "norm"), (), "abc"]
 )
 def test_an_order_of_no_family(order: Any, refused: Refused) -> None:
     message = refused(old_config(operation_order=order))

@@ -16,9 +16,13 @@ from mm_ckpt_migrate.configs.write import UnwritableError, config_source, value_
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 scalars = (
-    st.none() | st.booleans() | st.integers(-(2**100), 2**100) | st.floats() | st.text(max_size=20)
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**100), 2**100)
+    | st.floats()
+    | st.text(max_size=20)
     | st.sampled_from(["{{ fileDirname }}", "{{$HOME}}", "{{ _base_.x }}", "a\\{{b", "'\"\n", "\0"])
-)  # fmt: skip
+)
 keys = st.sampled_from(["type", "_delete_", "x", "class", "a.b", "", "dict", "ü", "{{x}}", "1"])
 values = st.recursive(
     scalars,
@@ -78,8 +82,10 @@ def test_as_a_person_would_write_it() -> None:
             "steps": [{"type": "A"}, {"type": "B", "deep": {"x": (None, True)}}, 3],
         },
         "odd": [math.inf, -math.inf],
-    }  # fmt: skip
-    assert config_source(config) == """\
+    }
+    assert (
+        config_source(config)
+        == """\
 scale = (512,)
 model = dict(
     type='X',
@@ -102,18 +108,32 @@ model = dict(
     ],
 )
 odd = [float('inf'), float('-inf')]
-"""  # fmt: skip
+"""
+    )
 
 
 @pytest.mark.parametrize(
     "config",
     [
-        {"a b": 1}, {"a.b": 1}, {"class": 1}, {"": 1}, {"ü": 1}, {"1": 1}, {"dict": 1},
-        {"float": 1}, {"_base_": []}, {"__x": 1},
-        {"x": {1, 2}}, {"x": b"1"}, {"x": 1j}, {"x": object()}, {"x": {1: 2}}, {"x": [print]},
+        {"a b": 1},
+        {"a.b": 1},
+        {"class": 1},
+        {"": 1},
+        {"ü": 1},
+        {"1": 1},
+        {"dict": 1},
+        {"float": 1},
+        {"_base_": []},
+        {"__x": 1},
+        {"x": {1, 2}},
+        {"x": b"1"},
+        {"x": 1j},
+        {"x": object()},
+        {"x": {1: 2}},
+        {"x": [print]},
         {"x": Path("x")},
     ],
-)  # fmt: skip
+)
 def test_what_no_config_can_hold_is_refused(config: Any) -> None:
     with pytest.raises(UnwritableError):
         config_source(config)

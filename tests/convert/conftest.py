@@ -31,9 +31,7 @@ class Conversions:
         self.folder = folder
         self.made: dict[str, tuple[ConvertReport, Path]] = {}
 
-    def __call__(
-        self, case: Case, family: str = "auto", **options: Any
-    ) -> tuple[ConvertReport, Path]:
+    def __call__(self, case: Case, family: str = "auto", **options: Any) -> tuple[ConvertReport, Path]:
         name = "-".join([case.name, family, *map(str, sorted(options.items()))])
         if name not in self.made:
             path = self.folder / f"{len(self.made)}.pth"

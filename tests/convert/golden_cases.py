@@ -54,9 +54,13 @@ class Case:
 def _case(folder: Path) -> Case:
     facts = json.loads((folder / "case.json").read_text())
     return Case(
-        facts["case"], facts["family"], facts["container"], folder / facts["checkpoint"],
-        facts["sha256"], tuple(facts["entries"]),
-    )  # fmt: skip
+        facts["case"],
+        facts["family"],
+        facts["container"],
+        folder / facts["checkpoint"],
+        facts["sha256"],
+        tuple(facts["entries"]),
+    )
 
 
 CASES = {folder.name: _case(folder) for folder in sorted(GOLDEN.iterdir())}
@@ -73,15 +77,10 @@ LEGACY = [case.name for case in CASES.values() if case.container == "legacy"]
 
 def few_by_default(names: Iterable[str], *more: object, few: Collection[str] = VARIED) -> list[Any]:
     """Parameters: a few names by default, the others among the thorough tests; then `more`."""
-    return [
-        pytest.param(name, *more, marks=() if name in few else pytest.mark.thorough)
-        for name in names
-    ]
+    return [pytest.param(name, *more, marks=() if name in few else pytest.mark.thorough) for name in names]
 
 
-def run(
-    case: Case, new: Path, family: str = "auto", cfg: str | None = None, **options: Any
-) -> ConvertReport:
+def run(case: Case, new: Path, family: str = "auto", cfg: str | None = None, **options: Any) -> ConvertReport:
     """Convert a golden checkpoint; the target model is built unless `build=False` is given."""
     return convert(family, cfg or case.new_config, case.old, new, Options(**options))
 

@@ -51,9 +51,7 @@ def differences(case: Case, state_dict: Any) -> dict[str, float]:
     reference = record_outputs.read_arrays(case.folder / "reference.npz")
     outputs = record_outputs.raw_outputs(model, torch.from_numpy(reference["image"]))
     found = record_outputs.max_abs_diff(outputs, reference)
-    return {
-        name: value / max(1.0, float(abs(reference[name]).max())) for name, value in found.items()
-    }
+    return {name: value / max(1.0, float(abs(reference[name]).max())) for name, value in found.items()}
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -61,10 +59,13 @@ def test_converts_with_the_model_built(case: Case, converted: Convert) -> None:
     report, path = converted(case)
     assert report.exit_code == ExitCode.OK
     assert statuses(report) == {
-        "integrity": "pass", "keys": "pass",
+        "integrity": "pass",
+        "keys": "pass",
         "roles": "pass" if case.name in WITH_ROLES else "skipped",
-        "forward": "skipped", "resume": "skipped", "metric": "skipped",
-    }  # fmt: skip
+        "forward": "skipped",
+        "resume": "skipped",
+        "metric": "skipped",
+    }
     assert (report.family, report.destination) == (case.family, str(path))
     assert (report.moved > 0) == (case.family != "vit")
     assert report.dropped == 0

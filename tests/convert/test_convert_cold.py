@@ -33,9 +33,13 @@ def run(cache: Path, *arguments: str) -> tuple[int, int, set[str]]:
     """Exit code, children that build a model, and imported packages of one command."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
-        capture_output=True, text=True, timeout=120, check=True,
-        cwd=Path(__file__).parents[2], env=os.environ | {"MM_CKPT_MIGRATE_CACHE": str(cache)},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"MM_CKPT_MIGRATE_CACHE": str(cache)},
+    )
     code, children, modules = json.loads(done.stderr.splitlines()[-1])
     return code, children, {name.partition(".")[0] for name in modules}
 
@@ -67,9 +71,7 @@ def test_the_second_conversion_needs_neither_torch_nor_a_child(tmp_path: Path) -
 def test_without_a_build_nothing_heavy_is_imported(arguments: list[str], tmp_path: Path) -> None:
     new = str(tmp_path / "new.pth")
     code, children, modules = run(tmp_path, *[new if a == "NEW" else a for a in arguments])
-    assert code == (
-        5 if arguments[:2] == ["convert", "2"] else code if "doctor" in arguments else 0
-    )
+    assert code == (5 if arguments[:2] == ["convert", "2"] else code if "doctor" in arguments else 0)
     assert children == 0
     assert modules & HEAVY == set()
     assert ("yaml" in modules) == (not {"--help", "doctor"} & set(arguments))

@@ -24,9 +24,7 @@ EMA = CASES["mask2former_r18"]
 
 
 STAMP = "mm_ckpt_migrate"
-TRANSFORMERS = [
-    name for name in LOGGED if "transformerlayers" in Path(CASES[name].old_config).read_text()
-]
+TRANSFORMERS = [name for name in LOGGED if "transformerlayers" in Path(CASES[name].old_config).read_text()]
 DECODERS = ("decode_head.transformer_decoder", "panoptic_head.transformer_decoder", "decoder")
 
 
@@ -64,9 +62,7 @@ def test_the_configs_inside_are_those_of_the_new_release(name: str, converted: C
     assert set(head) <= set(after)
 
 
-def test_history_buffers_and_numpy_scalars_are_what_they_were(
-    logged: Case, converted: Convert
-) -> None:
+def test_history_buffers_and_numpy_scalars_are_what_they_were(logged: Case, converted: Convert) -> None:
     import numpy as np
     from mmengine.logging import HistoryBuffer
 
@@ -104,9 +100,7 @@ def test_the_optimizer_is_carried_and_the_report_says_so(case: Case, converted: 
     """What it holds then is `tests/convert/training`'s concern."""
     report, path = converted(case)
     new = load(path)
-    assert [name for name in new if name in ("optimizer", "param_schedulers")] == list(
-        case.training_state
-    )
+    assert [name for name in new if name in ("optimizer", "param_schedulers")] == list(case.training_state)
     said = [notice for notice in report.notices if notice.startswith("optimizer: ")]
     assert bool(said) == ("optimizer" in case.sections)
     assert not [notice for notice in report.notices if "left out" in notice]
@@ -114,9 +108,7 @@ def test_the_optimizer_is_carried_and_the_report_says_so(case: Case, converted: 
 
 
 @pytest.mark.parametrize("name", ["mask2former_r18", "maskformer_r18_encoder"])
-def test_every_storage_but_those_of_frozen_groups_is_there_once(
-    name: str, converted: Convert
-) -> None:
+def test_every_storage_but_those_of_frozen_groups_is_there_once(name: str, converted: Convert) -> None:
     case = CASES[name]
     path = converted(case)[1]
     with Source(case.old) as before, Source(path) as after:
@@ -136,9 +128,7 @@ def test_averaged_weights_follow_the_keys(converted: Convert) -> None:
     for key in old["state_dict"]:
         assert same_bytes(before[f"module.{key}"], after[f"module.{new_name(key, EMA.family)}"])
     assert same_bytes(before["steps"], after["steps"])
-    assert any(
-        not same_bytes(after[f"module.{n}"], new["state_dict"][n]) for n in new["state_dict"]
-    )
+    assert any(not same_bytes(after[f"module.{n}"], new["state_dict"][n]) for n in new["state_dict"])
 
 
 @pytest.mark.parametrize("section", ["state_dict", "ema_state_dict"])
@@ -149,8 +139,9 @@ def test_metadata_follows_the_keys(section: str, converted: Convert) -> None:
     old = load(EMA.old)[section]
     wanted = record_outputs.build_model(Path(EMA.new_config)).state_dict()._metadata
     prefix = "" if section == "state_dict" else "module."
-    ours = {path.removeprefix(prefix): entry for path, entry in new._metadata.items()
-            if path.startswith(prefix)}  # fmt: skip
+    ours = {
+        path.removeprefix(prefix): entry for path, entry in new._metadata.items() if path.startswith(prefix)
+    }
     ours = {("" if path == "module" else path): entry for path, entry in ours.items()}
     missing = set(wanted) - set(ours) - {""}
     assert all(path.endswith(".gamma2") for path in missing)

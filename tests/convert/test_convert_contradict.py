@@ -41,12 +41,17 @@ def changed(cfg: str, folder: Path, pattern: str, text: str) -> Path:
     ("pattern", "text", "path", "value", "inside"),
     [
         (*HEADS, "num_heads", "2", "4"),
-        (r"mode='whole'", "mode='slide', crop_size=(64, 64), stride=(32, 32)", "test_cfg.mode",
-         "'slide'", "'whole'"),
+        (
+            r"mode='whole'",
+            "mode='slide', crop_size=(64, 64), stride=(32, 32)",
+            "test_cfg.mode",
+            "'slide'",
+            "'whole'",
+        ),
         (r"123\.675", "0.0", "data_preprocessor.mean.0", "0.0", "123.675"),
         (r"strides=\[4, 8, 16, 32\]", "strides=[4, 8, 16, 64]", "strides.3", "64", "32"),
     ],
-)  # fmt: skip
+)
 def test_each_setting_is_named(
     pattern: str, text: str, path: str, value: str, inside: str, tmp_path: Path
 ) -> None:

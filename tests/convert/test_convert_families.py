@@ -35,9 +35,7 @@ def new_name(family: str, name: str) -> str:
     if family == "detr_g1":
         name = name.replace("bbox_head.input_proj.", "neck.convs.0.conv.")
         name = name.replace("bbox_head.query_embedding.", "query_embedding.")
-        name = name.replace("multihead_attn", "cross_attn").replace(
-            "decoder.norm", "decoder.post_norm"
-        )
+        name = name.replace("multihead_attn", "cross_attn").replace("decoder.norm", "decoder.post_norm")
         return name.removeprefix(f"{TRANSFORMER}.")
     return name
 
@@ -51,9 +49,13 @@ def test_each_rung_that_can_be_reached(case: Case, cfg: str, tmp_path: Path) -> 
     assert report.exit_code == ExitCode.OK
     assert report.family == case.family
     assert statuses(report) == {
-        "integrity": "pass", "keys": "pass", "roles": "skipped", "forward": "skipped",
-        "resume": "skipped", "metric": "skipped",
-    }  # fmt: skip
+        "integrity": "pass",
+        "keys": "pass",
+        "roles": "skipped",
+        "forward": "skipped",
+        "resume": "skipped",
+        "metric": "skipped",
+    }
 
 
 @golden
@@ -181,8 +183,7 @@ def test_a_changed_model_is_refused_in_a_sentence(case: Case, how: str, tmp_path
     import torch
 
     key = {"rpn": "rpn_head.rpn_cls.bias", "vit": "decode_head.conv_seg.bias"}.get(
-        case.family,
-        "bbox_head.fc_cls.bias" if case.family == "detr_g1" else "bbox_head.conv_cls.bias",
+        case.family, "bbox_head.fc_cls.bias" if case.family == "detr_g1" else "bbox_head.conv_cls.bias"
     )
 
     def change(content: Any) -> None:
@@ -201,8 +202,11 @@ def test_a_changed_model_is_refused_in_a_sentence(case: Case, how: str, tmp_path
     with pytest.raises(TargetMismatchError) as caught:
         convert("auto", case.new_config, old, tmp_path / "new.pth", Options())
     name = new_name(case.family, key)
-    word = {"missing": f"missing: {name}", "extra": f"unexpected: {name}_x",
-            "shape": f"different: {name} is float32[99]"}[how]  # fmt: skip
+    word = {
+        "missing": f"missing: {name}",
+        "extra": f"unexpected: {name}_x",
+        "shape": f"different: {name} is float32[99]",
+    }[how]
     assert word in caught.value.message
     assert [path.name for path in tmp_path.iterdir()] == ["old.pth"]
 
@@ -222,9 +226,7 @@ def with_keys(*keys: str, drop: str = "") -> Callable[[Any], None]:
     ("name", "keys", "drop"),
     [("rpn_r18", ["roi_head.bbox_head.fc_cls.weight"], ""), ("vit_upernet", [], BIAS)],
 )
-def test_what_needs_no_family_is_not_touched(
-    name: str, keys: list[str], drop: str, tmp_path: Path
-) -> None:
+def test_what_needs_no_family_is_not_touched(name: str, keys: list[str], drop: str, tmp_path: Path) -> None:
     """Part of a two-stage detector, and a Vision Transformer that never had the bias."""
     old = edited(CASES[name], tmp_path / "old.pth", with_keys(*keys, drop=drop))
     report = convert("auto", "-", old, tmp_path / "new.pth", Options(build=False))
@@ -238,13 +240,7 @@ def test_what_needs_no_family_is_not_touched(
     [
         ("detr_g1_r18", [f"{TRANSFORMER}.x"], "", PlanError, "has an old name that no rule"),
         ("detr_g1_r18", [], f"{TRANSFORMER}.decoder.norm", PlanError, "fits no key"),
-        (
-            "detr_g1_r18",
-            [f"{TRANSFORMER}.encoder.norm.weight"],
-            "",
-            FamilyError,
-            "not one to migrate",
-        ),
+        ("detr_g1_r18", [f"{TRANSFORMER}.encoder.norm.weight"], "", FamilyError, "not one to migrate"),
         ("rpn_r18", ["bbox_head.rpn_conv.weight"], "", FamilyError, "half migrated"),
         ("rpn_r18", ["rpn_head.stages.0.rpn_conv.weight"], "", FamilyError, "no family"),
         ("yolact_r18", ["mask_head.segm_branch.segm_conv.bias"], "", FamilyError, "half migrated"),
@@ -260,8 +256,7 @@ def test_what_is_not_ours(
     assert [path.name for path in tmp_path.iterdir()] == ["old.pth"]
 
 
-OTHERS = [("rpn_r18", "yolact"), ("yolact_r18", "detr"), ("detr_g1_r18", "detr"),
-          ("vit_upernet", "rpn")]  # fmt: skip
+OTHERS = [("rpn_r18", "yolact"), ("yolact_r18", "detr"), ("detr_g1_r18", "detr"), ("vit_upernet", "rpn")]
 
 
 @pytest.mark.parametrize(("name", "family"), OTHERS)

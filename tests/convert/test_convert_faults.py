@@ -17,9 +17,12 @@ from mm_ckpt_migrate.errors import CheckpointError, IntegrityError
 
 LAYER = "decode_head.transformer_decoder.layers.0"
 KEYS = (
-    "decode_head.query_embed.weight", "decode_head.pixel_decoder.mask_feature.weight",
-    f"{LAYER}.attentions.0.w", f"{LAYER}.attentions.1.w", f"{LAYER}.ffns.0.w",
-)  # fmt: skip
+    "decode_head.query_embed.weight",
+    "decode_head.pixel_decoder.mask_feature.weight",
+    f"{LAYER}.attentions.0.w",
+    f"{LAYER}.attentions.1.w",
+    f"{LAYER}.ffns.0.w",
+)
 SIZE = 32 << 20
 
 
@@ -49,10 +52,7 @@ def draft_of(folder: Path) -> int:
 
 
 def attempt(old: Path, during: Callable[[], object]) -> None:
-    convert(
-        "auto", "-", old, old.with_name("new.pth"), Options(build=False),
-        progress=lambda size: during(),
-    )  # fmt: skip
+    convert("auto", "-", old, old.with_name("new.pth"), Options(build=False), progress=lambda size: during())
 
 
 def test_a_bit_that_flips_on_the_way(old: Path) -> None:
@@ -120,7 +120,9 @@ def test_the_old_file_is_never_opened_for_writing(tmp_path: Path) -> None:
     convert("auto", "-", old, tmp_path / "new.pth", Options(build=False))
     after = old.stat()
     assert (before.st_mtime_ns, before.st_mode, before.st_ino) == (
-        after.st_mtime_ns, after.st_mode, after.st_ino,
-    )  # fmt: skip
+        after.st_mtime_ns,
+        after.st_mode,
+        after.st_ino,
+    )
     assert (tmp_path / "new.pth").stat().st_mode & 0o777 == 0o440
     assert run(case, tmp_path / "again.pth", build=False).exit_code == 0

@@ -130,9 +130,10 @@ def test_a_large_embedding(attempt: Attempt, tmp_path: Path) -> None:
 
     def change(content: Any) -> None:
         content["state_dict"] |= {
-            BIAS: torch.randn(1024), POSITIONS: torch.randn(1, 1025, 1024),
+            BIAS: torch.randn(1024),
+            POSITIONS: torch.randn(1, 1025, 1024),
             "backbone.extra": torch.randn(4 << 20),
-        }  # fmt: skip
+        }
 
     attempt(VIT, change, **FOLD)
     old, new = (load(tmp_path / n, mmap=True)["state_dict"] for n in ("old.pth", "new.pth"))

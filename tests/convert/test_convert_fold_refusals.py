@@ -72,7 +72,7 @@ REFUSED = {
     "tied": (tied, f"{POSITIONS} shares its storage with backbone.other"),
     "norm": (with_norm, "it has backbone.patch_embed.norm.**, which comes after"),
     "config": (asking, f"the config inside says patch_bias=True: its model has {BIAS}"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -77,9 +77,7 @@ def test_a_zip_file_loads_in_every_mode(name: str, mode: str, converted: Convert
     assert all(same_bytes(plain[old], state_dict[new]) for old, new, _ in table)
 
 
-def test_the_right_bytes_are_in_the_right_place_under_calculated_offsets(
-    converted: Convert,
-) -> None:
+def test_the_right_bytes_are_in_the_right_place_under_calculated_offsets(converted: Convert) -> None:
     """The mode that gave silently wrong weights for files rewritten by other means."""
     path = converted(CASES["mask2former_r18"], build=False)[1]
     first = load(path, mmap=True)
@@ -106,9 +104,7 @@ def test_legacy_stays_legacy(name: str, converted: Convert) -> None:
 
 
 @pytest.mark.parametrize("name", few_by_default(ZIP))
-def test_zip_stays_zip_and_cannot_become_legacy(
-    name: str, converted: Convert, tmp_path: Path
-) -> None:
+def test_zip_stays_zip_and_cannot_become_legacy(name: str, converted: Convert, tmp_path: Path) -> None:
     assert format_of(converted(CASES[name], build=False)[1]) is Format.ZIP
     with pytest.raises(CheckpointError, match="cannot become a legacy file"):
         run(CASES[name], tmp_path / "new.pth", build=False, format=Format.LEGACY)
@@ -144,6 +140,9 @@ def test_safetensors_cannot_become_zip(converted: Convert, tmp_path: Path) -> No
     save_file(load(CASES["maskformer_r18"].old)["state_dict"], tmp_path / "old.safetensors")
     with pytest.raises(CheckpointError, match="a safetensors file cannot become a zip file"):
         convert(
-            "auto", "-", tmp_path / "old.safetensors", tmp_path / "new.pth",
+            "auto",
+            "-",
+            tmp_path / "old.safetensors",
+            tmp_path / "new.pth",
             Options(build=False, format=Format.ZIP),
-        )  # fmt: skip
+        )

@@ -26,10 +26,7 @@ Chosen = Callable[[str], bool]
 def cast(tensors: Any, kind: str, chosen: Chosen) -> Any:
     """Tensors of floats in another type, where their names are chosen."""
     made = OrderedDict(
-        (
-            name,
-            value.to(getattr(torch, kind)) if value.is_floating_point() and chosen(name) else value,
-        )
+        (name, value.to(getattr(torch, kind)) if value.is_floating_point() and chosen(name) else value)
         for name, value in tensors.items()
     )
     if hasattr(tensors, "_metadata"):
@@ -66,9 +63,7 @@ def test_it_is_converted_and_said(kind: str, chosen: Chosen, tmp_path: Path) -> 
     count = sum(value.dtype == getattr(torch, kind) for value in before.values())
     assert f"torch widens {count} in half precision, without loss" in keys.summary
     (said,) = [notice for notice in report.notices if "half precision" in notice]
-    assert said == (
-        f"its weights are in half precision ({count} of {len(before)} {kind}), and stay so"
-    )
+    assert said == (f"its weights are in half precision ({count} of {len(before)} {kind}), and stay so")
     kept = {name: value for name, value in before.items() if name in after}
     assert kept
     assert all(same(value, after[name]) for name, value in kept.items())
@@ -113,7 +108,8 @@ def test_every_number_of_it_is_one_of_float32(have: str) -> None:
     numbers = torch.arange(1 << 16, dtype=torch.int32).to(torch.uint16).view(getattr(torch, have))
     wide = numbers.float()
     assert fits(have, "float32")
-    assert torch.equal(wide.to(numbers.dtype).view(torch.uint16)[~wide.isnan()],
-                       numbers.view(torch.uint16)[~wide.isnan()])  # fmt: skip
+    assert torch.equal(
+        wide.to(numbers.dtype).view(torch.uint16)[~wide.isnan()], numbers.view(torch.uint16)[~wide.isnan()]
+    )
     assert not fits("float32", have)
     assert not fits("float64", "float32")

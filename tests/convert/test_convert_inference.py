@@ -39,9 +39,7 @@ def test_what_is_in_the_file(logged: Case, keep_as_is: bool, tmp_path: Path) -> 
     assert list(new) == ["meta", "state_dict", "message_hub"]
     text = new["meta"]["cfg"]
     assert text != old["meta"]["cfg"]
-    assert new["message_hub"] == {
-        "log_scalars": {}, "runtime_info": {"cfg": text}, "resumed_keys": {}
-    }  # fmt: skip
+    assert new["message_hub"] == {"log_scalars": {}, "runtime_info": {"cfg": text}, "resumed_keys": {}}
     assert {entry["text"] for entry in new["meta"][STAMP]["configs"]} == {old["meta"]["cfg"]}
     assert old["meta"].pop("dataset_meta").items() <= new["meta"].pop("dataset_meta").items()
     assert {k: v for k, v in new["meta"].items() if k not in ("cfg", STAMP)} == {
@@ -155,8 +153,10 @@ def test_raw_weights_that_are_not_the_models(how: str, attempt: Attempt, tmp_pat
         name = "module.backbone.conv1.weight"
         tensor = content["ema_state_dict"][name]
         content["ema_state_dict"][name] = {
-            "shape": tensor[:1].clone(), "dtype": tensor.double(), "number": 3,
-        }[how]  # fmt: skip
+            "shape": tensor[:1].clone(),
+            "dtype": tensor.double(),
+            "number": 3,
+        }[how]
 
     try:
         report = attempt(EMA, change, raw_weights=True, **INFERENCE)
@@ -177,9 +177,7 @@ def test_there_is_nothing_else_to_leave_out(attempt: Attempt, tmp_path: Path) ->
 
 def test_the_way_back_says_what_is_lost(tmp_path: Path) -> None:
     inference(EMA, tmp_path / "new.pth")
-    report = convert(
-        "auto", "-", tmp_path / "new.pth", tmp_path / "back.pth", Options(reverse=True)
-    )
+    report = convert("auto", "-", tmp_path / "new.pth", tmp_path / "back.pth", Options(reverse=True))
     lost = [n.split()[0] for n in report.notices if "stays lost" in n]
     assert {"optimizer", "param_schedulers", "ema_state_dict"} <= set(lost)
     old, back = load(EMA.old), load(tmp_path / "back.pth")

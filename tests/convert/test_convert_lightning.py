@@ -38,14 +38,18 @@ def lightning(**more: Any) -> dict[str, Any]:
     """As `Trainer.save_checkpoint` of Lightning 2 writes it."""
     state_dict = load(CASE.old)["state_dict"]
     return {
-        "epoch": 3, "global_step": 40, "pytorch-lightning_version": "2.0.0",
+        "epoch": 3,
+        "global_step": 40,
+        "pytorch-lightning_version": "2.0.0",
         "state_dict": OrderedDict((f"model.{name}", value) for name, value in state_dict.items()),
         "loops": {"fit_loop": {"state_dict": {}, "epoch_progress": {"current": {"ready": 3}}}},
         "callbacks": {"ModelCheckpoint{'monitor': None}": {"best_model_score": torch.tensor(0.5)}},
-        "optimizer_states": [adam(3)], "lr_schedulers": [{"base_lrs": [0.1], "last_epoch": 3}],
-        "hparams_name": "kwargs", "hyper_parameters": {"lr": 0.1, "classes": ["a", "b"]},
+        "optimizer_states": [adam(3)],
+        "lr_schedulers": [{"base_lrs": [0.1], "last_epoch": 3}],
+        "hparams_name": "kwargs",
+        "hyper_parameters": {"lr": 0.1, "classes": ["a", "b"]},
         **more,
-    }  # fmt: skip
+    }
 
 
 def converted(folder: Path, content: dict[str, Any], **options: Any) -> tuple[ConvertReport, Any]:

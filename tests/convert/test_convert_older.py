@@ -114,9 +114,7 @@ def test_nothing_is_made_where_nothing_lacks(meta: Any, attempt: Attempt, tmp_pa
 # --- the message hub ----------------------------------------------------------------------------
 
 
-def test_a_hub_is_made_for_a_file_that_has_the_config_in_meta_alone(
-    attempt: Attempt, tmp_path: Path
-) -> None:
+def test_a_hub_is_made_for_a_file_that_has_the_config_in_meta_alone(attempt: Attempt, tmp_path: Path) -> None:
     """A published file: mmengine's inferencers look for the config in the hub."""
 
     def change(content: Any) -> None:
@@ -128,9 +126,7 @@ def test_a_hub_is_made_for_a_file_that_has_the_config_in_meta_alone(
     assert list(new) == ["meta", "state_dict", "message_hub"]
     text = new["meta"]["cfg"]
     assert "layer_cfg" in text
-    assert new["message_hub"] == {
-        "log_scalars": {}, "runtime_info": {"cfg": text}, "resumed_keys": {}
-    }  # fmt: skip
+    assert new["message_hub"] == {"log_scalars": {}, "runtime_info": {"cfg": text}, "resumed_keys": {}}
     assert new["meta"][STAMP]["added"] == ["message_hub"]
 
 

@@ -59,16 +59,13 @@ def test_wrapping_here_is_torchs(prefix: str) -> None:
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Save:
-    def save(
-        prefix: str, name: str = "old.pth", *, bare: bool = False, zipped: bool = True
-    ) -> Path:
+    def save(prefix: str, name: str = "old.pth", *, bare: bool = False, zipped: bool = True) -> Path:
         content = load(CASE.old)
         content["state_dict"] = wrapped(content["state_dict"], prefix)
         del content["ema_state_dict"]
         torch.save(
-            content["state_dict"] if bare else content, tmp_path / name,
-            _use_new_zipfile_serialization=zipped,
-        )  # fmt: skip
+            content["state_dict"] if bare else content, tmp_path / name, _use_new_zipfile_serialization=zipped
+        )
         return tmp_path / name
 
     return save
@@ -212,9 +209,7 @@ def test_a_model_that_calls_a_part_of_it_so() -> None:
     assert prefix_of([*names, "model.backbone.conv1.weight"]) == "model."
 
 
-def test_integrity_sees_a_prefix_that_was_forgotten(
-    saved: Save, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_integrity_sees_a_prefix_that_was_forgotten(saved: Save, monkeypatch: pytest.MonkeyPatch) -> None:
     old = saved("module.")
     monkeypatch.setattr(new_file, "_prefix", lambda decision, plan: "module.")
     report = convert("auto", "-", old, old.with_name("new.pth"), Options(build=False))

@@ -7,18 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golden_cases import (
-    CASES,
-    FEW,
-    NAMES,
-    VARIED,
-    Case,
-    few_by_default,
-    load,
-    run,
-    same_bytes,
-    sha256,
-)
+from golden_cases import CASES, FEW, NAMES, VARIED, Case, few_by_default, load, run, same_bytes, sha256
 from support.equal import same
 
 from mm_ckpt_migrate.convert.api import convert
@@ -101,9 +90,7 @@ def test_a_safetensors_file_comes_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("older", ["no hub", "classes in meta", "upper case", "palette alone"])
 @pytest.mark.parametrize("zipped", [True, False])
-def test_what_was_put_in_goes_again(
-    older: str, zipped: bool, weights_only: Make, tmp_path: Path
-) -> None:
+def test_what_was_put_in_goes_again(older: str, zipped: bool, weights_only: Make, tmp_path: Path) -> None:
     """A file of an older release, or a published one: it lacks what the current one looks for."""
     import torch
 
@@ -127,9 +114,7 @@ def test_what_was_put_in_goes_again(
     assert sha256(back) == sha256(old)
 
 
-def test_the_configs_come_back_also_where_numbers_became_plain(
-    logged: Case, tmp_path: Path
-) -> None:
+def test_the_configs_come_back_also_where_numbers_became_plain(logged: Case, tmp_path: Path) -> None:
     new, back = tmp_path / "new.pth", tmp_path / "back.pth"
     run(logged, new, build=False)
     reverse(new, back)
@@ -146,9 +131,7 @@ def test_the_configs_come_back_also_where_numbers_became_plain(
 @pytest.mark.parametrize(
     ("name", "build"), [*few_by_default(NAMES, False), *((name, True) for name in VARIED)]
 )
-def test_without_the_training_state_the_rest_is_bit_for_bit(
-    name: str, build: bool, tmp_path: Path
-) -> None:
+def test_without_the_training_state_the_rest_is_bit_for_bit(name: str, build: bool, tmp_path: Path) -> None:
     """Only the training state stays behind: its place in the old order is not in the stamp."""
     case = CASES[name]
     new, back = tmp_path / "new.pth", tmp_path / "back.pth"

@@ -34,9 +34,7 @@ def roles_of(report: ConvertReport) -> Verdict:
 
 
 @pytest.mark.parametrize(("case", "new"), [(MF, CROSS_FIRST), (M2F, SELF_FIRST)])
-def test_a_customised_order_of_operations(
-    case: Case, new: str, refused: Callable[..., MigrateError]
-) -> None:
+def test_a_customised_order_of_operations(case: Case, new: str, refused: Callable[..., MigrateError]) -> None:
     error = refused(case, order(new))
     assert isinstance(error, FamilyError)
     assert f"that the rules of {case.family} are wrong for" in error.message

@@ -73,9 +73,7 @@ def test_another_format_contradicts_the_name(format_: Format, tmp_path: Path) ->
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("name", "format_"), [("new.safetensors", None), ("new.pth", Format.SAFETENSORS)]
-)
+@pytest.mark.parametrize(("name", "format_"), [("new.safetensors", None), ("new.pth", Format.SAFETENSORS)])
 def test_no_training_resumes_from_it(name: str, format_: Format | None, tmp_path: Path) -> None:
     with pytest.raises(DestinationError, match="no training can resume from it"):
         run(TRAINED, tmp_path / name, format=format_, purpose=Purpose.RESUME)

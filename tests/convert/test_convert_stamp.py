@@ -82,9 +82,7 @@ def test_converting_again_says_nothing_to_do(case: Case, tmp_path: Path) -> None
     assert not (tmp_path / "x.pth").exists()
     assert (report.exit_code, report.destination, report.moved) == (ExitCode.OK, None, 0)
     assert set(statuses(report).values()) == {"skipped"}
-    assert report.notices == (
-        f"it was migrated before, by mm-ckpt-migrate {__version__}: nothing to do",
-    )
+    assert report.notices == (f"it was migrated before, by mm-ckpt-migrate {__version__}: nothing to do",)
 
 
 def test_a_plan_writes_nothing_but_itself(case: Case, tmp_path: Path) -> None:
@@ -106,9 +104,11 @@ def test_the_plan_is_never_saved_over_the_checkpoint(role: str, tmp_path: Path) 
     (tmp_path / "link").symlink_to(old)
     (tmp_path / "hard").hardlink_to(old)
     plan_file = {
-        "source": old, "link": tmp_path / "link", "hard link": tmp_path / "hard",
+        "source": old,
+        "link": tmp_path / "link",
+        "hard link": tmp_path / "hard",
         "destination": tmp_path / "." / "new.pth",
-    }[role]  # fmt: skip
+    }[role]
     for force in (False, True):
         with pytest.raises(DestinationError, match=r"the source itself|are one file"):
             convert("auto", "-", old, new, Options(build=False, plan_file=plan_file, force=force))

@@ -11,13 +11,7 @@ from golden_cases import CASES, edited, run
 
 from mm_ckpt_migrate.convert.api import plan
 from mm_ckpt_migrate.convert.options import Options
-from mm_ckpt_migrate.errors import (
-    ExitCode,
-    FamilyError,
-    MigrateError,
-    PlanError,
-    TargetMismatchError,
-)
+from mm_ckpt_migrate.errors import ExitCode, FamilyError, MigrateError, PlanError, TargetMismatchError
 from mm_ckpt_migrate.verdicts import ConvertReport
 
 pytestmark = pytest.mark.mm

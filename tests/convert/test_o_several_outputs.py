@@ -35,9 +35,7 @@ def run(old: Path, tmp_path: Path) -> Run:
     def run(
         new: str = "new.pth", config: str = "config.py", table: str = "plan.json", **more: bool
     ) -> ConvertReport:
-        options = Options(
-            build=False, config_out=tmp_path / config, plan_file=tmp_path / table, **more
-        )
+        options = Options(build=False, config_out=tmp_path / config, plan_file=tmp_path / table, **more)
         return convert("auto", EMBEDDED, old, tmp_path / new, options)
 
     return run
@@ -180,9 +178,7 @@ def test_a_refused_file_leaves_nothing_beside_it(
 
 def test_where_there_is_nothing_to_do(run: Run, tmp_path: Path) -> None:
     run()
-    options = Options(
-        build=False, config_out=tmp_path / "c.py", plan_file=tmp_path / "p.json", force=True
-    )
+    options = Options(build=False, config_out=tmp_path / "c.py", plan_file=tmp_path / "p.json", force=True)
     report = convert("auto", EMBEDDED, tmp_path / "new.pth", tmp_path / "again.pth", options)
     assert report.destination is None
     for name in ("c.py", "p.json"):
@@ -197,9 +193,7 @@ def test_what_a_killed_run_left_is_named(run: Run, old: Path, tmp_path: Path) ->
     left.write_bytes(b"half")
     assert f"{left}, which a killed run had left, was removed" in run().notices
     left.write_bytes(b"half")
-    _, report = plan(
-        "auto", "-", old, Options(build=False, plan_file=tmp_path / "plan.json", force=True)
-    )
+    _, report = plan("auto", "-", old, Options(build=False, plan_file=tmp_path / "plan.json", force=True))
     assert f"{left}, which a killed run had left, was removed" in report.notices
     (tmp_path / "new.pth").unlink()
     (tmp_path / "plan.json").unlink()

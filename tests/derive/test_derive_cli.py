@@ -86,8 +86,7 @@ def test_the_screen_gets_the_file_and_nothing_else(tmp_path: Path) -> None:
 @pytest.mark.mm
 def test_the_config_inside_will_do() -> None:
     inside, given = (
-        json.loads(cli("derive", CASE.old, cfg, "--json").out)
-        for cfg in ("embedded", CASE.new_config)
+        json.loads(cli("derive", CASE.old, cfg, "--json").out) for cfg in ("embedded", CASE.new_config)
     )
     assert inside["rules"] == given["rules"]
     assert "the config inside old.pth" in inside["text"]

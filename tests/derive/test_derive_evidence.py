@@ -21,16 +21,15 @@ def levels(old: dict[str, tuple[int, ...]], new: dict[str, tuple[int, ...]]) -> 
 
 def test_shapes_alone_make_certain() -> None:
     assert levels({"a.w": (2, 3), "b.w": (4,)}, {"c.w": (4,), "d.w": (2, 3)}) == {
-        "a.w": Level.CERTAIN, "b.w": Level.CERTAIN
-    }  # fmt: skip
+        "a.w": Level.CERTAIN,
+        "b.w": Level.CERTAIN,
+    }
 
 
 def test_weight_and_bias_of_one_shape_go_by_name_and_are_not_certain() -> None:
     old, new = {"a.weight": (3,), "a.bias": (3,)}, {"b.bias": (3,), "b.weight": (3,)}
     assert set(levels(old, new).values()) == {Level.LIKELY}
-    assert assign(schema(old), schema(new)).table == {
-        "a.weight": "b.weight", "a.bias": "b.bias"
-    }  # fmt: skip
+    assert assign(schema(old), schema(new)).table == {"a.weight": "b.weight", "a.bias": "b.bias"}
 
 
 def test_numbers_make_likely() -> None:
@@ -50,13 +49,14 @@ def test_what_is_left_over_is_likely() -> None:
 @pytest.mark.parametrize(
     ("stays", "old", "new"),
     [
-        ("a.x.w", "a.y.w", "a.z.w"), ("norms.0.w", "norms.1.w", "post_norm.w"),
-        ("norm.w", "norms.1.w", "norms.2.w"), ("a.x.w", "b.y.w", "a.z.w"), ("w", "v", "u"),
+        ("a.x.w", "a.y.w", "a.z.w"),
+        ("norms.0.w", "norms.1.w", "post_norm.w"),
+        ("norm.w", "norms.1.w", "norms.2.w"),
+        ("a.x.w", "b.y.w", "a.z.w"),
+        ("w", "v", "u"),
     ],
-)  # fmt: skip
-def test_what_could_be_exchanged_with_one_that_stays_is_not_certain(
-    stays: str, old: str, new: str
-) -> None:
+)
+def test_what_could_be_exchanged_with_one_that_stays_is_not_certain(stays: str, old: str, new: str) -> None:
     assert levels({stays: (3,), old: (3,)}, {stays: (3,), new: (3,)}) == {old: Level.LIKELY}
 
 
@@ -126,8 +126,7 @@ def test_more_old_ones_than_new_are_all_named() -> None:
 
 
 def test_the_text_says_how_sure_it_is() -> None:
-    old = {"h.in.w": (5, 5), "h.layers.0.x.w": (3, 3), "h.layers.0.y.w": (3, 3), "h.n.w": (7,),
-           "h.n.v": (7,)}  # fmt: skip
+    old = {"h.in.w": (5, 5), "h.layers.0.x.w": (3, 3), "h.layers.0.y.w": (3, 3), "h.n.w": (7,), "h.n.v": (7,)}
     new = {"in.w": (5, 5), "layers.0.p.w": (3, 3), "layers.0.q.w": (3, 3), "n.w": (7,), "n.v": (7,)}
     text = derived(schema(old | STAY), schema(new | STAY)).text
     assert '# certain: nothing else in its place has these shapes.\n  - from: "h.in' in text
@@ -139,9 +138,7 @@ def test_the_text_says_how_sure_it_is() -> None:
 
 
 ATTENTIONS = {f"h.dec.layers.{i}.attentions.{k}.w": (4, 4) for i in range(2) for k in range(2)}
-ROLES = {
-    f"dec.layers.{i}.{role}.w": (4, 4) for i in range(2) for role in ("self_attn", "cross_attn")
-}
+ROLES = {f"dec.layers.{i}.{role}.w": (4, 4) for i in range(2) for role in ("self_attn", "cross_attn")}
 
 
 def orders(layers: Any) -> Any:
@@ -163,8 +160,9 @@ def test_the_config_decides_whatever_its_settings_are_called(first: str) -> None
 
 
 def test_layers_may_differ() -> None:
-    config = orders([{"operation_order": ["self_attn", "cross_attn"]},
-                     {"operation_order": ["cross_attn", "self_attn"]}])  # fmt: skip
+    config = orders(
+        [{"operation_order": ["self_attn", "cross_attn"]}, {"operation_order": ["cross_attn", "self_attn"]}]
+    )
     old = schema(ATTENTIONS)
     targets = plan_of(derived(old, schema(ROLES), config), old).targets
     assert targets["h.dec.layers.0.attentions.0.w"] == "dec.layers.0.self_attn.w"
@@ -174,14 +172,26 @@ def test_layers_may_differ() -> None:
 @pytest.mark.parametrize(
     "config",
     [
-        None, {}, {"model": None}, {"model": {"h": {"dec": []}}}, orders(None), orders([]),
-        orders({"operation_order": None}), orders({"operation_order": ["self_attn"]}),
+        None,
+        {},
+        {"model": None},
+        {"model": {"h": {"dec": []}}},
+        orders(None),
+        orders([]),
+        orders({"operation_order": None}),
+        orders({"operation_order": ["self_attn"]}),
         orders({"operation_order": ["self_attn", "self_attn"]}),
-        {"model": {"h": {"dec": {
-            "a": {"operation_order": ["self_attn", "cross_attn"]},
-            "b": {"operation_order": ["cross_attn", "self_attn"]},
-        }}}},
+        {
+            "model": {
+                "h": {
+                    "dec": {
+                        "a": {"operation_order": ["self_attn", "cross_attn"]},
+                        "b": {"operation_order": ["cross_attn", "self_attn"]},
+                    }
+                }
+            }
+        },
     ],
-)  # fmt: skip
+)
 def test_a_config_that_does_not_tell_decides_nothing(config: Any) -> None:
     assert derived(schema(ATTENTIONS), schema(ROLES), config).assignment.open_ties

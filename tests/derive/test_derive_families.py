@@ -64,24 +64,20 @@ def test_what_shapes_and_names_tell_apart_is_decided(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", EXCHANGEABLE)
-def test_the_attentions_of_a_decoder_are_undecided(
-    model: str, families: dict[str, RuleSet]
-) -> None:
+def test_the_attentions_of_a_decoder_are_undecided(model: str, families: dict[str, RuleSet]) -> None:
     layouts = layouts_of(model)
     found = derive(layouts, "fork")
     right = make_plan(layouts.old, families[family_of(model)]).targets
     ties = found.assignment.open_ties
-    assert len(ties) == len({name.partition("attentions.1.")[0] for name in right
-                             if "attentions.1." in name})  # fmt: skip
+    assert len(ties) == len({name.partition("attentions.1.")[0] for name in right if "attentions.1." in name})
     for tie in ties:
-        assert [path[-len("attentions.0") :] for path in tie.olds] == [
-            "attentions.0", "attentions.1"
-        ]  # fmt: skip
+        assert [path[-len("attentions.0") :] for path in tie.olds] == ["attentions.0", "attentions.1"]
         inside = next(n for n in right if n.startswith(f"{tie.olds[0]}.")).removeprefix(tie.olds[0])
         assert {right[old + inside] for old in tie.olds} == {new + inside for new in tie.news}
     assert "UNDECIDED" in found.text
-    assert all(p.level is Level.UNDECIDED for p in found.assignment.pairs
-               if p.old in tied_keys(found.assignment))  # fmt: skip
+    assert all(
+        p.level is Level.UNDECIDED for p in found.assignment.pairs if p.old in tied_keys(found.assignment)
+    )
 
 
 @pytest.mark.parametrize("model", EXCHANGEABLE)

@@ -61,9 +61,7 @@ def test_one_more_layer_on_both_sides() -> None:
     old, new = (with_layer(side, layer, 9) for side in (layouts.old, layouts.new))
     found = derived(old, new)
     assert len(found.rules) == len(derived(layouts.old, layouts.new).rules)
-    assert plan_of(found, old).targets[f"{layer}.9.ffns.0.layers.1.bias"] == (
-        f"{layer}.9.ffn.layers.1.bias"
-    )
+    assert plan_of(found, old).targets[f"{layer}.9.ffns.0.layers.1.bias"] == (f"{layer}.9.ffn.layers.1.bias")
 
 
 def test_a_module_of_its_own() -> None:
@@ -106,10 +104,12 @@ def test_what_the_target_has_more_is_named() -> None:
 
 def test_another_number_of_classes_does_not_spoil_the_rest() -> None:
     layouts = layouts_of("detr")
-    new = Schema(tuple(
-        TensorSpec(s.name, (3, *s.shape[1:]), s.dtype) if "fc_cls" in s.name else s
-        for s in layouts.new.tensors
-    ))  # fmt: skip
+    new = Schema(
+        tuple(
+            TensorSpec(s.name, (3, *s.shape[1:]), s.dtype) if "fc_cls" in s.name else s
+            for s in layouts.new.tensors
+        )
+    )
     found = derived(layouts.old, new)
     assert found.assignment.lost == ("bbox_head.fc_cls.weight", "bbox_head.fc_cls.bias")
     assert found.assignment.missing == found.assignment.lost
@@ -132,12 +132,19 @@ def test_another_order_alone_needs_no_rules() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("detr", "mask2former_mmseg"), ("mask2former_mmseg", "detr"), ("detr", "deformable"),
-        ("deformable", "detr"), ("rpn", "yolact"), ("yolact", "rpn"), ("rpn", "detr"),
-        ("maskformer_mmseg", "mask2former_mmseg"), ("mask2former_mmseg", "maskformer_mmdet"),
-        ("mask2former_mmseg_swin", "detr"), ("maskformer_mmseg_swin", "rpn"),
+        ("detr", "mask2former_mmseg"),
+        ("mask2former_mmseg", "detr"),
+        ("detr", "deformable"),
+        ("deformable", "detr"),
+        ("rpn", "yolact"),
+        ("yolact", "rpn"),
+        ("rpn", "detr"),
+        ("maskformer_mmseg", "mask2former_mmseg"),
+        ("mask2former_mmseg", "maskformer_mmdet"),
+        ("mask2former_mmseg_swin", "detr"),
+        ("maskformer_mmseg_swin", "rpn"),
     ],
-)  # fmt: skip
+)
 def test_unrelated_models_are_refused(old: str, new: str) -> None:
     with pytest.raises(TargetMismatchError, match="no new names make"):
         derived(layouts_of(old).old, layouts_of(new).new)
@@ -190,9 +197,11 @@ def test_the_same_layouts_give_the_same_bytes() -> None:
     texts = {
         subprocess.run(
             [sys.executable, "-c", code, str(Path(__file__).parent)],
-            env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
         ).stdout
         for seed in ("0", "1", "2")
-    }  # fmt: skip
+    }
     assert len(texts) == 1
     assert len(texts.pop()) > 1000

@@ -83,23 +83,17 @@ def test_the_rules_say_what_was_assigned(models: tuple[Schema, Schema]) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(MODELS, MODELS)
-def test_shapes_are_never_bent(
-    old: dict[str, tuple[int, ...]], new: dict[str, tuple[int, ...]]
-) -> None:
+def test_shapes_are_never_bent(old: dict[str, tuple[int, ...]], new: dict[str, tuple[int, ...]]) -> None:
     one, other = layout(old), layout(new)
     found = assign(one, other)
     assert all(shape_of(one, p.old) == shape_of(other, p.new) for p in found.pairs)
     assert len({pair.new for pair in found.pairs}) == len(found.pairs)
     assert sorted((*found.kept, *found.lost, *(p.old for p in found.pairs))) == sorted(one.names)
-    assert sorted((*found.kept, *found.missing, *(p.new for p in found.pairs))) == sorted(
-        other.names
-    )
+    assert sorted((*found.kept, *found.missing, *(p.new for p in found.pairs))) == sorted(other.names)
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    st.lists(st.tuples(SEGMENTS, SHAPES), min_size=1, max_size=8, unique_by=lambda item: item[0])
-)
+@given(st.lists(st.tuples(SEGMENTS, SHAPES), min_size=1, max_size=8, unique_by=lambda item: item[0]))
 def test_in_a_flat_module_only_what_has_a_shape_alone_is_certain(
     children: list[tuple[str, tuple[int, ...]]],
 ) -> None:

@@ -40,10 +40,8 @@ def test_layers_are_exchanged_together() -> None:
 def test_ties_of_different_places_are_tried_together() -> None:
     sides = [
         schema({f"{head}.{name}.w": shape for head, shape in heads for name in names})
-        for heads, names in (
-            ((("g", (3, 3)), ("h", (5, 5))), "ab"), ((("i", (3, 3)), ("j", (5, 5))), "pq")
-        )
-    ]  # fmt: skip
+        for heads, names in (((("g", (3, 3)), ("h", (5, 5))), "ab"), ((("i", (3, 3)), ("j", (5, 5))), "pq"))
+    ]
     assert len(alternatives(assign(*sides))) == 4
 
 
@@ -63,12 +61,7 @@ def test_what_was_shown_is_followed_and_called_decided() -> None:
 
 @pytest.mark.parametrize(
     ("equal", "decided"),
-    [
-        ([True, False], ONE_WAY),
-        ([False, True], OTHER_WAY),
-        ([False, False], {}),
-        ([True, True], {}),
-    ],
+    [([True, False], ONE_WAY), ([False, True], OTHER_WAY), ([False, False], {}), ([True, True], {})],
 )
 def test_only_a_difference_decides(equal: list[bool], decided: dict[object, object]) -> None:
     """Equal outputs whatever is exchanged show nothing; nor do outputs that never are equal."""

@@ -27,9 +27,7 @@ def test_o1(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "link").symlink_to("new.py")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     monkeypatch.setattr(room, "open_checkpoint", lambda *_, **__: pytest.fail("it worked"))
-    options = DeriveOptions(
-        out=tmp_path / name, force=True, old_config=str(tmp_path / "trained.py")
-    )
+    options = DeriveOptions(out=tmp_path / name, force=True, old_config=str(tmp_path / "trained.py"))
     with pytest.raises(DestinationError, match=r"itself, which is never written"):
         derive_rules(tmp_path / "old.pth", str(tmp_path / "new.py"), options)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

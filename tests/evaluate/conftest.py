@@ -37,22 +37,21 @@ def _convert(name: str, folder: Path) -> None:
     paths = [str(old_file(name)), str(folder / f"{name}.pth")]
     done = subprocess.run(
         [*command, *paths, "--config-out", str(folder / f"{name}.py")],
-        capture_output=True, text=True, check=False, timeout=120, env=environment(folder),
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=environment(folder),
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")
-def answers(
-    converted: Path, data_root: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Any]:
+def answers(converted: Path, data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("evaluate")
     jobs = {
         **{name: _job(converted, name, data_root) for name in NAMES},
-        **{
-            f"{name}/control": _job(converted, name, data_root) | {"exchange": True}
-            for name in NAMES
-        },
+        **{f"{name}/control": _job(converted, name, data_root) | {"exchange": True} for name in NAMES},
         "averaging": _job(converted, NAMES[1], data_root)
         | {"edits": {"custom_hooks": [{"type": "EMAHook"}]}},
         "limited": _job(converted, NAMES[0], data_root) | {"limit": 5, "samples": 2},
@@ -93,16 +92,22 @@ def _wrong(converted: Path, data_root: Path, folder: Path) -> dict[str, Any]:
         **{name: job | {"data_root": str(root)} for name, root in roots.items()},
         "nowhere": job | {"data_root": str(folder / "nowhere")},
         "above": job | {"data_root": str(folder / "data")},
-        "another": job | {"edits": {f"{dataset}.type": "PascalVOCDataset",
-            f"{dataset}.ann_file": "", f"{dataset}.data_prefix.img_path": "images/validation"}},
-        "classes": job | {"edits": {f"{dataset}.type": "CityscapesDataset",
-            f"{dataset}.seg_map_suffix": ".png"}},
+        "another": job
+        | {
+            "edits": {
+                f"{dataset}.type": "PascalVOCDataset",
+                f"{dataset}.ann_file": "",
+                f"{dataset}.data_prefix.img_path": "images/validation",
+            }
+        },
+        "classes": job
+        | {"edits": {f"{dataset}.type": "CityscapesDataset", f"{dataset}.seg_map_suffix": ".png"}},
         "unmigrated": job | {"checkpoint": str(old_file(NAMES[0]))},
         "evaluator": job | {"edits": {"test_evaluator": {"type": "DepthMetric", "_delete_": True}}},
         "device": job | {"device": "cuda:0"},
         "launcher": job | {"launcher": "pytorch"},
         "hostile": job | {"checkpoint": _hostile(folder)},
-    }  # fmt: skip
+    }
 
 
 class _Bomb:

@@ -38,13 +38,8 @@ def config_of(job: dict[str, Any], out: Path) -> str:
 def exchanged(checkpoint: str) -> dict[str, str]:
     """Every self-attention of a decoder layer gets the weights of the cross-attention, and back."""
     marks = (".self_attn.", ".cross_attn.")
-    keys = [
-        key
-        for key in evaluate_model.read_weights(checkpoint)
-        if "transformer_decoder.layers" in key
-    ]
-    pairs = {key: key.replace(*marks) if marks[0] in key else key.replace(*marks[::-1])
-             for key in keys}  # fmt: skip
+    keys = [key for key in evaluate_model.read_weights(checkpoint) if "transformer_decoder.layers" in key]
+    pairs = {key: key.replace(*marks) if marks[0] in key else key.replace(*marks[::-1]) for key in keys}
     return {key: other for key, other in pairs.items() if other != key}
 
 

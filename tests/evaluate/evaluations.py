@@ -38,9 +38,13 @@ def evaluate_all(python: str, jobs: dict[str, Any], folder: Path) -> dict[str, A
     asked.write_text(json.dumps(jobs), encoding="utf-8")
     done = subprocess.run(
         [python, str(HERE / "evaluate_run.py"), str(asked), str(answered)],
-        capture_output=True, text=True, check=False, timeout=250, env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
+        env=environment(folder),
         cwd=folder,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     found: dict[str, Any] = json.loads(answered.read_text(encoding="utf-8"))
     return found

@@ -17,9 +17,7 @@ both = pytest.mark.parametrize("name", NAMES)
 
 @both
 @pytest.mark.parametrize("what", MEASURED)
-def test_everything_measured_is_the_old_releases(
-    name: str, what: str, answers: dict[str, Any]
-) -> None:
+def test_everything_measured_is_the_old_releases(name: str, what: str, answers: dict[str, Any]) -> None:
     assert answers[name]["ok"], answers[name]
     assert answers[name][what] == RECORDED[name]["result"][what]
 
@@ -62,9 +60,7 @@ def test_a_wrong_mapping_collapses(name: str, answers: dict[str, Any]) -> None:
 
 
 @both
-def test_both_releases_side_by_side(
-    name: str, answers: dict[str, Any], old_answers: dict[str, Any]
-) -> None:
+def test_both_releases_side_by_side(name: str, answers: dict[str, Any], old_answers: dict[str, Any]) -> None:
     old = old_answers[name]
     assert old["versions"]["mmseg"].startswith("1.0.0rc")
     assert {key: old[key] for key in MEASURED} == {key: answers[name][key] for key in MEASURED}

@@ -110,9 +110,7 @@ def test_other_pixels_are_named_as_a_cause(new: dict[str, Any]) -> None:
         (42.05, float("nan"), Status.FAIL),
     ],
 )
-def test_a_number_has_a_tolerance(
-    miou: float, tolerance: float, status: Status, new: dict[str, Any]
-) -> None:
+def test_a_number_has_a_tolerance(miou: float, tolerance: float, status: Status, new: dict[str, Any]) -> None:
     assert against(new, miou, tolerance).status is status
 
 

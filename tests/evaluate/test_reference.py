@@ -10,12 +10,7 @@ from typing import Any
 import pytest
 
 from mm_ckpt_migrate.errors import ExitCode
-from mm_ckpt_migrate.verify.reference import (
-    RecordError,
-    choose_reference,
-    metrics_of,
-    write_record,
-)
+from mm_ckpt_migrate.verify.reference import RecordError, choose_reference, metrics_of, write_record
 
 OLD = "maskformer_r50-d32_8xb2-160k_ade20k-512x512_20221030_182724-cbd39cc1.pth"
 COARSE = "mask2former_r101_8xb2-160k_ade20k-512x512_20221203_233905-b1169bc0.pth"
@@ -25,9 +20,16 @@ DIGEST = "cbd39cc1" + "0" * 56
 def answer(miou: float | None = 44.29, images: int = 2000, **more: Any) -> dict[str, Any]:
     metrics = {"aAcc": 80.0, "mIoU": miou, "mAcc": 60.0}
     return {
-        "ok": True, "metrics": metrics, "classes": [], "images": images, "seconds": 1.0,
-        "dataset": "ADE20KDataset", "versions": {"mmseg": "1.0.0rc4"}, "samples": [], **more,
-    }  # fmt: skip
+        "ok": True,
+        "metrics": metrics,
+        "classes": [],
+        "images": images,
+        "seconds": 1.0,
+        "dataset": "ADE20KDataset",
+        "versions": {"mmseg": "1.0.0rc4"},
+        "samples": [],
+        **more,
+    }
 
 
 @pytest.fixture
@@ -38,9 +40,7 @@ def recorded(tmp_path: Path) -> Path:
 
 
 def test_the_strongest_evidence_counts(recorded: Path) -> None:
-    known: dict[str, Any] = {
-        "old": answer(41.0), "recorded": recorded, "expected": 42.0, "names": [OLD]
-    }  # fmt: skip
+    known: dict[str, Any] = {"old": answer(41.0), "recorded": recorded, "expected": 42.0, "names": [OLD]}
     for kind, miou in (("legacy", 41.0), ("recorded", 43.0), ("expected", 42.0), ("zoo", 44.29)):
         reference = choose_reference(answer(), **known)
         assert (reference.kind, reference.metrics["mIoU"]) == (kind, miou)
@@ -88,10 +88,15 @@ def test_a_record_keeps_nan(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "[]", "{}", "\x00", '{"format": "mm-ckpt-migrate metric 1"}', "[" * 100_000,
+        "",
+        "[]",
+        "{}",
+        "\x00",
+        '{"format": "mm-ckpt-migrate metric 1"}',
+        "[" * 100_000,
         '{"format": "mm-ckpt-migrate metric 1", "metrics": {"mIoU": "44.29"}}',
     ],
-)  # fmt: skip
+)
 def test_what_is_no_record(text: str, tmp_path: Path) -> None:
     path = tmp_path / "recorded.json"
     path.write_text(text)

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mm_ckpt_migrate.zoo.entries import (
-    FULL_SETS,
-    ZooEntry,
-    digest_in,
-    entries,
-    old_entry,
-)
+from mm_ckpt_migrate.zoo.entries import FULL_SETS, ZooEntry, digest_in, entries, old_entry
 
 R50 = "maskformer_r50-d32_8xb2-160k_ade20k-512x512_20221030_182724"
 RETRAINED = "detr_r50_8x2_150e_coco_20201130_194835-2c4b8974.pth"

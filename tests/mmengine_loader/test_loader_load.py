@@ -40,8 +40,7 @@ def edited(path: Path, change: Callable[[Any], Any]) -> Path:
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["mask2former_r18", "maskformer_swin", "detr_g1_r18", "deformable_detr_r18", "vit_upernet"],
+    "name", ["mask2former_r18", "maskformer_swin", "detr_g1_r18", "deformable_detr_r18", "vit_upernet"]
 )
 def test_it_is_what_convert_makes(name: str, tmp_path: Path, load: Load) -> None:
     old = golden_file(name)

@@ -33,9 +33,13 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("TORCH_")}
     done = subprocess.run(
         [sys.executable, str(HERE / "loader_run.py"), *files],
-        capture_output=True, text=True, check=False, timeout=250, cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
+        cwd=folder,
         env=kept | {"CUDA_VISIBLE_DEVICES": "", "TMPDIR": str(folder)},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     assert not list(folder.glob("mm-ckpt-migrate-*/*"))
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

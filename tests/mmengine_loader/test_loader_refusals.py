@@ -73,9 +73,13 @@ def of_a_hostile_name(content: Any) -> None:
     ],
 )
 def test_a_file_that_convert_refuses(
-    change: Callable[[Any], None], kind: type[MigrateError], sentence: str, hint: str,
-    tmp_path: Path, load: Load,
-) -> None:  # fmt: skip
+    change: Callable[[Any], None],
+    kind: type[MigrateError],
+    sentence: str,
+    hint: str,
+    tmp_path: Path,
+    load: Load,
+) -> None:
     content = torch.load(OLD, "cpu", weights_only=False)
     change(content)
     old = tmp_path / "old.pth"
@@ -150,9 +154,7 @@ def test_an_object_that_convert_carries_over_and_torch_refuses(tmp_path: Path, l
     assert "load the file that `mm-ckpt-migrate convert` makes" in str(caught.value)
 
 
-def test_a_copy_that_is_not_the_source_is_not_loaded(
-    load: Load, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_that_is_not_the_source_is_not_loaded(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     def unproven(*args: Any, **kwargs: Any) -> ConvertReport:
         report = convert(*args, **kwargs)
         verdict = failed(Rung.INTEGRITY, "2 storages differ", ["a.weight", "b.weight"])

@@ -17,11 +17,19 @@ from mm_ckpt_migrate.verdicts import Rung, Verdict, failed, passed, skipped
 # What file systems let a name be: markup, what turns text around, bytes that are no UTF-8, an
 # address, an attribute's end, the longest that there is, a line's end, and one that is blank.
 HOSTILE = (
-    f"{EVIL.replace('/', '')}.pth", "x\udcff\udce4.pth", "javascript:alert(1).pth",
-    '" onmouseover="alert(1).pth', "</code></table><img src=x onerror=alert(1)>.pth",
-    f"{'long' * 62}.pth", "two\nlines\r.pth", "\u00a0.pth", "#f-1&amp;{{ 7*7 }}%20.pth",
-    "עברית.pth", "__proto__.pth", "constructor.pth",
-)  # fmt: skip
+    f"{EVIL.replace('/', '')}.pth",
+    "x\udcff\udce4.pth",
+    "javascript:alert(1).pth",
+    '" onmouseover="alert(1).pth',
+    "</code></table><img src=x onerror=alert(1)>.pth",
+    f"{'long' * 62}.pth",
+    "two\nlines\r.pth",
+    "\u00a0.pth",
+    "#f-1&amp;{{ 7*7 }}%20.pth",
+    "עברית.pth",
+    "__proto__.pth",
+    "constructor.pth",
+)
 FAMILIES = ("mask2former", "maskformer", "detr", "deformable_detr", "dino")
 
 
@@ -32,10 +40,11 @@ def digest(text: str) -> str:
 def item(source: str, action: Action = Action.MIGRATE, size: int = 176_000_000, **of: str) -> Item:
     made = "" if action is Action.REFUSE else source
     told = {
-        "reason": "its names are those of an older release", "family": "mask2former",
+        "reason": "its names are those of an older release",
+        "family": "mask2former",
         "config": "mmseg::mask2former/mask2former_r50_8xb2-160k_ade20k-512x512.py",
         "paired": "the zoo's name of the file",
-    } | of  # fmt: skip
+    } | of
     return Item(source, made, action, signature=Signature(1, 2, size, 3, 4), **told)
 
 
@@ -50,18 +59,21 @@ def migrated(source: str, number: int) -> tuple[Item, Outcome]:
     moved = 100 + number % 37
     notices = ("the optimizer's state was carried: 3 groups",) if number % 9 == 0 else ()
     return item(source, size=1_000_000 * number + 512, family=family), Outcome(
-        Status.MIGRATED, f"{family}: {moved} names changed, integrity, keys, roles pass",
-        source, digest(source), digest(source + "new"), verdicts=verdicts(), notices=notices,
+        Status.MIGRATED,
+        f"{family}: {moved} names changed, integrity, keys, roles pass",
+        source,
+        digest(source),
+        digest(source + "new"),
+        verdicts=verdicts(),
+        notices=notices,
         facts={"moved": moved, "kept": 380, "dropped": 0},
-    )  # fmt: skip
+    )
 
 
 def copied(source: str) -> tuple[Item, Outcome]:
     reason = "It is of the current release already; load it as it is."
     found = item(source, Action.COPY, reason=reason, family="", config="", paired="")
-    return found, Outcome(
-        Status.COPIED, f"copied: {reason}", source, digest(source), digest(source)
-    )
+    return found, Outcome(Status.COPIED, f"copied: {reason}", source, digest(source), digest(source))
 
 
 def refused(source: str) -> tuple[Item, Outcome]:
@@ -73,19 +85,27 @@ def refused(source: str) -> tuple[Item, Outcome]:
 def unproven(source: str) -> tuple[Item, Outcome]:
     """Refused by its proofs."""
     details = [f"decode_head.extra.{n}{EVIL}" for n in range(130)]
-    found = (passed(Rung.INTEGRITY, "all bytes are there"), failed(Rung.KEYS, "130 names are left "
-             f"over {EVIL}", details), skipped(Rung.ROLES, "the keys failed"))  # fmt: skip
+    found = (
+        passed(Rung.INTEGRITY, "all bytes are there"),
+        failed(Rung.KEYS, f"130 names are left over {EVIL}", details),
+        skipped(Rung.ROLES, "the keys failed"),
+    )
     return item(source, family="maskformer", config=EVIL), Outcome(
-        Status.REFUSED, f"130 names are left over {EVIL}", digest=digest(source),
-        exit_code=int(ExitCode.KEYS_FAILED), verdicts=found, notices=(EVIL,),
-    )  # fmt: skip
+        Status.REFUSED,
+        f"130 names are left over {EVIL}",
+        digest=digest(source),
+        exit_code=int(ExitCode.KEYS_FAILED),
+        verdicts=found,
+        notices=(EVIL,),
+    )
 
 
 def lost(source: str) -> tuple[Item, Outcome]:
     return item(source, family="dino"), Outcome(
-        Status.FAILED, "its worker died 2 times, of the memory it took, of the 1800 seconds it "
-        "may take, or was killed", exit_code=int(ExitCode.INTERNAL),
-    )  # fmt: skip
+        Status.FAILED,
+        "its worker died 2 times, of the memory it took, of the 1800 seconds it may take, or was killed",
+        exit_code=int(ExitCode.INTERNAL),
+    )
 
 
 def one(source: str, number: int) -> tuple[Item, Outcome]:

@@ -15,10 +15,15 @@ from typing import Any
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 DARK, LIGHT = "preferredColorScheme=0", "preferredColorScheme=1"
 QUIET = (
-    "--headless", "--disable-gpu", "--no-first-run", "--disable-component-update",
-    "--disable-background-networking", "--disable-sync", "--enable-logging=stderr",
+    "--headless",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--enable-logging=stderr",
     "--hide-scrollbars",
-)  # fmt: skip
+)
 
 
 def found() -> str | None:
@@ -42,21 +47,22 @@ class Browser:
     program: str
     folder: Path
 
-    def run(
-        self, page: Path, *options: str, blink: str = LIGHT, fragment: str = ""
-    ) -> tuple[str, str]:
+    def run(self, page: Path, *options: str, blink: str = LIGHT, fragment: str = "") -> tuple[str, str]:
         """What it writes on stdout, and what pages say on the console."""
         # Chromium's sandbox does not start as root; the pages here are our own.
         root = ["--no-sandbox"] if os.geteuid() == 0 else []
         command = [
-            self.program, *QUIET, *root, f"--user-data-dir={self.folder / 'profile'}",
-            "--window-size=1280,900", f"--blink-settings={blink}", *options,
+            self.program,
+            *QUIET,
+            *root,
+            f"--user-data-dir={self.folder / 'profile'}",
+            "--window-size=1280,900",
+            f"--blink-settings={blink}",
+            *options,
             f"{page.as_uri()}{fragment}",
-        ]  # fmt: skip
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-        return done.stdout, "\n".join(
-            line for line in done.stderr.splitlines() if "CONSOLE" in line
-        )
+        return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
 
     def pages_printed(self, page: Path, blink: str = LIGHT) -> int:
         """How many sheets of paper it takes."""
@@ -78,8 +84,9 @@ class Browser:
             f'srcdoc="{html.escape(text)}"></iframe><script>onload = () => {{'
             f"const window = frames[0], document = window.document;"
             f"globalThis.document.body.dataset.said = JSON.stringify((() => {{{script}}})());"
-            f"}}</script></body>", encoding="utf-8",
-        )  # fmt: skip
+            f"}}</script></body>",
+            encoding="utf-8",
+        )
         for _ in range(ATTEMPTS):
             out, console = self.run(outer, "--dump-dom", blink=blink)
             found = re.findall(r'<body data-said="([^"]*)"', out)

@@ -7,9 +7,7 @@ import pytest
 from browser import Browser, found
 
 HERE = Path(__file__).parent
-MISSING = [
-    name for name, module in (("Jinja2", "jinja2"), ("Pillow", "PIL")) if not find_spec(module)
-]
+MISSING = [name for name, module in (("Jinja2", "jinja2"), ("Pillow", "PIL")) if not find_spec(module)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

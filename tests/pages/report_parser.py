@@ -17,10 +17,11 @@ class Element:
 
     def all(self, tag: str | None = None, **attributes: str) -> list[Element]:
         found = [
-            child for child in self.children
+            child
+            for child in self.children
             if (tag is None or child.tag == tag)
             and all(child.attributes.get(name) == value for name, value in attributes.items())
-        ]  # fmt: skip
+        ]
         return found + [e for child in self.children for e in child.all(tag, **attributes)]
 
     def one(self, tag: str | None = None, **attributes: str) -> Element:

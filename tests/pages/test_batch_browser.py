@@ -70,8 +70,8 @@ def test_it_is_filtered_by_status_by_family_and_by_text(browser: Browser, page: 
     return [before, quiet, failed, counted, dino, option.text, both, none, searched, reasons,
             names().length];
     """
-    (before, quiet, failed, counted, dino, option, both, none, searched, reasons, after) = (
-        browser.ask(page, script)
+    (before, quiet, failed, counted, dino, option, both, none, searched, reasons, after) = browser.ask(
+        page, script
     )
     assert before == after == 1000
     assert quiet == ""
@@ -160,9 +160,7 @@ def test_without_scripts_it_is_a_plain_table(browser: Browser, page: Path) -> No
 
 
 @pytest.mark.parametrize("plain", [False, True])
-def test_the_address_of_a_report_opens_it(
-    browser: Browser, page: Path, tmp_path: Path, plain: bool
-) -> None:
+def test_the_address_of_a_report_opens_it(browser: Browser, page: Path, tmp_path: Path, plain: bool) -> None:
     read = tmp_path / "batch.html"
     read.write_text(without_script(page) if plain else page.read_text("utf-8"), encoding="utf-8")
     name = re.findall(r'<a href="(#f-\w+)">', page.read_text("utf-8"))[700]
@@ -231,9 +229,7 @@ def test_dark_is_dark_and_every_status_can_be_read(browser: Browser, page: Path)
     assert min(contrasts) >= 4.5
 
 
-def test_paper_has_the_table_and_the_reports_that_are_open(
-    browser: Browser, tmp_path: Path
-) -> None:
+def test_paper_has_the_table_and_the_reports_that_are_open(browser: Browser, tmp_path: Path) -> None:
     data: dict[str, Any] = large(120)
     page = tmp_path / "batch.html"
     write_batch_page(page, data)

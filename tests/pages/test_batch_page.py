@@ -72,9 +72,7 @@ def test_the_sums_are_those_of_the_inputs(tree: Element) -> None:
     assert [sum(column) for column in zip(*map(numbers, families), strict=True)] == every
     dino = [entry for entry in DATA["entries"] if entry["family"] == "dino"]
     found = Counter(entry["outcome"]["status"] for entry in dino)
-    assert numbers(families[sorted(FAMILIES).index("dino")]) == [
-        len(dino), *(found[name] for name in counts),
-    ]  # fmt: skip
+    assert numbers(families[sorted(FAMILIES).index("dino")]) == [len(dino), *(found[name] for name in counts)]
 
 
 def test_a_rung_that_was_skipped_is_not_counted_as_passed(tree: Element) -> None:
@@ -98,9 +96,7 @@ def test_a_row_says_what_became_of_the_file(tree: Element) -> None:
         told = [part.text for part in own.one("dl").all("dd")]
         assert shown(entry["reason"]) in told[0]
         # What was planned is said where it came otherwise.
-        assert ("migrate" in told[0]) == (
-            entry["action"] == "migrate" and outcome["status"] != "migrated"
-        )
+        assert ("migrate" in told[0]) == (entry["action"] == "migrate" and outcome["status"] != "migrated")
         assert outcome["digest"] in own.text
         assert told[-1] == str(outcome["exit_code"])
         assert shown(entry["config"]) in own.text
@@ -163,9 +159,10 @@ def test_a_thousand_files_are_a_page_of_a_few_megabytes(page: str) -> None:
 def test_the_sentence_never_says_more_than_was_done() -> None:
     def banner(data: dict[str, Any]) -> tuple[str, str]:
         (found,) = [
-            e for e in parse(render_batch(data)).all("div")
+            e
+            for e in parse(render_batch(data)).all("div")
             if (e.attributes.get("class") or "").startswith("banner")
-        ]  # fmt: skip
+        ]
         return str(found.attributes["class"]).split()[1], found.text
 
     counts = DATA["counts"]
@@ -174,15 +171,12 @@ def test_the_sentence_never_says_more_than_was_done() -> None:
         f"{counts['migrated'] + counts['copied']} of 1,000 inputs have their result; "
         f"{counts['refused']} were refused and {counts['failed']} failed.",
     )
-    assert banner(whole()) == (
-        "pass", "Every input has its result: 2 were migrated or copied.",
-    )  # fmt: skip
+    assert banner(whole()) == ("pass", "Every input has its result: 2 were migrated or copied.")
     assert banner(report([unproven("a.pth")])) == (
-        "partial", "0 of 1 inputs have their result; 1 was refused.",
-    )  # fmt: skip
-    assert banner(report([])) == (
-        "skipped", "There was nothing to do: no checkpoint was found.",
-    )  # fmt: skip
+        "partial",
+        "0 of 1 inputs have their result; 1 was refused.",
+    )
+    assert banner(report([])) == ("skipped", "There was nothing to do: no checkpoint was found.")
 
 
 def test_a_result_is_linked_to_its_page(tmp_path: Path) -> None:

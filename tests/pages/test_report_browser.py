@@ -21,9 +21,12 @@ from mm_ckpt_migrate.pages.write import write_report
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     data: dict[str, ReportData] = {
-        "good": good(folder / "1"), "bad": bad(folder / "2"), "hostile": hostile(folder / "3"),
-        "short": short(), "odd": odd(),
-    }  # fmt: skip
+        "good": good(folder / "1"),
+        "bad": bad(folder / "2"),
+        "hostile": hostile(folder / "3"),
+        "short": short(),
+        "odd": odd(),
+    }
     return {name: write_report(folder / name, value)[1] for name, value in data.items()}
 
 
@@ -36,9 +39,7 @@ def test_the_console_stays_empty(browser: Browser, pages: dict[str, Path], name:
 
 
 @pytest.mark.parametrize("name", ["good", "bad", "hostile", "short", "odd"])
-def test_a_phone_need_not_scroll_sideways(
-    browser: Browser, pages: dict[str, Path], name: str
-) -> None:
+def test_a_phone_need_not_scroll_sideways(browser: Browser, pages: dict[str, Path], name: str) -> None:
     script = """
     for (const details of document.querySelectorAll("details")) details.open = true;
     const page = document.documentElement;
@@ -116,9 +117,7 @@ def pages_printed(browser: Browser, page: Path, blink: str, *, plain: bool) -> i
 
 
 @pytest.mark.parametrize(("blink", "plain"), [(LIGHT, False), (DARK, True)])
-def test_folded_parts_are_printed(
-    browser: Browser, tmp_path: Path, blink: str, plain: bool
-) -> None:
+def test_folded_parts_are_printed(browser: Browser, tmp_path: Path, blink: str, plain: bool) -> None:
     data = short()
     _, without = write_report(tmp_path / "without", data)
     lines = tuple(RenameLine(f"old.name{n}", f"new.name{n}") for n in range(300))
@@ -160,8 +159,11 @@ def test_no_request_leaves_even_if_one_were_written_in(
     page = pages["good"].read_text(encoding="utf-8")
     with listening() as (port, requests):
         url = f"http://127.0.0.1:{port}"
-        added = page.replace("</main>", f'<img src="{url}/a.png" alt=""><script>fetch("{url}/b")'
-                             f'</script><link rel="stylesheet" href="{url}/c"></main>')  # fmt: skip
+        added = page.replace(
+            "</main>",
+            f'<img src="{url}/a.png" alt=""><script>fetch("{url}/b")'
+            f'</script><link rel="stylesheet" href="{url}/c"></main>',
+        )
         path = tmp_path / "added.html"
         path.write_text(added, encoding="utf-8")
         _, console = browser.run(path, "--dump-dom")

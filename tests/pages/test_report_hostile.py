@@ -51,18 +51,12 @@ def test_json_has_it_all(tmp_path: Path) -> None:
     assert found["report"] == 1
     assert found["exit_code"] == 11
     assert found["verdict"].startswith("Failed: keys, forward and metric.")
-    assert [v["status"] for v in found["verdicts"]] == [
-        "pass", "fail", "pass", "fail", "skipped", "fail",
-    ]  # fmt: skip
+    assert [v["status"] for v in found["verdicts"]] == ["pass", "fail", "pass", "fail", "skipped", "fail"]
     assert len(found["verdicts"][1]["details"]) == 130
     assert found["sha256"] == data.sha256
     assert found["command"] == list(data.command)
-    assert found["renames"][1] == {
-        "old": data.renames[1].old, "new": data.renames[1].new, "count": 9,
-    }  # fmt: skip
-    assert found["forward"]["differences"][0] == {
-        "name": "cls_logits", "largest": 0.31, "scale": 12.4,
-    }  # fmt: skip
+    assert found["renames"][1] == {"old": data.renames[1].old, "new": data.renames[1].new, "count": 9}
+    assert found["forward"]["differences"][0] == {"name": "cls_logits", "largest": 0.31, "scale": 12.4}
     assert [tuple(pair) for pair in found["forward"]["scatter"]] == list(data.forward.scatter)
     assert found["metric"]["new"] == data.metric.new
     first, second = found["metric"]["samples"]
@@ -87,9 +81,7 @@ def test_what_is_no_number_is_called_so(tmp_path: Path) -> None:
     tree = parse(path.read_text(encoding="utf-8"))
     assert tree.one("ul", **{"class": "tiles"}).text.startswith("NaN largest difference")
     rows = tree.one("table", id="class-table").one("tbody").children
-    assert [row.one("th").text for row in rows] == [
-        "gone", "come", "negative", "both absent", "not measured",
-    ]  # fmt: skip
+    assert [row.one("th").text for row in rows] == ["gone", "come", "negative", "both absent", "not measured"]
     assert "in one only" in rows[0].text
     assert "absent" in rows[3].text
     # The wrong mapping gave NaN, and no point of the plot is finite: it is not drawn.

@@ -20,27 +20,49 @@ CSS = (Path(room.__file__).parent / "templates" / "page.css").read_text(encoding
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "exactly 0"), (-0.0, "exactly 0"), (1e-45, "1e−45"), (1.19e-07, "1.19e−7"),
-     (0.31, "0.31"), (math.nan, "NaN"), (math.inf, "inf"), (1e20, "1e20")],
-)  # fmt: skip
+    [
+        (0.0, "exactly 0"),
+        (-0.0, "exactly 0"),
+        (1e-45, "1e−45"),
+        (1.19e-07, "1.19e−7"),
+        (0.31, "0.31"),
+        (math.nan, "NaN"),
+        (math.inf, "inf"),
+        (1e20, "1e20"),
+    ],
+)
 def test_a_difference_is_zero_or_says_how_much(value: float, text: str) -> None:
     assert numbers.difference(value) == text
 
 
 @pytest.mark.parametrize(
     ("old", "new", "text"),
-    [(44.29, 44.29, "exactly 0"), (44.29, 44.3, "+0.01"), (44.3, 44.29, "−0.01"),
-     (1.0, 1.001, "+0.001"), (1.0, math.nan, "NaN")],
-)  # fmt: skip
+    [
+        (44.29, 44.29, "exactly 0"),
+        (44.29, 44.3, "+0.01"),
+        (44.3, 44.29, "−0.01"),
+        (1.0, 1.001, "+0.001"),
+        (1.0, math.nan, "NaN"),
+    ],
+)
 def test_scores_differ_as_they_were_measured(old: float, new: float, text: str) -> None:
     assert numbers.signed(new - old) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (99_449, "99.4 kB"), (99_950, "100 kB"),
-     (999_499, "999 kB"), (999_999, "1.0 MB"), (176_000_000, "176 MB"), (2 * 10**15, "2000 TB")],
-)  # fmt: skip
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (99_449, "99.4 kB"),
+        (99_950, "100 kB"),
+        (999_499, "999 kB"),
+        (999_999, "1.0 MB"),
+        (176_000_000, "176 MB"),
+        (2 * 10**15, "2000 TB"),
+    ],
+)
 def test_bytes_are_counted_as_disks_are(value: int, text: str) -> None:
     assert numbers.size(value) == text
 
@@ -63,8 +85,9 @@ def test_renames_are_folded_and_counted() -> None:
     assert lines[0] == RenameLine("ema_steps", None)
     assert lines[1] == RenameLine(
         "decode_head.transformer_decoder.layers.{0…8}.attentions.0.attn.in_proj_weight",
-        "decode_head.transformer_decoder.layers.{0…8}.cross_attn.attn.in_proj_weight", 9,
-    )  # fmt: skip
+        "decode_head.transformer_decoder.layers.{0…8}.cross_attn.attn.in_proj_weight",
+        9,
+    )
     assert fold_renames({}) == ()
 
 
@@ -80,10 +103,7 @@ def test_equal_values_lie_on_the_diagonal() -> None:
     assert [tick.label for tick in plot.ticks] == ["0", "5", "10"]
 
 
-@pytest.mark.parametrize(
-    "points",
-    [[], [(math.nan, 1.0)], [(math.inf, math.inf)], [(1.7e308, -1.7e308)]],
-)
+@pytest.mark.parametrize("points", [[], [(math.nan, 1.0)], [(math.inf, math.inf)], [(1.7e308, -1.7e308)]])
 def test_what_cannot_be_drawn_is_not(points: list[tuple[float, float]]) -> None:
     assert scatter(points) is None
 

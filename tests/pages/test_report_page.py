@@ -20,9 +20,12 @@ from mm_ckpt_migrate.pages.write import write_report
 from mm_ckpt_migrate.verdicts import Rung, failed, passed
 
 EXAMPLES: dict[str, Callable[[Path], ReportData]] = {
-    "good": good, "bad": bad, "hostile": hostile,
-    "short": lambda _: short(), "odd": lambda _: odd(),
-}  # fmt: skip
+    "good": good,
+    "bad": bad,
+    "hostile": hostile,
+    "short": lambda _: short(),
+    "odd": lambda _: odd(),
+}
 
 
 def write(folder: Path, data: ReportData) -> str:
@@ -48,8 +51,9 @@ def test_every_link_inside_leads_somewhere_and_ids_are_unique(tree: Element) -> 
     pointers = [
         str(element.attributes[name])
         for name in ("aria-labelledby", "aria-describedby", "data-filter")
-        for element in tree.all() if name in element.attributes
-    ]  # fmt: skip
+        for element in tree.all()
+        if name in element.attributes
+    ]
     assert {link[0] for link in links} == {"#"}
     assert {*(link[1:] for link in links), *pointers} <= set(ids)
 
@@ -105,9 +109,7 @@ def test_the_ladder_has_six_rungs_and_skipped_is_not_passed(tree: Element) -> No
         status = rung.attributes["class"]
         assert {"passed": "pass", "failed": "fail", "skipped": "skipped"}[word] == status
         assert ("Does not count as passed." in rung.text) == (status == "skipped")
-    (banner,) = [
-        e for e in tree.all("div") if (e.attributes.get("class") or "").startswith("banner")
-    ]
+    (banner,) = [e for e in tree.all("div") if (e.attributes.get("class") or "").startswith("banner")]
     assert banner.attributes["class"] in ("banner partial", "banner fail")
     assert "All six" not in tree.one("head").one("title").text
 
@@ -117,7 +119,7 @@ def test_equal_data_give_equal_bytes(tmp_path: Path) -> None:
         first, again = (
             [path.read_bytes() for path in write_report(tmp_path / name, build(tmp_path / "s"))]
             for name in ("first", "again")
-        )  # fmt: skip
+        )
         assert first == again
 
 
@@ -128,13 +130,27 @@ def test_everything_is_on_the_page(tmp_path: Path) -> None:
     assert data.source_sha256 is not None
     assert data.old_versions is not None
     for part in (
-        "new.pth", "mask2former", data.sha256, data.source_sha256, str(data.source),
-        *data.versions.values(), *data.old_versions.values(), *data.notices,
+        "new.pth",
+        "mask2former",
+        data.sha256,
+        data.source_sha256,
+        str(data.source),
+        *data.versions.values(),
+        *data.old_versions.values(),
+        *data.notices,
         "Five of six rungs passed, none failed; resume was skipped and so not proven.",
-        "97 names in 12 lines; 652 more stay as they are", "cls_logits", "exactly 0", "3.77",
-        "decode_head.loss_cls.weight_a", "44.29", "wall", "class 148", "no pixel differs",
-        "ADE_val_00000002", "'work_dirs/my run/iter_160000.pth'",
-    ):  # fmt: skip
+        "97 names in 12 lines; 652 more stay as they are",
+        "cls_logits",
+        "exactly 0",
+        "3.77",
+        "decode_head.loss_cls.weight_a",
+        "44.29",
+        "wall",
+        "class 148",
+        "no pixel differs",
+        "ADE_val_00000002",
+        "'work_dirs/my run/iter_160000.pth'",
+    ):
         assert part in text, part
     assert "decode_head.transformer_decoder.layers.{0…8}.cross_attn.attn.in_proj_bias" in text
     assert len(tree.one("table", id="class-table").one("tbody").children) == 150
@@ -143,10 +159,7 @@ def test_everything_is_on_the_page(tmp_path: Path) -> None:
 
 def test_parts_that_are_not_there_leave_nothing_behind(tmp_path: Path) -> None:
     tree = parse(write(tmp_path, short()))
-    assert [h.text for h in tree.all("h2")] == [
-        "The ladder of proof",
-        "What was compared with what",
-    ]
+    assert [h.text for h in tree.all("h2")] == ["The ladder of proof", "What was compared with what"]
     assert not tree.all("img") + tree.all("ul", **{"class": "tiles"}) + tree.all("details")
     assert "None" not in tree.one("body").text
 
@@ -161,13 +174,9 @@ def test_failures_are_open_and_long_lists_are_cut(tmp_path: Path) -> None:
     assert "open" in keys.one("details").attributes
     assert "and 30 more; has all report.json" in keys.text
     assert (
-        tree.one("head")
-        .one("title")
-        .text.startswith("new.pth: Failed: keys, forward and metric. Two passed")
+        tree.one("head").one("title").text.startswith("new.pth: Failed: keys, forward and metric. Two passed")
     )
-    names = [
-        row.one("th").text for row in tree.one("table", id="class-table").one("tbody").children
-    ]
+    names = [row.one("th").text for row in tree.one("table", id="class-table").one("tbody").children]
     assert names[:9] != [*names[:9]][::-1]
     differences = tree.all("tr", **{"class": "differs"})
     assert 0 < len(differences) < 10

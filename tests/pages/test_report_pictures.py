@@ -45,9 +45,7 @@ def sample(folder: Path, size: tuple[int, int], spots: dict[tuple[int, int], int
 
 @pytest.mark.parametrize("spot", [(0, 0), (2047, 1023), (1000, 333)])
 @pytest.mark.parametrize("label", [3, 0, 255])
-def test_one_pixel_of_two_millions_is_seen(
-    tmp_path: Path, spot: tuple[int, int], label: int
-) -> None:
+def test_one_pixel_of_two_millions_is_seen(tmp_path: Path, spot: tuple[int, int], label: int) -> None:
     picture = show_sample(sample(tmp_path, (2048, 1024), {spot: label}), METRIC)
     assert (picture.differing, picture.pixels) == (1, 2048 * 1024)
     mask = opened(picture.mask)
@@ -72,8 +70,11 @@ def test_colours_are_the_data_sets(tmp_path: Path) -> None:
     assert drawn.getpixel((5, 5)) == (7, 8, 9)
     assert drawn.getpixel((0, 0)) == (1, 2, 3)
     assert [(label.name, label.new) for label in picture.labels] == [
-        ("sky", "95 %"), ("wall", "1.6 %"), ("label 9", "1.6 %"), ("no label", "1.6 %"),
-    ]  # fmt: skip
+        ("sky", "95 %"),
+        ("wall", "1.6 %"),
+        ("label 9", "1.6 %"),
+        ("no label", "1.6 %"),
+    ]
     assert picture.labels[0].colour == "#070809"
     assert picture.labels[0].old == "100 %"
 

@@ -21,8 +21,12 @@ def convert(case: Recorded, folder: Path) -> str:
     command = [sys.executable, "-m", "mm_ckpt_migrate", "convert", "auto", "embedded"]
     done = subprocess.run(
         [*command, str(case.checkpoint), str(folder / f"{case.name}.pth")],
-        capture_output=True, text=True, check=False, timeout=120, env=environment(folder),
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=environment(folder),
+    )
     return done.stdout + done.stderr
 
 
@@ -33,9 +37,11 @@ def jobs_of(case: Recorded, folder: Path) -> dict[str, Any]:
         f"{case.name}/steps": steps,
         f"{case.name}/plain": steps | {"optimizer": str(case.checkpoint)},
         f"{case.name}/runner": {
-            "kind": "runner", "checkpoint": new, "work_dir": str(folder / f"run_{case.name}")
+            "kind": "runner",
+            "checkpoint": new,
+            "work_dir": str(folder / f"run_{case.name}"),
         },
-    }  # fmt: skip
+    }
 
 
 def train_on(cases: list[Recorded], folder: Path) -> dict[str, Any]:
@@ -45,9 +51,13 @@ def train_on(cases: list[Recorded], folder: Path) -> dict[str, Any]:
     jobs.write_text(json.dumps({k: v for case in cases for k, v in jobs_of(case, folder).items()}))
     done = subprocess.run(
         [sys.executable, str(CHILD), str(jobs), str(results)],
-        capture_output=True, text=True, check=False, timeout=200, env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+        env=environment(folder),
         cwd=folder,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     found: dict[str, Any] = json.loads(results.read_text(encoding="utf-8"))
     return found

@@ -41,9 +41,13 @@ def _convert(name: str, new: Path, config: Path, *options: str) -> None:
 def _run(*arguments: str, folder: Path) -> str:
     done = subprocess.run(
         [sys.executable, *arguments],
-        capture_output=True, text=True, check=False, timeout=200, env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+        env=environment(folder),
         cwd=folder,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     return done.stdout
 

@@ -138,9 +138,7 @@ def test_the_runner_goes_on_where_it_was(case: Recorded, outcomes: Outcomes) -> 
 
 
 @pytest.mark.mm
-def test_the_runner_repeats_the_run_that_was_never_interrupted(
-    case: Recorded, outcomes: Outcomes
-) -> None:
+def test_the_runner_repeats_the_run_that_was_never_interrupted(case: Recorded, outcomes: Outcomes) -> None:
     same_draws_or_skip(case, succeeded(outcomes, case, "steps"))
     old, new = case.facts["iterations"], succeeded(outcomes, case, "runner")
     assert relative(column(new, "loss"), column(old, "loss")) < LOSS_TOLERANCE

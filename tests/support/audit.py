@@ -20,16 +20,44 @@ import mm_ckpt_migrate
 
 PACKAGE = os.path.dirname(mm_ckpt_migrate.__file__) + os.sep
 NEVER = frozenset(
-    ("exec", "compile", "import", "pickle.find_class", "code.__new__", "os.system", "os.exec",
-     "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "subprocess.Popen", "os.startfile",
-     "webbrowser.open", "urllib.Request", "os.putenv", "pty.spawn", "cpython.run_file")
-)  # fmt: skip
+    (
+        "exec",
+        "compile",
+        "import",
+        "pickle.find_class",
+        "code.__new__",
+        "os.system",
+        "os.exec",
+        "os.posix_spawn",
+        "os.spawn",
+        "os.fork",
+        "os.forkpty",
+        "subprocess.Popen",
+        "os.startfile",
+        "webbrowser.open",
+        "urllib.Request",
+        "os.putenv",
+        "pty.spawn",
+        "cpython.run_file",
+    )
+)
 NEVER_BELOW = ("socket.", "ctypes.", "marshal.", "shutil.", "tempfile.", "sqlite3.")
 # Only where the path, their first argument, lies outside the tests' folder.
 NOT_ELSEWHERE = frozenset(
-    ("os.remove", "os.rename", "os.link", "os.symlink", "os.mkdir", "os.rmdir", "os.truncate",
-     "os.chmod", "os.chown", "os.utime", "os.setxattr")
-)  # fmt: skip
+    (
+        "os.remove",
+        "os.rename",
+        "os.link",
+        "os.symlink",
+        "os.mkdir",
+        "os.rmdir",
+        "os.truncate",
+        "os.chmod",
+        "os.chown",
+        "os.utime",
+        "os.setxattr",
+    )
+)
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 # Codecs, and the widths of letters on a terminal, are imported by a call where one is needed.
@@ -62,9 +90,7 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     if _seen is None or not _is_watched(event, args):
         return
     frames = list(_frames())
-    if any(f.f_code.co_filename.startswith(PACKAGE) for f in frames) and not _is_ours(
-        event, frames
-    ):
+    if any(f.f_code.co_filename.startswith(PACKAGE) for f in frames) and not _is_ours(event, frames):
         _seen.append(f"{event} {args!r:.200}")
 
 

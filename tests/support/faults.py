@@ -53,9 +53,11 @@ def run_in_terminal(*arguments: str | Path, cwd: Path | None = None) -> tuple[in
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "mm_ckpt_migrate", *map(str, arguments)],
-        stdout=follower, stderr=follower, cwd=cwd,
+        stdout=follower,
+        stderr=follower,
+        cwd=cwd,
         env={**os.environ, "TERM": "dumb", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8:strict"},
-    )  # fmt: skip
+    )
     os.close(follower)
     sent = bytearray()
     with contextlib.suppress(OSError):  # EIO, when the process has ended

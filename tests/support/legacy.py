@@ -20,9 +20,7 @@ SYSTEM: dict[str, Any] = {
 KEY = "94207711285248"
 
 
-def legacy_tensor(
-    key: str = KEY, numel: Any = 2, shape: Sequence[Any] = (2,), **kwargs: Any
-) -> bytes:
+def legacy_tensor(key: str = KEY, numel: Any = 2, shape: Sequence[Any] = (2,), **kwargs: Any) -> bytes:
     return tensor(Storage(key, numel, more=b"N"), shape=shape, **kwargs)
 
 

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from mm_ckpt_migrate.releases.old.environment import PYTHON_VARIABLE, found
 
-NO_OLD_RELEASE = (
-    f"no old release: set {PYTHON_VARIABLE}, or make one with `mm-ckpt-migrate legacy create`"
-)
+NO_OLD_RELEASE = f"no old release: set {PYTHON_VARIABLE}, or make one with `mm-ckpt-migrate legacy create`"
 
 
 def old_python() -> Path | None:

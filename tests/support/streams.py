@@ -89,6 +89,5 @@ def tensor(
 ) -> bytes:
     """A tensor as torch.save writes it; two floats where nothing else is said."""
     return call(
-        rebuild, storage.bytes(), number(offset), numbers(shape), numbers(stride),
-        b"\x89", ORDERED_DICT, more,
-    )  # fmt: skip
+        rebuild, storage.bytes(), number(offset), numbers(shape), numbers(stride), b"\x89", ORDERED_DICT, more
+    )

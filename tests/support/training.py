@@ -22,9 +22,15 @@ LEFT = {
     "bbox_head.query_embedding.": "query_embedding.",
 }
 OUTER = (
-    "level_embed", "backbone", "neck", "bbox_head", "encoder", "decoder", "query_embedding",
+    "level_embed",
+    "backbone",
+    "neck",
+    "bbox_head",
+    "encoder",
+    "decoder",
+    "query_embedding",
     "reference_points_fc",
-)  # fmt: skip
+)
 
 
 def new_name(old: str, family: str) -> str:

@@ -39,18 +39,41 @@ class Member:
 
 LOCAL = "<4s5H3I2H"
 LOCAL_FIELDS = (
-    "magic", "needed", "flags", "method", "time", "date", "crc", "packed", "size", "name", "extra",
-)  # fmt: skip
+    "magic",
+    "needed",
+    "flags",
+    "method",
+    "time",
+    "date",
+    "crc",
+    "packed",
+    "size",
+    "name",
+    "extra",
+)
 CENTRAL = "<4s6H3I5H2I"
 CENTRAL_FIELDS = (
-    "magic", "made", "needed", "flags", "method", "time", "date", "crc", "packed", "size", "name",
-    "extra", "comment", "disk", "internal", "external", "offset",
-)  # fmt: skip
+    "magic",
+    "made",
+    "needed",
+    "flags",
+    "method",
+    "time",
+    "date",
+    "crc",
+    "packed",
+    "size",
+    "name",
+    "extra",
+    "comment",
+    "disk",
+    "internal",
+    "external",
+    "offset",
+)
 
 
-def build_zip(
-    members: list[Member], *, alignment: int = 64, tail: Callable[[bytes], bytes] = bytes
-) -> bytes:
+def build_zip(members: list[Member], *, alignment: int = 64, tail: Callable[[bytes], bytes] = bytes) -> bytes:
     """The archive.
 
     Args:
@@ -67,10 +90,19 @@ def build_zip(
             values = {"crc": crc, "packed": len(stored), "size": size} | member.descriptor
             out += struct.pack("<4s3I", b"PK\7\x08", *values.values())
         name = member.name.encode()
-        entry = dict.fromkeys(CENTRAL_FIELDS, 0) | {
-            "magic": b"PK\1\2", "flags": 0x0808 if member.data else 0x0800, "crc": crc,
-            "packed": len(stored), "size": size, "name": len(name), "offset": offset,
-        } | member.central  # fmt: skip
+        entry = (
+            dict.fromkeys(CENTRAL_FIELDS, 0)
+            | {
+                "magic": b"PK\1\2",
+                "flags": 0x0808 if member.data else 0x0800,
+                "crc": crc,
+                "packed": len(stored),
+                "size": size,
+                "name": len(name),
+                "offset": offset,
+            }
+            | member.central
+        )
         extra = entry.pop("raw_extra", b"")
         directory += struct.pack(CENTRAL, *(entry | {"extra": len(extra)}).values()) + name + extra
     end = _end(len(members), len(directory), len(out))
@@ -80,10 +112,16 @@ def build_zip(
 def _local(member: Member, offset: int, alignment: int) -> bytes:
     name = member.name.encode()
     padding = -(offset + struct.calcsize(LOCAL) + len(name) + 4) % alignment
-    header = dict.fromkeys(LOCAL_FIELDS, 0) | {
-        "magic": b"PK\3\4", "flags": 0x0808 if member.data else 0x0800,
-        "name": len(name), "extra": 4 + padding,
-    } | member.local  # fmt: skip
+    header = (
+        dict.fromkeys(LOCAL_FIELDS, 0)
+        | {
+            "magic": b"PK\3\4",
+            "flags": 0x0808 if member.data else 0x0800,
+            "name": len(name),
+            "extra": 4 + padding,
+        }
+        | member.local
+    )
     fill = header.pop("fill", b"Z")
     tag = header.pop("tag", b"FB")
     extra: bytes = struct.pack("<2sH", tag, padding) + fill * padding
@@ -91,9 +129,7 @@ def _local(member: Member, offset: int, alignment: int) -> bytes:
 
 
 def _end(count: int, size: int, offset: int) -> bytes:
-    zip64 = struct.pack(
-        "<4sQ2H2I4Q", b"PK\6\6", 44, 0x031E, 45, 0, 0, count, count, size, offset
-    )  # fmt: skip
+    zip64 = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 0x031E, 45, 0, 0, count, count, size, offset)
     locator = struct.pack("<4sIQI", b"PK\6\7", 0, offset + size, 1)
     short = min(count, 0xFFFF)
     return zip64 + locator + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, short, short, size, offset, 0)
@@ -109,9 +145,11 @@ def members_of(
     """The members that torch.save would write for this pickle; two floats as storage 0."""
     found = {"0": TWO_FLOATS} if storages is None else storages
     content = {
-        "data.pkl": pickle, **(SMALL if small is None else small),
-        **{f"data/{key}": data for key, data in found.items()}, **VERSION,
-    }  # fmt: skip
+        "data.pkl": pickle,
+        **(SMALL if small is None else small),
+        **{f"data/{key}": data for key, data in found.items()},
+        **VERSION,
+    }
     return [Member(f"{top}/{name}", data) for name, data in content.items()]
 
 

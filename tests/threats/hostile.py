@@ -52,9 +52,11 @@ def _streams() -> Iterator[tuple[str, Make]]:
     structure = module("files/pickles/test_pickle_structure.py")
     opcodes = module("files/pickles/test_pickle_opcodes.py")
     groups: dict[str, dict[str, bytes]] = {
-        "p08": structure.MEMO, "p14": structure.NESTED,
-        "p07_misused": opcodes.MISUSED, "p07_name": opcodes.NAMES,
-    }  # fmt: skip
+        "p08": structure.MEMO,
+        "p14": structure.NESTED,
+        "p07_misused": opcodes.MISUSED,
+        "p07_name": opcodes.NAMES,
+    }
     for group, bodies in groups.items():
         for name, body in bodies.items():
             yield f"{group}_{name}", _zipped(body)

@@ -13,8 +13,23 @@ from mm_ckpt_migrate.mapping.rules.yamltext import YamlText
 TESTS = Path(__file__).parents[1]
 FILE = Path(__file__).with_name("cases.yaml")
 # The groups of the list, with the number of cases in each.
-GROUPS = {"P": 28, "Z": 24, "L": 9, "S": 10, "Y": 13, "C": 11,
-          "X": 8, "M": 20, "I": 15, "K": 10, "B": 14, "R": 5, "E": 11, "V": 10, "O": 6}  # fmt: skip
+GROUPS = {
+    "P": 28,
+    "Z": 24,
+    "L": 9,
+    "S": 10,
+    "Y": 13,
+    "C": 11,
+    "X": 8,
+    "M": 20,
+    "I": 15,
+    "K": 10,
+    "B": 14,
+    "R": 5,
+    "E": 11,
+    "V": 10,
+    "O": 6,
+}
 ALL = [f"{group}{number}" for group, count in GROUPS.items() for number in range(1, count + 1)]
 _PROOF = re.compile(r"([\w/]+\.py)::(test_\w+)(?:\[(\w+)\])?")
 

@@ -11,8 +11,7 @@ from support.audit import PACKAGE, watching
 
 FORBIDDEN = {
     "import": "import sys; sys.modules.pop('colorsys', 0); __import__('colorsys')",
-    "import_module": "import importlib, sys; sys.modules.pop('sched', 0)\n"
-    "importlib.import_module('sched')",
+    "import_module": "import importlib, sys; sys.modules.pop('sched', 0)\nimportlib.import_module('sched')",
     "exec": "exec('1')",
     "eval": "eval('1')",
     "compile": "compile('1', 'x', 'eval')",

@@ -44,10 +44,8 @@ def test_c1_to_c4_a_config_file(case: str, tmp_path: Path, monkeypatch: pytest.M
 PLACES = {
     "meta.cfg": lambda cfg: {"meta": mapping({"cfg": cfg})},
     "meta.config": lambda cfg: {"meta": mapping({"config": cfg})},
-    "message_hub": lambda cfg: {
-        "message_hub": mapping({"runtime_info": mapping({"cfg": cfg})})
-    },
-}  # fmt: skip
+    "message_hub": lambda cfg: {"message_hub": mapping({"runtime_info": mapping({"cfg": cfg})})},
+}
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -72,11 +70,22 @@ def test_c8_asked_for_as_the_target_it_is_refused(case: str, tmp_path: Path) -> 
 
 
 BOMBS = [
-    "'{:>1000000000}'.format(1)", "'{:>{}}'.format(1, 10**9)", "format(1, '>1000000000')",
-    "'a'.ljust(10**9)", "'a'.join(['b'] * 10**8)", "str(9**9**9)", "1 << 10**9", "10**10**10",
-    "bytes(10**10)", "bytearray(10**10)", "'%*d' % (10**9, 1)", "list(range(10**9))",
-    "max(range(10**12))", "[0] * (1 << 62)", "{**{i: 0 for i in range(10**9)}}",
-]  # fmt: skip
+    "'{:>1000000000}'.format(1)",
+    "'{:>{}}'.format(1, 10**9)",
+    "format(1, '>1000000000')",
+    "'a'.ljust(10**9)",
+    "'a'.join(['b'] * 10**8)",
+    "str(9**9**9)",
+    "1 << 10**9",
+    "10**10**10",
+    "bytes(10**10)",
+    "bytearray(10**10)",
+    "'%*d' % (10**9, 1)",
+    "list(range(10**9))",
+    "max(range(10**12))",
+    "[0] * (1 << 62)",
+    "{**{i: 0 for i in range(10**9)}}",
+]
 
 
 @pytest.mark.parametrize("source", BOMBS)

@@ -35,9 +35,7 @@ def failing(number: int, calls: list[int]) -> Callable[..., Any]:
     return fail
 
 
-def struck(
-    call: str, number: int, old: Path, patch: pytest.MonkeyPatch, *options: str
-) -> tuple[Done, int]:
+def struck(call: str, number: int, old: Path, patch: pytest.MonkeyPatch, *options: str) -> tuple[Done, int]:
     """A conversion in which a system call always fails, and how often it was tried."""
     calls: list[int] = []
     with patch.context() as within:
@@ -164,8 +162,17 @@ def test_i10_the_mode_stays_and_the_time_is_new(mode: int, tmp_path: Path) -> No
     assert new.st_uid == os.geteuid()
 
 
-NAMES = [b"\xff\xfe.pth", b"a\nb.pth", b"-rf.pth", b"\x1b[2J.pth", b"n" * 251 + b".pth", b" .pth",
-         "ü\N{SNOWMAN}.pth".encode(), b"'; touch ran; '.pth", b"%s%n.pth"]  # fmt: skip
+NAMES = [
+    b"\xff\xfe.pth",
+    b"a\nb.pth",
+    b"-rf.pth",
+    b"\x1b[2J.pth",
+    b"n" * 251 + b".pth",
+    b" .pth",
+    "ü\N{SNOWMAN}.pth".encode(),
+    b"'; touch ran; '.pth",
+    b"%s%n.pth",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -75,9 +75,7 @@ ENDS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("first", ENDS)
-def test_k3_a_second_ctrl_c_while_the_first_is_obeyed(
-    first: int, second: int, tmp_path: Path
-) -> None:
+def test_k3_a_second_ctrl_c_while_the_first_is_obeyed(first: int, second: int, tmp_path: Path) -> None:
     """At the worst a draft keeps its name; the next run sweeps it away."""
     old = write(tmp_path, WHOLE)
     done = struck(old, first, second)
@@ -129,9 +127,7 @@ def test_k5_of_several_runs_exactly_one_wins(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["0", "1", "2", "3", "new.pth"]
 
 
-def test_k2_a_replacement_is_synced_before_and_after(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_k2_a_replacement_is_synced_before_and_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, b"before", "new.pth")
     order: list[str] = []
     fsync, rename = os.fsync, os.rename

@@ -47,15 +47,14 @@ NAN = b"\x01\0\xc0\x7f"
 WRONG = {
     "m4_exchanged": (two(SECOND, FIRST), ("changed: a", "changed: b")),
     "m4_one_twice": (two(FIRST, FIRST), ("changed: b",)),
-    "m5_transposed_by_strides": (
-        two(FIRST, SECOND, stride=(1, 2)), ("changed: a", "changed: b")
-    ),
+    "m5_transposed_by_strides": (two(FIRST, SECOND, stride=(1, 2)), ("changed: a", "changed: b")),
     "m5_transposed_in_the_bytes": (two(floats(1, 3, 2, 4), SECOND), ("changed: a",)),
     "m6_rows_reversed": (two(floats(3, 4, 1, 2), SECOND), ("changed: a",)),
     "m11_another_shape_of_the_same_bytes": (
-        two(FIRST, SECOND, shape=(4,), stride=(1,)), ("changed: a", "changed: b")
+        two(FIRST, SECOND, shape=(4,), stride=(1,)),
+        ("changed: a", "changed: b"),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", WRONG)
@@ -98,9 +97,7 @@ def test_m11_a_slice_is_not_made_a_tensor_of_its_own(tmp_path: Path) -> None:
     """And a whole storage stays as large as it was, though little of it is used."""
     torch = pytest.importorskip("torch")
     whole = torch.arange(300_000, dtype=torch.float32)
-    old = torch_toy(
-        tmp_path, {"backbone.a": whole[10:20], "backbone.b": whole[::7], "backbone.c": whole}
-    )
+    old = torch_toy(tmp_path, {"backbone.a": whole[10:20], "backbone.b": whole[::7], "backbone.c": whole})
     before = old.stat().st_size
     assert convert(old).code == ExitCode.OK
     assert abs((tmp_path / "new.pth").stat().st_size - before) < 4096
@@ -148,9 +145,13 @@ def test_m8_twice_or_another_is_not_guessed_at(prefix: str, tmp_path: Path) -> N
 
 
 VERSIONS: list[dict[str, str]] = [
-    {}, {"mmdet_version": "3.3.0"}, {"mmdet_version": "2.0.0", "mmcv_version": "0.0.1"},
-    {"mmseg_version": "1.2.2"}, {"mmseg_version": "junk"}, {"mmengine_version": "99.0"},
-]  # fmt: skip
+    {},
+    {"mmdet_version": "3.3.0"},
+    {"mmdet_version": "2.0.0", "mmcv_version": "0.0.1"},
+    {"mmseg_version": "1.2.2"},
+    {"mmseg_version": "junk"},
+    {"mmengine_version": "99.0"},
+]
 
 
 def test_m15_the_keys_decide_whatever_meta_says(tmp_path: Path) -> None:

@@ -63,8 +63,9 @@ def test_p2_a_call_beside_the_weights(section: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("module", ["numpy.core", "numpy._core"])
 def test_p4_names_of_numpy_stay_on_request(module: str, tmp_path: Path) -> None:
     dtype = call("numpy.dtype", text("f8"), b"\x89", b"\x88")
-    scalar = call(f"{module}.multiarray.scalar", dtype, call("_codecs.encode", text("\0" * 8),
-                                                            text("latin1")))  # fmt: skip
+    scalar = call(
+        f"{module}.multiarray.scalar", dtype, call("_codecs.encode", text("\0" * 8), text("latin1"))
+    )
     new = migrated(tmp_path, toy(message_hub=mapping({"eta": scalar})), "--keep-as-is")
     assert name(f"{module}.multiarray.scalar") in pickle_of(new)
 
@@ -152,8 +153,7 @@ def test_p18_and_is_never_laid_out_as_a_tensor(shape: tuple[int, ...], tmp_path:
 
 
 def test_p18_nor_are_many_small_ones(tmp_path: Path) -> None:
-    views = {f"backbone.{i}": tensor(Storage("1"), shape=((1 << 22) + i,), stride=(0,))
-             for i in range(5)}  # fmt: skip
+    views = {f"backbone.{i}": tensor(Storage("1"), shape=((1 << 22) + i,), stride=(0,)) for i in range(5)}
     done = convert(write(tmp_path, toy(views, TWO_STORAGES)), "--format", "safetensors")
     assert done.code == ExitCode.BAD_CHECKPOINT
 
@@ -198,10 +198,26 @@ def test_p22_among_the_weights_it_is_refused(index: int, tmp_path: Path) -> None
 
 
 DTYPES = (
-    "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint64",
-    "uint32", "uint16", "uint8", "bool", "complex64", "complex128", "float8_e4m3fn",
-    "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz",
-)  # fmt: skip
+    "float64",
+    "float32",
+    "float16",
+    "bfloat16",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint64",
+    "uint32",
+    "uint16",
+    "uint8",
+    "bool",
+    "complex64",
+    "complex128",
+    "float8_e4m3fn",
+    "float8_e5m2",
+    "float8_e4m3fnuz",
+    "float8_e5m2fnuz",
+)
 
 
 def torch_toy(folder: Path, more: dict[str, Any], **sections: Any) -> Path:
@@ -233,12 +249,11 @@ def test_p24_a_parameter_stays_one(tmp_path: Path) -> None:
     assert not found.requires_grad
 
 
-@pytest.mark.parametrize(
-    "kind", ["torch.distributed.tensor.DTensor", "torch.nested._internal.NestedTensor"]
-)
+@pytest.mark.parametrize("kind", ["torch.distributed.tensor.DTensor", "torch.nested._internal.NestedTensor"])
 def test_p24_subclasses_are_named_and_refused(kind: str, tmp_path: Path) -> None:
-    value = call("torch._tensor._rebuild_from_type_v2", name("torch._utils._rebuild_tensor_v2"),
-                 name(kind), b")", b"}")  # fmt: skip
+    value = call(
+        "torch._tensor._rebuild_from_type_v2", name("torch._utils._rebuild_tensor_v2"), name(kind), b")", b"}"
+    )
     done = convert(write(tmp_path, toy({"backbone.w": value})))
     assert done.code == ExitCode.BAD_CHECKPOINT
     assert "backbone.w" in done.err

@@ -19,11 +19,7 @@ from toys import toy
 from mm_ckpt_migrate.cli.render import print_ladder
 from mm_ckpt_migrate.errors import ExitCode
 from mm_ckpt_migrate.files.pickles.errors import PickleLimitError
-from mm_ckpt_migrate.files.pickles.parse import (
-    BYTES_PER_OPCODE,
-    MAX_OPCODES,
-    parse_whole,
-)
+from mm_ckpt_migrate.files.pickles.parse import BYTES_PER_OPCODE, MAX_OPCODES, parse_whole
 from mm_ckpt_migrate.verdicts import Rung, failed
 
 MIB = 1 << 20
@@ -53,8 +49,12 @@ def test_r1_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
 
 
 def places() -> list[str]:
-    return sorted(name for place in ("/tmp", "/dev/shm") for name in os.listdir(place)
-                  if "ckpt" in name and "pytest" not in name)  # fmt: skip
+    return sorted(
+        name
+        for place in ("/tmp", "/dev/shm")
+        for name in os.listdir(place)
+        if "ckpt" in name and "pytest" not in name
+    )
 
 
 def test_r2_nothing_stays_open_or_running(tmp_path: Path) -> None:

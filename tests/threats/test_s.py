@@ -77,10 +77,13 @@ def test_s8_types_whose_size_is_not_known_are_named(dtype: str, tmp_path: Path) 
 def toy(data: bytes, dtype: str = "F32", **more: Any) -> bytes:
     size = len(data)
     entries = {
-        key: {"dtype": dtype, "shape": [size // (4 if dtype == "F32" else 1)],
-              "data_offsets": [size * i, size * (i + 1)]}
+        key: {
+            "dtype": dtype,
+            "shape": [size // (4 if dtype == "F32" else 1)],
+            "data_offsets": [size * i, size * (i + 1)],
+        }
         for i, key in enumerate(KEYS)
-    }  # fmt: skip
+    }
     return file({**more, **entries}, data * len(KEYS))
 
 

@@ -40,8 +40,11 @@ def test_every_test_here_is_in_the_table() -> None:
     """But for those of the table and of the watcher themselves, and the controls."""
     named = {(proof.path, proof.function) for case in TABLE for proof in case.proofs}
     apart = ("test_table.py", "test_audit.py", "test_conventions.py")
-    controls = ("test_the_toy_is_migrated", "test_p11_nothing_is_said_where_nothing_looks_alike",
-                "test_z18_torch_swaps_the_bytes_of_what_says_big")  # fmt: skip
+    controls = (
+        "test_the_toy_is_migrated",
+        "test_p11_nothing_is_said_where_nothing_looks_alike",
+        "test_z18_torch_swaps_the_bytes_of_what_says_big",
+    )
     for path in (TESTS / "threats").glob("test_*.py"):
         here = {name for name in functions(parsed(f"threats/{path.name}")) if name[:5] == "test_"}
         missing = {n for n in here if (f"threats/{path.name}", n) not in named} - {*controls}

@@ -62,9 +62,7 @@ def test_y2_hundreds_of_long_keys_in_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("to", [r"\\g<99>", r"\\0", r"\\1.w", "$1", "{0}", "{nobody}.w", "a.{i}.b"])
-def test_y3_what_stands_for_nothing_is_an_error_when_the_file_is_loaded(
-    to: str, tmp_path: Path
-) -> None:
+def test_y3_what_stands_for_nothing_is_an_error_when_the_file_is_loaded(to: str, tmp_path: Path) -> None:
     rules = f'rules:\n  - from: "a.b"\n    to: "{to}"\n'
     before, after = GOOD.split("rules:\n", 1)
     rest = after[after.index("\ncontrol:") :] if "\ncontrol:" in after else ""
@@ -79,10 +77,15 @@ def test_y5_a_bomb_of_merge_keys(tmp_path: Path) -> None:
 
 
 TAGS = [
-    "!!python/object/apply:os.system ['touch ran']", "!!python/object/new:os.system [id]",
-    "!!python/name:os.system ''", "!!python/module:os ''", "!!python/object:os.X {}",
-    "!<tag:yaml.org,2002:python/object/apply:os.system> [id]", "!!binary aGk=", "!!set {a}",
-]  # fmt: skip
+    "!!python/object/apply:os.system ['touch ran']",
+    "!!python/object/new:os.system [id]",
+    "!!python/name:os.system ''",
+    "!!python/module:os ''",
+    "!!python/object:os.X {}",
+    "!<tag:yaml.org,2002:python/object/apply:os.system> [id]",
+    "!!binary aGk=",
+    "!!set {a}",
+]
 
 
 @pytest.mark.parametrize("tag", TAGS)
@@ -122,10 +125,14 @@ Change = Callable[[str], str]
 
 @pytest.mark.parametrize(
     "change",
-    [lambda text: text.replace("rules:", "rulse:"), lambda text: text + "\tx: 1\n",
-     lambda text: "\ufeff" + text, lambda text: text.replace("schema: 1", "schema: 9")],
+    [
+        lambda text: text.replace("rules:", "rulse:"),
+        lambda text: text + "\tx: 1\n",
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("schema: 1", "schema: 9"),
+    ],
     ids=["misspelt", "tab", "byte_order_mark", "other_schema"],
-)  # fmt: skip
+)
 def test_y11_y12_a_shipped_file_spoilt(change: Change, tmp_path: Path) -> None:
     assert load_ruleset(write(tmp_path, GOOD.encode(), "good.yaml"))
     assert refused(change(GOOD), tmp_path)

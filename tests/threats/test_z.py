@@ -97,9 +97,7 @@ def names(path: Path) -> list[str]:
 
 # As torch 1.6, 2.1 and 2.13 write them.
 SHELLS: list[dict[str, bytes]] = [{}, {"byteorder": b"little"}, SMALL]
-MODES: list[dict[str, Any]] = [
-    {}, {"weights_only": False}, {"mmap": True}, {"map_location": "meta"},
-]  # fmt: skip
+MODES: list[dict[str, Any]] = [{}, {"weights_only": False}, {"mmap": True}, {"map_location": "meta"}]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -138,8 +136,9 @@ def test_z21_what_is_too_much_is_refused_though_torch_takes_it(tmp_path: Path) -
 
 
 def test_z23_a_pth_that_is_safetensors_is_read_as_what_it_is(tmp_path: Path) -> None:
-    table = {key: {"dtype": "F32", "shape": [2], "data_offsets": [8 * i, 8 * i + 8]}
-             for i, key in enumerate(KEYS)}  # fmt: skip
+    table = {
+        key: {"dtype": "F32", "shape": [2], "data_offsets": [8 * i, 8 * i + 8]} for i, key in enumerate(KEYS)
+    }
     raw = json.dumps(table).encode()
     old = write(tmp_path, len(raw).to_bytes(8, "little") + raw + bytes(8 * len(KEYS)))
     assert convert(old).code == ExitCode.OK

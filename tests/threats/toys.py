@@ -15,12 +15,7 @@ KEYS = (
     f"{DECODER}.attentions.1.attn.w",
     f"{DECODER}.ffns.0.w",
 )
-NEW_KEYS = (
-    *KEYS[:2],
-    f"{DECODER}.self_attn.attn.w",
-    f"{DECODER}.cross_attn.attn.w",
-    f"{DECODER}.ffn.w",
-)
+NEW_KEYS = (*KEYS[:2], f"{DECODER}.self_attn.attn.w", f"{DECODER}.cross_attn.attn.w", f"{DECODER}.ffn.w")
 
 
 def toy_stream(more: Mapping[str, bytes] | None = None, **sections: bytes) -> bytes:
@@ -30,9 +25,7 @@ def toy_stream(more: Mapping[str, bytes] | None = None, **sections: bytes) -> by
 
 
 def toy(
-    more: Mapping[str, bytes] | None = None,
-    storages: Mapping[str, bytes] | None = None,
-    **sections: bytes,
+    more: Mapping[str, bytes] | None = None, storages: Mapping[str, bytes] | None = None, **sections: bytes
 ) -> bytes:
     """A zip file of it; storage 0 holds two floats where nothing else is said."""
     return torch_zip(toy_stream(more, **sections), storages)

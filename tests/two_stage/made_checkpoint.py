@@ -58,7 +58,15 @@ def _momentum(draw: Any, weight: Any) -> dict[str, Any]:
 def _group(count: int) -> dict[str, Any]:
     """As AdamW writes it."""
     return {
-        "lr": 2e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 1e-4, "amsgrad": False,
-        "foreach": None, "maximize": False, "capturable": False, "differentiable": False,
-        "fused": None, "params": list(range(count)),
-    }  # fmt: skip
+        "lr": 2e-3,
+        "betas": (0.9, 0.999),
+        "eps": 1e-8,
+        "weight_decay": 1e-4,
+        "amsgrad": False,
+        "foreach": None,
+        "maximize": False,
+        "capturable": False,
+        "differentiable": False,
+        "fused": None,
+        "params": list(range(count)),
+    }

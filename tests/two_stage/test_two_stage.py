@@ -74,8 +74,11 @@ def test_the_outputs(side: Side, old: Path) -> None:
     verdict, result = check_forward(record, side, control, plan=make_plan(schema, rules), budget=0)
     assert verdict.status is Status.PASS, verdict
     assert [difference.name for difference in result.differences] == [
-        "cls_logits", "bbox_preds", "enc_cls_logits", "enc_bbox_preds"
-    ]  # fmt: skip
+        "cls_logits",
+        "bbox_preds",
+        "enc_cls_logits",
+        "enc_bbox_preds",
+    ]
     assert result.control > 0.1
 
 

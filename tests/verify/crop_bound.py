@@ -16,12 +16,19 @@ from mmengine.config import Config
 from mm_ckpt_migrate.releases.current.child import build
 
 BEIT = {
-    "type": "BEiT", "img_size": (64, 64), "patch_size": 16, "embed_dims": 8, "num_layers": 4,
-    "num_heads": 2, "mlp_ratio": 1, "out_indices": (0, 1, 2, 3), "qv_bias": True,
-    "norm_cfg": {"type": "LN"}, "init_values": 0.1,
-}  # fmt: skip
-NECK = {"type": "Feature2Pyramid", "embed_dim": 8, "rescales": [4, 2, 1, 0.5],
-        "norm_cfg": {"type": "BN"}}  # fmt: skip
+    "type": "BEiT",
+    "img_size": (64, 64),
+    "patch_size": 16,
+    "embed_dims": 8,
+    "num_layers": 4,
+    "num_heads": 2,
+    "mlp_ratio": 1,
+    "out_indices": (0, 1, 2, 3),
+    "qv_bias": True,
+    "norm_cfg": {"type": "LN"},
+    "init_values": 0.1,
+}
+NECK = {"type": "Feature2Pyramid", "embed_dim": 8, "rescales": [4, 2, 1, 0.5], "norm_cfg": {"type": "BN"}}
 
 
 def main(given: str, config_file: str, weights: str) -> None:

@@ -54,9 +54,7 @@ class Training:
 
     def __init__(self, path: Path) -> None:
         self.content: Any = torch.load(path)
-        self.config: Any = copy.deepcopy(
-            read_config_text(self.content["meta"]["cfg"], "the config inside")
-        )
+        self.config: Any = copy.deepcopy(read_config_text(self.content["meta"]["cfg"], "the config inside"))
 
     def saved(self, path: Path) -> Path:
         torch.save(self.content, path)
@@ -69,9 +67,7 @@ def training(migrated: Path) -> Training:
 
 
 @pytest.fixture
-def resumed(
-    processes: Processes, training: Training, migrated: Path, tmp_path: Path
-) -> Callable[..., Any]:
+def resumed(processes: Processes, training: Training, migrated: Path, tmp_path: Path) -> Callable[..., Any]:
     """The verdict on two files of the training as it then is, one of them changed once more."""
 
     def run(change: Callable[[Training], None] = lambda _: None) -> Any:
@@ -139,8 +135,15 @@ def apex(training: Training) -> None:
 
 
 def by_epoch(training: Training) -> None:
-    entry = {"type": "PolyLR", "by_epoch": True, "convert_to_iter_based": True, "power": 0.9,
-             "begin": 0, "end": 8, "eta_min": 1e-5}  # fmt: skip
+    entry = {
+        "type": "PolyLR",
+        "by_epoch": True,
+        "convert_to_iter_based": True,
+        "power": 0.9,
+        "begin": 0,
+        "end": 8,
+        "eta_min": 1e-5,
+    }
     training.config["param_scheduler"] = [entry]
     training.content["meta"] |= {"epoch": 2, "iter": 6}
     training.content["param_schedulers"] = []
@@ -161,9 +164,7 @@ def test_trainings_of_other_kinds_are_resumed(
     assert verdict.status is Status.PASS, verdict
 
 
-def test_at_the_end_of_a_schedule_float64_tells(
-    training: Training, resumed: Callable[..., Any]
-) -> None:
+def test_at_the_end_of_a_schedule_float64_tells(training: Training, resumed: Callable[..., Any]) -> None:
     for group in groups(training):
         group["lr"] = 1e-9
     training.config["param_scheduler"] = []
@@ -174,9 +175,7 @@ def test_at_the_end_of_a_schedule_float64_tells(
     assert result.control64 < 1e-4
 
 
-def test_where_nothing_moves_nothing_is_told(
-    training: Training, resumed: Callable[..., Any]
-) -> None:
+def test_where_nothing_moves_nothing_is_told(training: Training, resumed: Callable[..., Any]) -> None:
     for group in groups(training):
         group["lr"] = 0.0
     training.config["param_scheduler"] = []
@@ -242,9 +241,7 @@ def test_what_the_old_code_cannot_run(training: Training, resumed: Callable[...,
     assert "the old release gives no result" in verdict.summary
 
 
-def test_an_optimizer_that_must_not_be_built(
-    training: Training, resumed: Callable[..., Any]
-) -> None:
+def test_an_optimizer_that_must_not_be_built(training: Training, resumed: Callable[..., Any]) -> None:
     """What this program refuses is no fault of the file."""
     optimizer = training.config["optim_wrapper"]["optimizer"]
     training.config["optim_wrapper"]["optimizer"] = {**optimizer, "type": "NoSuchOptimizer"}
@@ -307,22 +304,22 @@ def crop_bound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     weights, config = folder / "new.pth", folder / "config.py"
     done = subprocess.run(
         [sys.executable, str(CROP_BOUND), CASE.new_config, str(config), str(weights)],
-        capture_output=True, text=True, check=False, timeout=200,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
     assert done.returncode == 0, done.stderr
     return weights, config
 
 
-def test_a_backbone_that_is_bound_to_its_crop(
-    crop_bound: tuple[Path, Path], processes: Processes
-) -> None:
+def test_a_backbone_that_is_bound_to_its_crop(crop_bound: tuple[Path, Path], processes: Processes) -> None:
     weights, path = crop_bound
     config: Any = read_config(path)
     sides = [Side(process, model_request(config, path), weights) for process in processes]
     layers = "decode_head.transformer_decoder.layers"
     names = [n for n in torch.load(weights) if n.startswith(layers) and "_attn." in n]
-    control = {n: n.replace("self", "@").replace("cross", "self").replace("@", "cross")
-               for n in names}  # fmt: skip
+    control = {n: n.replace("self", "@").replace("cross", "self").replace("@", "cross") for n in names}
     usual = Image()
     verdict, result = check_forward(*sides, control, images=(usual,))
     assert (verdict.status, result) == (Status.SKIPPED, None)

@@ -47,11 +47,24 @@ def verify(file: Path, *options: object) -> tuple[int, dict[str, Any]]:
     workers = ("--workers", "0") if "--eval" in options else ()
     done = subprocess.run(
         [
-            sys.executable, "-m", "mm_ckpt_migrate", "verify", str(file), "--json",
-            "--legacy", "none", "--budget", "0", *workers, *map(str, options),
+            sys.executable,
+            "-m",
+            "mm_ckpt_migrate",
+            "verify",
+            str(file),
+            "--json",
+            "--legacy",
+            "none",
+            "--budget",
+            "0",
+            *workers,
+            *map(str, options),
         ],
-        capture_output=True, text=True, check=False, timeout=250,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
+    )
     assert done.stdout, done.stderr
     found = json.loads(done.stdout)
     return done.returncode, {"all": found, **{v["rung"]: v for v in found["verdicts"]}}
@@ -140,9 +153,7 @@ def test_a_file_without_a_config_has_the_rungs_that_need_none(new: Path, tmp_pat
     torch.save(content, bare)
     code, found = verify(bare, "--source", ROOM / "maskformer_scenes.pth")
     assert "there is none" in found["keys"]["summary"]
-    assert {found[rung]["status"] for rung in ("keys", "forward", "resume", "metric")} == {
-        "skipped"
-    }
+    assert {found[rung]["status"] for rung in ("keys", "forward", "resume", "metric")} == {"skipped"}
     assert found["roles"]["status"] == "pass"
     assert found["integrity"]["status"] != "skipped" or found["integrity"]["details"]
     assert code in (ExitCode.OK, ExitCode.INTEGRITY_FAILED)  # the config is one of its entries

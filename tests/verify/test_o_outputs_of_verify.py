@@ -55,9 +55,7 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("option", ["record", "record_metric"])
-def test_o1_an_output_that_is_an_input(
-    option: str, refused: Callable[..., str], tmp_path: Path
-) -> None:
+def test_o1_an_output_that_is_an_input(option: str, refused: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("old.pth")
     os.link(tmp_path / "old.pth", tmp_path / "hard")
     for name in ("old.pth", "link", "hard", "./old.pth"):
@@ -82,16 +80,11 @@ def _odd_zips() -> list[bytes]:
         archive.writestr("é", b"")
     whole = file.getvalue()
     version = whole.index(b"PK\x01\x02") + 6
-    return [
-        whole[:version] + b"\xff" + whole[version + 1 :],
-        whole.replace("é".encode(), b"\xff\xff"),
-    ]
+    return [whole[:version] + b"\xff" + whole[version + 1 :], whole.replace("é".encode(), b"\xff\xff")]
 
 
 @pytest.mark.parametrize("option", ["record", "record_metric"])
-def test_o3_force_replaces_recordings_alone(
-    option: str, refused: Callable[..., str], tmp_path: Path
-) -> None:
+def test_o3_force_replaces_recordings_alone(option: str, refused: Callable[..., str], tmp_path: Path) -> None:
     for content in (b"mine", b"{}", b"PK\x03\x04", *_odd_zips()):
         (tmp_path / "mine").write_bytes(content)
         assert "replaces nothing else" in refused(**{option: tmp_path / "mine"})
@@ -99,9 +92,14 @@ def test_o3_force_replaces_recordings_alone(
 
 @pytest.mark.parametrize("name", ["report.html", "report.json"])
 @pytest.mark.parametrize(
-    "text", ["<p>mine", "how I use mm-ckpt-migrate", '{"by": "mm-ckpt-migrate"}',
-             "<!DOCTYPE html>\n<title>mm-ckpt-migrate, my notes</title>"],
-)  # fmt: skip
+    "text",
+    [
+        "<p>mine",
+        "how I use mm-ckpt-migrate",
+        '{"by": "mm-ckpt-migrate"}',
+        "<!DOCTYPE html>\n<title>mm-ckpt-migrate, my notes</title>",
+    ],
+)
 def test_o3_a_page_that_is_not_ours(
     text: str, name: str, refused: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -110,9 +108,7 @@ def test_o3_a_page_that_is_not_ours(
 
 
 @pytest.mark.parametrize("name", ["old.pth", "old.pth/below", "/proc/nobody/writes/here"])
-def test_o2_a_report_that_cannot_be_written(
-    name: str, refused: Callable[..., str], tmp_path: Path
-) -> None:
+def test_o2_a_report_that_cannot_be_written(name: str, refused: Callable[..., str], tmp_path: Path) -> None:
     assert str(tmp_path / name) in refused(pages=pages_of(tmp_path / name))
 
 

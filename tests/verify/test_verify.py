@@ -22,13 +22,29 @@ def verify(new: Path, migrated: Migrated, *options: str) -> tuple[int, dict[str,
     record = migrated.case.folder / "reference.npz"
     done = subprocess.run(
         [
-            sys.executable, "-m", "mm_ckpt_migrate", "verify", str(new), "--json",
-            "--legacy", "none", "--cfg", migrated.case.new_config,
-            "--source", str(migrated.case.old), "--reference", str(record),
-            "--budget", "0", *options,
+            sys.executable,
+            "-m",
+            "mm_ckpt_migrate",
+            "verify",
+            str(new),
+            "--json",
+            "--legacy",
+            "none",
+            "--cfg",
+            migrated.case.new_config,
+            "--source",
+            str(migrated.case.old),
+            "--reference",
+            str(record),
+            "--budget",
+            "0",
+            *options,
         ],
-        capture_output=True, text=True, check=False, timeout=200,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
     assert done.stdout, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return done.returncode, found
@@ -42,9 +58,13 @@ def test_a_genuine_file_climbs_to_forward(migrated: Migrated, tmp_path: Path) ->
     code, found = verify(migrated.new, migrated, "--report", str(tmp_path / "report"))
     assert code == ExitCode.OK
     assert statuses(found) == {
-        "integrity": "pass", "keys": "pass", "roles": "pass", "forward": "pass",
-        "resume": "skipped", "metric": "skipped",
-    }  # fmt: skip
+        "integrity": "pass",
+        "keys": "pass",
+        "roles": "pass",
+        "forward": "pass",
+        "resume": "skipped",
+        "metric": "skipped",
+    }
     assert found["forward"]["control"] > 1
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     assert found["sha256"] in page
@@ -61,9 +81,13 @@ def test_the_wrong_family_fails_roles_and_forward(migrated: Migrated, tmp_path: 
     code, found = verify(new, migrated, "--require", "forward,metric")
     assert code == ExitCode.ROLES_FAILED
     assert statuses(found) | {"resume": "", "metric": ""} == {
-        "integrity": "pass", "keys": "pass", "roles": "fail", "forward": "fail",
-        "resume": "", "metric": "",
-    }  # fmt: skip
+        "integrity": "pass",
+        "keys": "pass",
+        "roles": "fail",
+        "forward": "fail",
+        "resume": "",
+        "metric": "",
+    }
     assert found["required_but_skipped"] == ["metric"]
 
 

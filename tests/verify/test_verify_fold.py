@@ -45,12 +45,26 @@ def content(new: Path) -> Content:
 def verify(file: Path) -> tuple[int, dict[str, Any]]:
     done = subprocess.run(
         [
-            sys.executable, "-m", "mm_ckpt_migrate", "verify", str(file), "--json",
-            "--legacy", "none", "--source", str(VIT.old), "--budget", "0",
-            "--reference", str(VIT.folder / "reference.npz"),
+            sys.executable,
+            "-m",
+            "mm_ckpt_migrate",
+            "verify",
+            str(file),
+            "--json",
+            "--legacy",
+            "none",
+            "--source",
+            str(VIT.old),
+            "--budget",
+            "0",
+            "--reference",
+            str(VIT.folder / "reference.npz"),
         ],
-        capture_output=True, text=True, check=False, timeout=200,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
     assert done.stdout, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return done.returncode, found
@@ -82,9 +96,7 @@ def test_it_climbs_to_forward(new: Path) -> None:
 
 
 def test_without_the_fold_forward_fails(content: Content, tmp_path: Path) -> None:
-    content["state_dict"][POSITIONS] = torch.load(VIT.old, weights_only=False)["state_dict"][
-        POSITIONS
-    ]
+    content["state_dict"][POSITIONS] = torch.load(VIT.old, weights_only=False)["state_dict"][POSITIONS]
     code, found = verify(saved(content, tmp_path))
     assert code == ExitCode.INTEGRITY_FAILED
     verdicts = {verdict["rung"]: verdict for verdict in found["verdicts"]}
@@ -115,9 +127,7 @@ def tied(state: Content) -> None:
 
 
 @pytest.mark.parametrize("fault", [one_bit, class_token_too, another_tensor, come_back, tied])
-def test_a_broken_file_fails(
-    fault: Callable[[Content], None], content: Content, tmp_path: Path
-) -> None:
+def test_a_broken_file_fails(fault: Callable[[Content], None], content: Content, tmp_path: Path) -> None:
     assert integrity_of(saved(content, tmp_path)).status is Status.PASS
     fault(content["state_dict"])
     assert integrity_of(saved(content, tmp_path)).status is Status.FAIL
@@ -136,16 +146,12 @@ def test_a_plan_without_the_fold_does_not_fit(new: Path) -> None:
     with ExitStack() as stack:
         files = open_files(stack, new, VIT.old, load_rules())
         assert files.source is not None
-        verdict = check_integrity(
-            files.source, files.output, make_plan(files.source.schema, files.rules)
-        )
+        verdict = check_integrity(files.source, files.output, make_plan(files.source.schema, files.rules))
     assert verdict.details == (f"lost: {BIAS}", f"changed: {POSITIONS}")
 
 
 @pytest.mark.parametrize("change", [("add_to_tokens", "eval"), (POSITIONS, "backbone.cls_token")])
-def test_a_stamp_that_was_tampered_with(
-    change: tuple[str, str], content: Content, tmp_path: Path
-) -> None:
+def test_a_stamp_that_was_tampered_with(change: tuple[str, str], content: Content, tmp_path: Path) -> None:
     stamp = content["meta"]["mm_ckpt_migrate"]
     stamp["plan"] = stamp["plan"].replace(*change)
     with pytest.raises(MigrateError):

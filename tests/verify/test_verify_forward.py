@@ -67,9 +67,7 @@ def test_the_right_file_passes(target: Target, new: Path, control: dict[str, str
 
 
 @pytest.mark.mm
-def test_without_a_difference_under_the_control_nothing_is_proven(
-    target: Target, new: Path
-) -> None:
+def test_without_a_difference_under_the_control_nothing_is_proven(target: Target, new: Path) -> None:
     verdict = check_record(target, new, RECORD, {})
     assert verdict.status is Status.SKIPPED
     assert "this proves nothing" in verdict.summary
@@ -96,9 +94,7 @@ def test_a_difference_is_relative_to_numbers_above_one(
 
 
 @pytest.mark.mm
-def test_a_wrong_file_fails(
-    target: Target, new: Path, control: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_wrong_file_fails(target: Target, new: Path, control: dict[str, str], tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.pth"
     run(CASE, wrong, CASE.other_family, build=False, force_family=True)
     verdict = check_record(target, wrong, RECORD, {})
@@ -108,9 +104,7 @@ def test_a_wrong_file_fails(
 
 
 @pytest.mark.mm
-def test_not_a_number_fails(
-    target: Target, new: Path, control: dict[str, str], tmp_path: Path
-) -> None:
+def test_not_a_number_fails(target: Target, new: Path, control: dict[str, str], tmp_path: Path) -> None:
     import torch
 
     content: Any = torch.load(new, map_location="cpu", weights_only=False)

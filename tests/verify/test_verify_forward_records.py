@@ -42,9 +42,8 @@ def control(families: dict[str, RuleSet]) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", list(CASES))
 def test_the_golden_records(
-    name: str, families: dict[str, RuleSet], tmp_path: Path,
-    process: ReleaseProcess,
-) -> None:  # fmt: skip
+    name: str, families: dict[str, RuleSet], tmp_path: Path, process: ReleaseProcess
+) -> None:
     case = CASES[name]
     run(case, tmp_path / "new.pth", build=False)
     right = side(process, tmp_path / "new.pth", case.new_config)
@@ -58,25 +57,21 @@ def test_the_golden_records(
 
 
 def test_a_record_of_ones_own(
-    process: ReleaseProcess, new: Path,
-    control: dict[str, str], tmp_path: Path,
-) -> None:  # fmt: skip
+    process: ReleaseProcess, new: Path, control: dict[str, str], tmp_path: Path
+) -> None:
     right, record = side(process, new), tmp_path / "record.npz"
     record_outputs(right, Image(size=(64, 96)), record, {"mmseg": "1.0.0rc4"}, force=False)
     verdict, result = check_forward(Recorded(record), right, control, budget=0)
     assert verdict.status is Status.PASS, verdict
-    assert result.recorded == {
-        "format": 1, "versions": {"mmseg": "1.0.0rc4"}, "file": "new.pth"
-    }  # fmt: skip
+    assert result.recorded == {"format": 1, "versions": {"mmseg": "1.0.0rc4"}, "file": "new.pth"}
     with pytest.raises(DestinationError):
         record_outputs(right, Image(size=(64, 96)), record, {}, force=False)
 
 
 @pytest.mark.parametrize("what", ["text", "no image", "pickled", "other shapes", "no outputs"])
 def test_records_that_are_none(
-    what: str, process: ReleaseProcess, new: Path,
-    control: dict[str, str], tmp_path: Path,
-) -> None:  # fmt: skip
+    what: str, process: ReleaseProcess, new: Path, control: dict[str, str], tmp_path: Path
+) -> None:
     import numpy as np
 
     path = tmp_path / "record.npz"

@@ -26,11 +26,12 @@ HERE = Path(__file__).parent
 SMALL = Image(size=(64, 96))
 DECODER = "decode_head.transformer_decoder.layers"
 KEY_BIASES = [
-    *(f"backbone.stages.{n}.attn.w_msa.qkv.bias[key]"
-      for n in ("0.blocks.0", "1.blocks.0", "2.blocks.0", "2.blocks.1", "3.blocks.0")),
-    *(f"{DECODER}.{n}.{kind}_attn.attn.in_proj_bias[key]"
-      for n in range(3) for kind in ("self", "cross")),
-]  # fmt: skip
+    *(
+        f"backbone.stages.{n}.attn.w_msa.qkv.bias[key]"
+        for n in ("0.blocks.0", "1.blocks.0", "2.blocks.0", "2.blocks.1", "3.blocks.0")
+    ),
+    *(f"{DECODER}.{n}.{kind}_attn.attn.in_proj_bias[key]" for n in range(3) for kind in ("self", "cross")),
+]
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +59,8 @@ Judge = Callable[..., tuple[Verdict, ForwardResult]]
 
 @pytest.fixture
 def judge(
-    processes: tuple[ReleaseProcess, ReleaseProcess], new: Path, control: dict[str, str],
-    tmp_path: Path,
-) -> Judge:  # fmt: skip
+    processes: tuple[ReleaseProcess, ReleaseProcess], new: Path, control: dict[str, str], tmp_path: Path
+) -> Judge:
     """Compare the right file with one whose weights were changed."""
 
     def run_one(
@@ -100,8 +100,10 @@ def test_the_same_file_passes_and_shows_what_it_cannot_see(judge: Judge) -> None
     assert verdict.status is Status.PASS, verdict
     assert "equal those of the old code to the last bit" in verdict.summary
     assert [(d.name, d.largest) for d in result.differences] == [
-        ("cls_logits", 0.0), ("mask_logits", 0.0), ("seg_logits", 0.0)
-    ]  # fmt: skip
+        ("cls_logits", 0.0),
+        ("mask_logits", 0.0),
+        ("seg_logits", 0.0),
+    ]
     assert sorted(result.unseen) == sorted(KEY_BIASES)
     assert (result.untried, result.tensors) == ((), 211)
     assert result.control > 1
@@ -218,9 +220,7 @@ def test_a_file_that_does_not_load_is_an_error_with_its_name(
         missing.demand("forward", seed=0, size=[64, 64])
 
 
-def test_a_config_that_cannot_be_built(
-    processes: tuple[ReleaseProcess, ReleaseProcess], new: Path
-) -> None:
+def test_a_config_that_cannot_be_built(processes: tuple[ReleaseProcess, ReleaseProcess], new: Path) -> None:
     with pytest.raises(ConfigError, match="'Nothing' is no class that may be built"):
         model_request({"model": {"type": "Nothing"}}, "bad.py")
     request = model_request({"model": {"type": "EncoderDecoder"}}, "bad.py")
@@ -241,15 +241,16 @@ def blind(state: Any) -> None:
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [
-        (collapsed, "all queries give the same class logits"),
-        (blind, "another image gives the same outputs"),
-    ],
+    [(collapsed, "all queries give the same class logits"), (blind, "another image gives the same outputs")],
 )
 def test_a_model_that_could_not_show_an_error(
-    change: Callable[[Any], None], said: str, new: Path, control: dict[str, str],
-    processes: tuple[ReleaseProcess, ReleaseProcess], tmp_path: Path,
-) -> None:  # fmt: skip
+    change: Callable[[Any], None],
+    said: str,
+    new: Path,
+    control: dict[str, str],
+    processes: tuple[ReleaseProcess, ReleaseProcess],
+    tmp_path: Path,
+) -> None:
     import torch
 
     content = load(new)
@@ -284,9 +285,8 @@ def test_the_old_release_gives_the_same(
 
 @pytest.mark.skipif(old_python() is None, reason=NO_OLD_RELEASE)
 def test_the_old_release_names_the_module_that_differs(
-    processes: tuple[ReleaseProcess, ReleaseProcess], new: Path, families: dict[str, RuleSet],
-    tmp_path: Path,
-) -> None:  # fmt: skip
+    processes: tuple[ReleaseProcess, ReleaseProcess], new: Path, families: dict[str, RuleSet], tmp_path: Path
+) -> None:
     import torch
 
     python = old_python()
@@ -298,9 +298,12 @@ def test_the_old_release_names_the_module_that_differs(
     plan, control = planned(CASE, families)
     with ReleaseProcess(python) as old:
         verdict, result = check_forward(
-            side(old, CASE.old, CASE.old_config), side(processes[0], tmp_path / "wrong.pth"),
-            control, plan=plan, images=(SMALL,),
-        )  # fmt: skip
+            side(old, CASE.old, CASE.old_config),
+            side(processes[0], tmp_path / "wrong.pth"),
+            control,
+            plan=plan,
+            images=(SMALL,),
+        )
     assert verdict.status is Status.FAIL
     assert result.first_module is not None
     assert result.first_module.startswith(f"{DECODER}.1.cross_attn")

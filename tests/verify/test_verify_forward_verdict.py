@@ -75,8 +75,7 @@ def test_equal_to_the_last_bit() -> None:
     verdict, result = verdict_of(Release(unseen=["a.0.bias[key]", "a.1.bias[key]"]))
     assert verdict.status is Status.PASS
     assert verdict.summary == (
-        "raw outputs equal those of the old code to the last bit; with two parts exchanged, "
-        "they differ by 3"
+        "raw outputs equal those of the old code to the last bit; with two parts exchanged, they differ by 3"
     )
     assert "  a.{0…1}.bias[key]" in verdict.details
     assert any("integrity proves" in line for line in verdict.details)
@@ -192,9 +191,7 @@ def test_another_familys_rules_are_recognised() -> None:
     ("largest", "status"),
     [(0.0, Status.PASS), (9e-6, Status.PASS), (3e-5, Status.FAIL), (math.nan, Status.FAIL)],
 )
-def test_a_record_is_met_within_the_tolerance(
-    largest: float, status: Status, tmp_path: Path
-) -> None:
+def test_a_record_is_met_within_the_tolerance(largest: float, status: Status, tmp_path: Path) -> None:
     record = tmp_path / "reference.npz"
     record.touch()
     new = Side(Release(float32=largest), MODEL, Path("a.pth"))  # type: ignore[arg-type]

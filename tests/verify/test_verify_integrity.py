@@ -36,9 +36,7 @@ def opened() -> Iterator[Open]:
 
 
 @pytest.fixture(
-    params=[None, Format.ZIP, Format.SAFETENSORS],
-    ids=["legacy", "zip", "safetensors"],
-    scope="module",
+    params=[None, Format.ZIP, Format.SAFETENSORS], ids=["legacy", "zip", "safetensors"], scope="module"
 )
 def converted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("converted") / "new.pth"
@@ -76,9 +74,7 @@ def test_one_changed_bit_is_found(output: Path, place: int, plan: Plan, opened: 
     assert verdict.details == (f"changed: {KEY}",)
 
 
-def test_exchanged_attentions_are_found(
-    output: Path, families: dict[str, RuleSet], opened: Open
-) -> None:
+def test_exchanged_attentions_are_found(output: Path, families: dict[str, RuleSet], opened: Open) -> None:
     """The file was made by the right rules; under the control every attention is elsewhere."""
     old = opened(CASE.old)
     wrong = make_plan(old.schema, families[CASE.family].with_control())
@@ -95,9 +91,7 @@ def test_a_lost_and_an_invented_tensor(output: Path, plan: Plan, opened: Open) -
     assert verdict.details == ("lost: decode_head.gone", f"from nowhere: {NEW_KEY}")
 
 
-def test_a_tensor_that_the_plan_drops_must_not_be_there(
-    output: Path, plan: Plan, opened: Open
-) -> None:
+def test_a_tensor_that_the_plan_drops_must_not_be_there(output: Path, plan: Plan, opened: Open) -> None:
     moves = tuple(m if m.source != KEY else Move(KEY, None) for m in plan.moves)
     verdict = check_integrity(opened(CASE.old), opened(output), replace(plan, moves=moves))
     assert verdict.details == (f"from nowhere: {NEW_KEY}",)

@@ -44,9 +44,7 @@ def test_the_old_names_fail(target: TargetModel) -> None:
     assert any(line.startswith("unexpected: ") for line in verdict.details)
 
 
-def test_without_metadata_names_are_compared_all_the_same(
-    migrated: Schema, target: TargetModel
-) -> None:
+def test_without_metadata_names_are_compared_all_the_same(migrated: Schema, target: TargetModel) -> None:
     assert check_keys(Schema(migrated.tensors), target).status is Status.PASS
 
 
@@ -57,9 +55,7 @@ def test_a_modules_version(version: int | None, migrated: Schema, target: Target
     assert migrated.modules[BN] == 2
     verdict = check_keys(replace(migrated, modules={**migrated.modules, BN: version}), target)
     assert verdict.status is Status.FAIL
-    assert verdict.details == (
-        f"different: module '{BN}' has version {version} and in the model 2",
-    )
+    assert verdict.details == (f"different: module '{BN}' has version {version} and in the model 2",)
 
 
 OK = LoadOutcome(True, (), (), (), None, "2.13.0")

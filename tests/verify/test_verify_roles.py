@@ -12,12 +12,7 @@ from golden_cases import CASES, FAMILIES, Case
 from layouts.tables import OLD, layout
 
 from mm_ckpt_migrate.configs.read import read_config
-from mm_ckpt_migrate.convert.checks.roles import (
-    check_roles,
-    contradicts,
-    fits,
-    planned_attentions,
-)
+from mm_ckpt_migrate.convert.checks.roles import check_roles, contradicts, fits, planned_attentions
 from mm_ckpt_migrate.mapping.plan import Move, Plan, make_plan
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.schema import Schema, TensorSpec
@@ -71,9 +66,7 @@ def test_genuine_configs_agree(genuine: tuple[Case, Any, Schema], families: Fami
     assert not fits(config, schema.names, families[case.other_family])
 
 
-def test_genuine_configs_refute_the_control(
-    genuine: tuple[Case, Any, Schema], families: Families
-) -> None:
+def test_genuine_configs_refute_the_control(genuine: tuple[Case, Any, Schema], families: Families) -> None:
     case, config, schema = genuine
     rules = families[case.family]
     verdict = check_roles(config, make_plan(schema, rules.with_control()), rules)
@@ -148,16 +141,12 @@ def test_a_config_that_says_nothing_is_no_proof(config: Any, families: Families)
         ("0.self_attn.attn.in_proj_bias", "x", "cross_attn"),
     ],
 )
-def test_a_plan_that_exchanges_some_tensors(
-    first: str, second: str, said: str, families: Families
-) -> None:
+def test_a_plan_that_exchanges_some_tensors(first: str, second: str, said: str, families: Families) -> None:
     """A stamp's plan may be anybody's."""
     rules = families["maskformer"]
     plan = make_plan(layout(OLD, R50), rules)
     assert check_roles(config_of(SELF_FIRST), plan, rules).status is Status.PASS
-    first, second = (
-        f"{DECODER}.layers.{name}" if "." in name else name for name in (first, second)
-    )
+    first, second = (f"{DECODER}.layers.{name}" if "." in name else name for name in (first, second))
     other = {first: second, second: first}
     moves = tuple(replace(m, target=other.get(m.target or "", m.target)) for m in plan.moves)
     verdict = check_roles(config_of(SELF_FIRST), replace(plan, moves=moves), rules)
@@ -171,9 +160,16 @@ def test_odd_elements_do_not_break_it(families: Families) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["layers.0.attentions", "layers.0.attentions.x.w", "layers.x.attentions.0.w", "layers.²",
-     "layers.².attentions.0.w", "layers.0.attentions.².w", "layers"],
-)  # fmt: skip
+    [
+        "layers.0.attentions",
+        "layers.0.attentions.x.w",
+        "layers.x.attentions.0.w",
+        "layers.²",
+        "layers.².attentions.0.w",
+        "layers.0.attentions.².w",
+        "layers",
+    ],
+)
 def test_odd_names_do_not_break_it(name: str, families: Families) -> None:
     key = f"{DECODER}.{name}"
     plan = Plan("f", "1", "2", "", (), (Move(key, key),), ())

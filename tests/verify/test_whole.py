@@ -203,9 +203,7 @@ def test_an_object_that_stands_for_two_equal_ones(tmp_path: Path) -> None:
         (b"ctorch\nFloatStorage\n", b"ctorch.storage\nFloatStorage\n"),
     ],
 )
-def test_a_name_that_nothing_is_found_by(
-    before: bytes, after: bytes, whole: Path, tmp_path: Path
-) -> None:
+def test_a_name_that_nothing_is_found_by(before: bytes, after: bytes, whole: Path, tmp_path: Path) -> None:
     """`torch` has no attribute `_utils._rebuild_tensor_v2` for a loader that looks it up."""
     with Source(whole) as source:
         found = open_checkpoint(source)

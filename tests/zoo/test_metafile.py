@@ -29,10 +29,14 @@ Models:
 def test_results_as_one_mapping() -> None:
     (model,) = entries(RESULTS)
     assert model == ZooModel(
-        "x", ("configs/x/x.py",), ("https://host/x/x-01234567.pth",),
+        "x",
+        ("configs/x/x.py",),
+        ("https://host/x/x-01234567.pth",),
         (Metric("Semantic Segmentation", "ADE20K", "mIoU", 44.29),),
-        "", "configs/x/metafile.yml", 2,
-    )  # fmt: skip
+        "",
+        "configs/x/metafile.yml",
+        2,
+    )
     assert (model.config, model.file) == ("configs/x/x.py", "x-01234567.pth")
 
 
@@ -62,9 +66,7 @@ def test_an_entry_with_nothing_in_it() -> None:
 
 def test_the_readme_of_the_collection() -> None:
     text = "Collections:\n- {Name: X, README: configs/x/README.md}\nModels:\n"
-    first, second = entries(
-        f"{text}- {{Name: a, In Collection: X}}\n- {{Name: b, README: other.md}}\n"
-    )
+    first, second = entries(f"{text}- {{Name: a, In Collection: X}}\n- {{Name: b, README: other.md}}\n")
     assert (first.readme, second.readme) == ("configs/x/README.md", "other.md")
 
 
@@ -85,9 +87,7 @@ def test_no_entries(text: str) -> None:
     assert entries(text) == []
 
 
-@pytest.mark.parametrize(
-    "results", ["3", "[3]", "{Metrics: 3}", "[{Metrics: [1]}]", "{Metrics: {a: [1]}}"]
-)
+@pytest.mark.parametrize("results", ["3", "[3]", "{Metrics: 3}", "[{Metrics: [1]}]", "{Metrics: {a: [1]}}"])
 def test_results_of_wrong_types(results: str) -> None:
     (model,) = entries(f"Models:\n- {{Name: x, Results: {results}}}\n")
     assert model.metrics == ()
@@ -109,8 +109,17 @@ def test_file_names(address: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("44.29", 44.29), (" 41 ", 41.0), ("77.5%", 77.5), ("-", None), ("", None), ("nan", None),
-     ("inf", None), ("44.3 (45.1)", None), ("1" * 400, None)],
-)  # fmt: skip
+    [
+        ("44.29", 44.29),
+        (" 41 ", 41.0),
+        ("77.5%", 77.5),
+        ("-", None),
+        ("", None),
+        ("nan", None),
+        ("inf", None),
+        ("44.3 (45.1)", None),
+        ("1" * 400, None),
+    ],
+)
 def test_numbers(text: str, value: float | None) -> None:
     assert number(text) == value

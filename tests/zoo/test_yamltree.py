@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mm_ckpt_migrate.zoo.yamltree import (
-    MAX_BYTES,
-    MAX_DEPTH,
-    MAX_NODES,
-    YamlError,
-    read_yaml,
-)
+from mm_ckpt_migrate.zoo.yamltree import MAX_BYTES, MAX_DEPTH, MAX_NODES, YamlError, read_yaml
 
 
 def read(text: str):

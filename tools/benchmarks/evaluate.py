@@ -81,9 +81,7 @@ def measure(command: Sequence[str], folder: Path, threads: int | None) -> Run:
         environment["OMP_NUM_THREADS"] = str(threads)
     started = time.perf_counter()
     with (folder / "output.txt").open("wb") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, cwd=folder, env=environment
-        )
+        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder, env=environment)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - started

@@ -58,9 +58,7 @@ def training_state(parameters: Sequence[str], state_dict: Mapping[str, Any]) -> 
     """What mmengine saves beside the weights."""
     import torch
 
-    settings = {
-        "lr": 5e-5, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.05, "initial_lr": 1e-4
-    }  # fmt: skip
+    settings = {"lr": 5e-5, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.05, "initial_lr": 1e-4}
     state = {
         index: {
             "step": torch.tensor(1000.0),

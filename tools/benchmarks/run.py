@@ -58,19 +58,33 @@ def commands(old: Path, migrated: Path, new: Path, config: str) -> dict[str, Seq
         "--help": (*TOOL, "--help"),
         "cp + sync": ("sh", "-c", f"cp '{old}' '{new}' && sync '{new}'"),
         "cp + sync beside SHA-256": (
-            "sh", "-c", f"{DIGEST} <'{old}' & cp '{old}' '{new}' && sync '{new}'; wait",
+            "sh",
+            "-c",
+            f"{DIGEST} <'{old}' & cp '{old}' '{new}' && sync '{new}'; wait",
         ),
         "convert --no-build": (*convert, "-", str(old), str(new), "--no-build"),
         "convert, cached schema": (*convert, config, str(old), str(new)),
         "convert, cold build": (*convert, config, str(old), str(new), "--no-cache"),
         "verify --source, without an old release": (
-            *TOOL, "verify", str(migrated), "--source", str(old), "--cfg", config,
-            "--legacy", "none",
+            *TOOL,
+            "verify",
+            str(migrated),
+            "--source",
+            str(old),
+            "--cfg",
+            config,
+            "--legacy",
+            "none",
         ),
         "one-page script": (
-            sys.executable, str(HERE / "one_page_script.py"), "2", config, str(old), str(new),
+            sys.executable,
+            str(HERE / "one_page_script.py"),
+            "2",
+            config,
+            str(old),
+            str(new),
         ),
-    }  # fmt: skip
+    }
 
 
 def ratio(runs: dict[str, list[Run]], first: str, second: str, less: str | None = None) -> str:
@@ -121,9 +135,7 @@ def main() -> None:
         config = str(find_config(TRAINING_CONFIG if args.training else CONFIG))
         table = commands(old, migrated, new, config)
         subprocess.run(
-            [*TOOL, "convert", "2", config, str(old), str(migrated)],
-            check=True,
-            stdout=subprocess.DEVNULL,
+            [*TOOL, "convert", "2", config, str(old), str(migrated)], check=True, stdout=subprocess.DEVNULL
         )
         for name, command in table.items():
             print(f"warm-up: {name}", file=sys.stderr)

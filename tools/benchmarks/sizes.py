@@ -65,20 +65,10 @@ COMMANDS = (
     Command("convert", tool("convert", "1", "-", "{old}", "{new}", "--no-build")),
     Command("plan", tool("plan", "1", "-", "{old}", "--no-build")),
     Command("inspect", tool("inspect", "{old}")),
-    Command(
-        "batch",
-        lambda old, new: (*TOOL, "batch", str(old.parent), str(new), "--no-build", "--json"),
-    ),
+    Command("batch", lambda old, new: (*TOOL, "batch", str(old.parent), str(new), "--no-build", "--json")),
     Command(
         "one-page script, without a model",
-        lambda old, new: (
-            sys.executable,
-            str(HERE / "one_page_script.py"),
-            "1",
-            "-",
-            str(old),
-            str(new),
-        ),
+        lambda old, new: (sys.executable, str(HERE / "one_page_script.py"), "1", "-", str(old), str(new)),
         LOADED_UNTIL,
     ),
     Command("torch.load + torch.save", python(TORCH.format(False)), LOADED_UNTIL),

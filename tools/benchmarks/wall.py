@@ -25,9 +25,16 @@ def milliseconds() -> tuple[str, float]:
     child = Child({"memory": 16 << 30, "file": 64 << 20, "fast": True})
     try:
         child.send(
-            {"do": "build", "model": model.model, "scope": model.scope, "imports": model.imports,
-             "packages": model.packages, "needs": model.needs, "confined": True}
-        )  # fmt: skip
+            {
+                "do": "build",
+                "model": model.model,
+                "scope": model.scope,
+                "imports": model.imports,
+                "packages": model.packages,
+                "needs": model.needs,
+                "confined": True,
+            }
+        )
         answer = child.receive(SECONDS)
     finally:
         child.close()

@@ -43,12 +43,11 @@ def make(path: Path, sizes: tuple[int, ...]) -> None:
     """A checkpoint of MaskFormer's names with storages of these sizes, and right checksums."""
     small = {f"{_LAYER}.{name}": torch.full((2,), float(n)) for n, name in enumerate(_OLD)}
     state_dict = {
-        **{f"backbone.big{n}": torch.empty(n_bytes, dtype=torch.uint8)
-           for n, n_bytes in enumerate(sizes)},
+        **{f"backbone.big{n}": torch.empty(n_bytes, dtype=torch.uint8) for n, n_bytes in enumerate(sizes)},
         f"{_HEAD}.query_embed.weight": torch.ones(2),
         f"{_HEAD}.pixel_decoder.mask_feature.weight": torch.ones(3),
         **small,
-    }  # fmt: skip
+    }
     with torch.serialization.skip_data():
         torch.save({"state_dict": state_dict}, path)
     with Source(path) as source:

@@ -60,10 +60,18 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "keep-as-is": ("convert", "auto", "-", "OLD", "NEW", "--no-build", "--keep-as-is"),
     "inference": ("convert", "auto", "-", "OLD", "NEW", "--no-build", "--for", "inference"),
     "safetensors": (
-        "convert", "auto", "-", "OLD", "NEW", "--no-build", "--for", "inference",
-        "--format", "safetensors",
+        "convert",
+        "auto",
+        "-",
+        "OLD",
+        "NEW",
+        "--no-build",
+        "--for",
+        "inference",
+        "--format",
+        "safetensors",
     ),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +151,7 @@ def faults(cost: Cost, size: int, *, timed: bool = True) -> list[str]:
     return found
 
 
-def attempt(
-    tally: Tally, name: str, old: Path, commands: Sequence[str], *, timed: bool = True
-) -> None:
+def attempt(tally: Tally, name: str, old: Path, commands: Sequence[str], *, timed: bool = True) -> None:
     """Every command on one file."""
     size = old.stat().st_size
     for command in commands:

@@ -160,8 +160,7 @@ KINDS: dict[str, Kind] = {
     ),
     "tensors of 64 dimensions": Kind(
         _same(b"h#(h$K\0h%h%\x89h&tR"),
-        head=name(_REBUILD) + b"q#" + _STORAGE.bytes() + b"q$"
-        b"(" + b"K\1" * 64 + b"tq%" + _HOOKS + b"q&",
+        head=name(_REBUILD) + b"q#" + _STORAGE.bytes() + b"q$(" + b"K\1" * 64 + b"tq%" + _HOOKS + b"q&",
     ),
     "storages": Kind(
         _same(b"(h#h$h%h&K\1tQ"),
@@ -196,7 +195,5 @@ KINDS: dict[str, Kind] = {
         section="optimizer",
     ),
     "schedules": Kind(_same(b"}" + text("last_step") + b"K\1s"), section="param_schedulers"),
-    "averaged weights": Kind(
-        lambda n: text(f"module.{n}") + _VIEW, b"}(", b"u", section="ema_state_dict"
-    ),
+    "averaged weights": Kind(lambda n: text(f"module.{n}") + _VIEW, b"}(", b"u", section="ema_state_dict"),
 }

@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-TESTS: Final = (
-    "tests/files", "tests/zoo/publication", "tests/batch",
-)  # fmt: skip
+TESTS: Final = ("tests/files", "tests/zoo/publication", "tests/batch")
 
 
 def main() -> int:

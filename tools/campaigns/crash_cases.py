@@ -138,9 +138,12 @@ class Place:
         assert self.case.usual
         return subprocess.Popen(
             [sys.executable, "-m", "mm_ckpt_migrate", *self.case.arguments],
-            cwd=self.folder, start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            cwd=self.folder,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def states(self) -> dict[str, str]:
         """Of each output: absent, before, new, or broken."""

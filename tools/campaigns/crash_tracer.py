@@ -84,9 +84,7 @@ class Watcher(Protocol):
     def after(self, call: Call) -> None: ...
 
 
-def traced(
-    program: Callable[[], NoReturn], strike: Strike | None, watcher: Watcher | None = None
-) -> Run:
+def traced(program: Callable[[], NoReturn], strike: Strike | None, watcher: Watcher | None = None) -> Run:
     """Run it, with every call of all its threads and children counted, and one of them struck.
 
     Raises:
@@ -101,14 +99,11 @@ def untraced(program: Callable[[], NoReturn]) -> Run:
     """Run it undisturbed; raises TimeoutError."""
     with _started(program, trace=False) as (process, streams):
         _, status = os.waitpid(process, 0)
-        return Run(status=os.waitstatus_to_exitcode(status), out=_text(streams[0]),
-                   err=_text(streams[1]))  # fmt: skip
+        return Run(status=os.waitstatus_to_exitcode(status), out=_text(streams[0]), err=_text(streams[1]))
 
 
 @contextmanager
-def _started(
-    program: Callable[[], NoReturn], *, trace: bool
-) -> Iterator[tuple[int, tuple[int, int]]]:
+def _started(program: Callable[[], NoReturn], *, trace: bool) -> Iterator[tuple[int, tuple[int, int]]]:
     streams = os.memfd_create("out"), os.memfd_create("err")
     process = os.fork()
     if not process:

@@ -58,9 +58,7 @@ _TITLE = "Edits of genuine migrated files"
 _TESTS: Final = Path(__file__).resolve().parents[2] / "tests"
 # In a stamp, who made the file, and what was noted of how since a certain version: without these,
 # all else is as it was, and the verdict says so.
-_SAYS_LESS: Final = tuple(
-    f"meta.mm_ckpt_migrate.{name}:" for name in ("tool", "inference", "as_is")
-)
+_SAYS_LESS: Final = tuple(f"meta.mm_ckpt_migrate.{name}:" for name in ("tool", "inference", "as_is"))
 _WHOLE_STAMP: Final = "meta.mm_ckpt_migrate:"
 
 WAYS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -227,8 +225,7 @@ class _Strings:
 
 def _storages(checkpoint: Checkpoint) -> dict[str, bytes]:
     return {
-        key: checkpoint.source.read(extent.offset, extent.size)
-        for key, extent in checkpoint.extents.items()
+        key: checkpoint.source.read(extent.offset, extent.size) for key, extent in checkpoint.extents.items()
     }
 
 

@@ -15,12 +15,7 @@ from edits_slots import Slot, slots
 
 from mm_ckpt_migrate.files.archive.storages import storage_ref
 from mm_ckpt_migrate.files.pickles import opcodes as op
-from mm_ckpt_migrate.files.pickles.build import (
-    from_plain,
-    is_mapping,
-    text_of,
-    text_value,
-)
+from mm_ckpt_migrate.files.pickles.build import from_plain, is_mapping, text_of, text_value
 from mm_ckpt_migrate.files.pickles.emit import emit
 from mm_ckpt_migrate.files.pickles.nodes import (
     Change,
@@ -234,8 +229,15 @@ def _lose_attributes(content: Content, slot: Slot, luck: random.Random) -> str |
 
 
 EDITS: Final[Mapping[str, Edit]] = {
-    "change": _change, "type": _other_type, "drop": _drop, "add": _add, "rename": _rename,
-    "exchange": _exchange, "order": _order, "flip": _flip, "forge": _forge,
+    "change": _change,
+    "type": _other_type,
+    "drop": _drop,
+    "add": _add,
+    "rename": _rename,
+    "exchange": _exchange,
+    "order": _order,
+    "flip": _flip,
+    "forge": _forge,
     "attributes": _lose_attributes,
-}  # fmt: skip
+}
 _WEIGHTS: Final = [1 if kind in ("order", "attributes") else 4 for kind in EDITS]

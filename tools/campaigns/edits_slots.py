@@ -8,15 +8,7 @@ from typing import Final
 
 from mm_ckpt_migrate.files.pickles import opcodes as op
 from mm_ckpt_migrate.files.pickles.build import text_value
-from mm_ckpt_migrate.files.pickles.nodes import (
-    Call,
-    Change,
-    List,
-    Mutable,
-    Node,
-    Persistent,
-    Tuple,
-)
+from mm_ckpt_migrate.files.pickles.nodes import Call, Change, List, Mutable, Node, Persistent, Tuple
 from mm_ckpt_migrate.names import STAMP_KEY
 
 _PAIRS: Final = (op.SETITEM, op.SETITEMS)

@@ -110,6 +110,12 @@ def _flip(header: Any, body: bytearray, luck: random.Random) -> str | None:
 
 
 _EDITS: Final[Mapping[str, Callable[[Any, bytearray, random.Random], str | None]]] = {
-    "string": _string, "lose": _lose, "add": _add, "rename": _rename, "exchange": _exchange,
-    "reshape": _reshape, "type": _other_type, "flip": _flip,
-}  # fmt: skip
+    "string": _string,
+    "lose": _lose,
+    "add": _add,
+    "rename": _rename,
+    "exchange": _exchange,
+    "reshape": _reshape,
+    "type": _other_type,
+    "flip": _flip,
+}

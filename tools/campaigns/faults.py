@@ -46,8 +46,9 @@ FAULTS: Final = {
     **dict.fromkeys(("unlink", "unlinkat", "mkdir"), _NAME),
     **dict.fromkeys(("fstat", "newfstatat", "statx", "lseek", "statfs", "fstatfs"), ("EIO",)),
     **dict.fromkeys(("getdents64", "readlink", "readlinkat", "access", "fcntl"), ("EIO",)),
-    "faccessat2": ("EIO",), "flock": ("EIO", "ENOLCK", "EINTR"),
-}  # fmt: skip
+    "faccessat2": ("EIO",),
+    "flock": ("EIO", "ENOLCK", "EINTR"),
+}
 # Whether OLD can be read and NEW be written is first looked at while arguments are parsed.
 _RIGHT: Final = {
     "the source": {ExitCode.BAD_CHECKPOINT, ExitCode.USAGE},
@@ -73,9 +74,7 @@ def strikes_of(place: Place) -> list[Strike]:
     ]
 
 
-def strike(
-    case: Case, folder: Path, expected: Mapping[str, str], strikes: Sequence[Strike]
-) -> Tally:
+def strike(case: Case, folder: Path, expected: Mapping[str, str], strikes: Sequence[Strike]) -> Tally:
     """Run it once for each of them."""
     place, tally = Place(case, folder, expected), Tally(_TITLE)
     for one in strikes:

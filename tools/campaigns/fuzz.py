@@ -65,10 +65,14 @@ def guided(name: str, seconds: int, seed: int, keep: Path | None) -> Tally:
         for number, data in enumerate(seeds(name)):
             (corpus / f"seed-{number}").write_bytes(data)
         options = (
-            f"-max_total_time={seconds}", f"-seed={seed}", f"-timeout={_SECONDS_EACH}",
-            f"-rss_limit_mb={_MEMORY_MIB}", f"-max_len={_MAX_BYTES}", "-print_final_stats=1",
+            f"-max_total_time={seconds}",
+            f"-seed={seed}",
+            f"-timeout={_SECONDS_EACH}",
+            f"-rss_limit_mb={_MEMORY_MIB}",
+            f"-max_len={_MAX_BYTES}",
+            "-print_final_stats=1",
             f"-artifact_prefix={found}/{name}-",
-        )  # fmt: skip
+        )
         one = Path(__file__).with_name("fuzz_one.py")
         log = folder / f"{name}.log"
         with log.open("wb") as file:

@@ -29,12 +29,16 @@ _WEIGHTS: Final = mapping(
         "a.bias": call("torch._utils._rebuild_parameter", tensor(shape=(1,)), b"\x88", b"}"),
         "b": tensor(Storage("1", 3, "torch.ByteStorage"), shape=(3,)),
         "c": tensor(
-            Storage("2", 4, "torch.storage.UntypedStorage"), shape=(), stride=(), offset=0,
-            rebuild="torch._utils._rebuild_tensor_v3", more=b"ctorch\nuint16\n",
+            Storage("2", 4, "torch.storage.UntypedStorage"),
+            shape=(),
+            stride=(),
+            offset=0,
+            rebuild="torch._utils._rebuild_tensor_v3",
+            more=b"ctorch\nuint16\n",
         ),
     },
     ORDERED_DICT,
-)  # fmt: skip
+)
 CHECKPOINT: Final = stream(
     mapping(
         {
@@ -89,25 +93,47 @@ def _rules() -> list[bytes]:
 
 
 _EXPRESSIONS: Final = (
-    "dict(a=1, b=dict(c=[2, (3,)]))", "{'a': 1, **{'b': 2}}", "[1, *(2, 3)]", "1e-4 + -2.5",
-    "tuple(i * 2 for i in range(3))", "7 // 2 + 7 % 4 - 2 ** 3", "'%s_%03d' % ('a', 7)",
-    "[(i, j) for i in [1, 2] for j in range(i)]", "f'{1:03d}-{\"a\"!r}-{0.5:.1%}-{2:{3}}'",
-    "dict(zip(['a', 'b'], (1, 2)))", "[10, 20, 30][-1:]", "list(dict(a=1).items())",
-    "{f's{i}': n for i, n in enumerate([1, 2])}", "min([3, 4]) + abs(-1) + len('abc')",
-)  # fmt: skip
+    "dict(a=1, b=dict(c=[2, (3,)]))",
+    "{'a': 1, **{'b': 2}}",
+    "[1, *(2, 3)]",
+    "1e-4 + -2.5",
+    "tuple(i * 2 for i in range(3))",
+    "7 // 2 + 7 % 4 - 2 ** 3",
+    "'%s_%03d' % ('a', 7)",
+    "[(i, j) for i in [1, 2] for j in range(i)]",
+    "f'{1:03d}-{\"a\"!r}-{0.5:.1%}-{2:{3}}'",
+    "dict(zip(['a', 'b'], (1, 2)))",
+    "[10, 20, 30][-1:]",
+    "list(dict(a=1).items())",
+    "{f's{i}': n for i, n in enumerate([1, 2])}",
+    "min([3, 4]) + abs(-1) + len('abc')",
+)
 
 
 def _configs() -> list[bytes]:
     lines = [f"x{number} = {value}" for number, value in enumerate(_EXPRESSIONS)]
-    changes = ["a = [1]", "b = a", "a += [2]", "d = dict(k=a)", "d.update(k=3)", "d['n'] = b",
-               "del d['k']", "a.append(4)", "c, e = 1, 'x'", "d.pop('n')"]  # fmt: skip
+    changes = [
+        "a = [1]",
+        "b = a",
+        "a += [2]",
+        "d = dict(k=a)",
+        "d.update(k=3)",
+        "d['n'] = b",
+        "del d['k']",
+        "a.append(4)",
+        "c, e = 1, 'x'",
+        "d.pop('n')",
+    ]
     genuine = _ROOT / "tests" / "golden" / "maskformer_r18" / "old_config.py"
     return [*(line.encode() for line in lines), "\n".join(changes).encode(), genuine.read_bytes()]
 
 
 def _data() -> list[bytes]:
-    return [b'{"a": {"b": [1, 2.5, null, true, "x"]}}', b"a:\n  b: [1, 2.5, ~, yes, 'x']\n",
-            b"a: 2001-01-01\nb: 0x1F\nc: |\n  text\n? d\n: !!str 1\n"]  # fmt: skip
+    return [
+        b'{"a": {"b": [1, 2.5, null, true, "x"]}}',
+        b"a:\n  b: [1, 2.5, ~, yes, 'x']\n",
+        b"a: 2001-01-01\nb: 0x1F\nc: |\n  text\n? d\n: !!str 1\n",
+    ]
 
 
 _SEEDS: Final[Mapping[str, Callable[[], list[bytes]]]] = {

@@ -226,9 +226,11 @@ def _each(function: Callable[..., Any]) -> Callable[..., list[Any]]:
 
 # The reader makes lists of what Python makes iterators of.
 _BUILTINS: Final[Mapping[str, Any]] = {
-    "range": _each(range), "enumerate": _each(enumerate), "zip": _each(zip),
+    "range": _each(range),
+    "enumerate": _each(enumerate),
+    "zip": _each(zip),
     **{f.__name__: f for f in (dict, list, tuple, len, sum, min, max, int, float, str, abs)},
-}  # fmt: skip
+}
 
 
 def _settled(value: Any) -> Any:

@@ -45,9 +45,14 @@ class Wrong:
 def wrong_mappings(checkpoint: Checkpoint, luck: random.Random, count: int) -> Iterator[Wrong]:
     """`count` of them, of all kinds."""
     makers: dict[str, Callable[[Mapping[str, Tensor], random.Random], Wrong | None]] = {
-        "exchange": _exchange, "drop": _drop, "duplicate": _duplicate, "add": _add,
-        "turn": _turn, "shift": _shift, "rename": _rename,
-    }  # fmt: skip
+        "exchange": _exchange,
+        "drop": _drop,
+        "duplicate": _duplicate,
+        "add": _add,
+        "turn": _turn,
+        "shift": _shift,
+        "rename": _rename,
+    }
     weights = [name for name in makers for _ in range(8 if name == "exchange" else 2)]
     made = 0
     while made < count:

@@ -25,10 +25,28 @@ _SECONDS = 30
 _WRITING = os.O_WRONLY | os.O_RDWR
 _MEMORY = 8 << 30
 _FORBIDDEN = (
-    "socket.", "subprocess.", "shutil.", "ctypes.dlopen", "os.system", "os.exec", "os.fork",
-    "os.posix_spawn", "os.spawn", "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link",
-    "os.symlink", "os.truncate", "os.chmod", "os.chown", "os.kill", "code.__new__", "pty.",
-)  # fmt: skip
+    "socket.",
+    "subprocess.",
+    "shutil.",
+    "ctypes.dlopen",
+    "os.system",
+    "os.exec",
+    "os.fork",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.mkdir",
+    "os.link",
+    "os.symlink",
+    "os.truncate",
+    "os.chmod",
+    "os.chown",
+    "os.kill",
+    "code.__new__",
+    "pty.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +135,7 @@ def _watch() -> list[str]:
     attempts: list[str] = []
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
-        writes = (
-            event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
-        )
+        writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
         if writes or event.startswith(_FORBIDDEN):
             attempts.append(f"{event} {args!r:.80}")
             raise PermissionError(event)
@@ -128,9 +144,7 @@ def _watch() -> list[str]:
     return attempts
 
 
-def _one(
-    path: str, description: Description, mode: tuple[bool, bool], attempts: list[str]
-) -> Answer:
+def _one(path: str, description: Description, mode: tuple[bool, bool], attempts: list[str]) -> Answer:
     import torch
     from meaning_torch import difference
 

@@ -17,17 +17,7 @@ from mm_ckpt_migrate.files.checkpoint.tensors import Tensor, read_tensor
 from mm_ckpt_migrate.files.pickles import opcodes as op
 from mm_ckpt_migrate.files.pickles.build import is_mapping, pairs
 from mm_ckpt_migrate.files.pickles.errors import PickleError
-from mm_ckpt_migrate.files.pickles.nodes import (
-    Call,
-    Dict,
-    List,
-    Mutable,
-    Node,
-    Scalar,
-    Text,
-    Tuple,
-    walk,
-)
+from mm_ckpt_migrate.files.pickles.nodes import Call, Dict, List, Mutable, Node, Scalar, Text, Tuple, walk
 from mm_ckpt_migrate.files.pickles.parse import parse_whole
 
 # A kind, then what it holds: see `_Describer.node`.
@@ -64,16 +54,17 @@ def describe(checkpoint: Checkpoint) -> Description:
         root = _root(checkpoint)
         describer.given = _given(root)
         whole = describer.node(root)
-    named = {
-        checkpoint.prefix + name: describer.view(tensor)
-        for name, tensor in checkpoint.tensors.items()
-    }
+    named = {checkpoint.prefix + name: describer.view(tensor) for name, tensor in checkpoint.tensors.items()}
     return (
-        "file", whole, checkpoint.tree.path if checkpoint.tree else (), tuple(named.items()),
-        checkpoint.config, tuple(checkpoint.versions.items()),
+        "file",
+        whole,
+        checkpoint.tree.path if checkpoint.tree else (),
+        tuple(named.items()),
+        checkpoint.config,
+        tuple(checkpoint.versions.items()),
         () if checkpoint.prefix else tuple((checkpoint.schema.modules or {}).items()),
         tuple((getattr(checkpoint.container, "metadata", None) or {}).items()),
-    )  # fmt: skip
+    )
 
 
 def _root(checkpoint: Checkpoint) -> Node:
@@ -126,9 +117,14 @@ class _Describer:
             data = self.checkpoint.source.read(extent.offset, extent.size)
             self.contents[key] = hashlib.sha256(data).hexdigest()
         return (
-            "tensor", tensor.spec.dtype, tensor.spec.shape, tensor.stride, tensor.offset,
-            key, self.contents[key],
-        )  # fmt: skip
+            "tensor",
+            tensor.spec.dtype,
+            tensor.spec.shape,
+            tensor.stride,
+            tensor.offset,
+            key,
+            self.contents[key],
+        )
 
     def _container(self, node: Mutable) -> Description:
         if id(node) in self.numbers:

@@ -26,9 +26,12 @@ from tally import Tally
 ROOT: Final = Path(__file__).resolve().parents[2]
 ROOMS: Final = ("files/archive/*.py", "files/pickles/*.py", "batch/place.py", "zoo/publication.py")
 TESTS: Final = (
-    "tests/files", "tests/threats", "tests/zoo/publication",
-    "tests/batch/test_batch_place.py", "tests/batch/test_batch_publish.py",
-)  # fmt: skip
+    "tests/files",
+    "tests/threats",
+    "tests/zoo/publication",
+    "tests/batch/test_batch_place.py",
+    "tests/batch/test_batch_publish.py",
+)
 EQUIVALENT: Final = Path(__file__).with_name("mutation_equivalent.txt")
 WANTED: Final = 95
 

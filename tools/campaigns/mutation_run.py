@@ -102,8 +102,7 @@ class _Choose:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         items[:] = sorted(
-            (item for item in items if item.nodeid in self.order),
-            key=lambda item: self.order[item.nodeid],
+            (item for item in items if item.nodeid in self.order), key=lambda item: self.order[item.nodeid]
         )
 
 
@@ -235,9 +234,7 @@ def _pytest(copy: Path, tests: Sequence[str]) -> int:
 
 
 def _measure(copy: Path, tests: Sequence[str], written: Path) -> int:
-    measured = coverage.Coverage(
-        data_file=None, config_file=False, include=[f"{copy}/mm_ckpt_migrate/*"]
-    )
+    measured = coverage.Coverage(data_file=None, config_file=False, include=[f"{copy}/mm_ckpt_migrate/*"])
     measured.start()
     watch = _Watch(measured)
     options = [*_OPTIONS, f"--basetemp={copy / 'temporary'}", f"--rootdir={copy}"]

@@ -36,9 +36,7 @@ MakePlace: TypeAlias = Callable[[Path, Mapping[str, str]], AnyPlace]
 _TITLE: Final = "convert and batch, the power cut"
 
 
-def cut(
-    make: MakePlace, folder: Path, expected: Mapping[str, str], seed: int, limit: int | None
-) -> Tally:
+def cut(make: MakePlace, folder: Path, expected: Mapping[str, str], seed: int, limit: int | None) -> Tally:
     """Trace it once, lay out each state that the disk may be in, and start again."""
     place, tally, luck = make(folder, expected), Tally(_TITLE), random.Random(seed)
     place.reset()
@@ -105,9 +103,7 @@ def _run(options: argparse.Namespace, folder: Path) -> Tally:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20, help="how often each is traced")
-    parser.add_argument(
-        "--cases", type=int, help="states during a round, and after; all where left out"
-    )
+    parser.add_argument("--cases", type=int, help="states during a round, and after; all where left out")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only", default="", help="those with these words in their names")

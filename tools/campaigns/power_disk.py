@@ -31,8 +31,16 @@ _WRITES: Final = {
     **dict.fromkeys(("ftruncate", "fallocate"), 0),
 }
 _NAMERS: Final = {
-    "openat", "link", "linkat", "rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir",
-}  # fmt: skip
+    "openat",
+    "link",
+    "linkat",
+    "rename",
+    "renameat",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "mkdir",
+}
 # Of `openat`: that it makes a file, with or without a name.
 _MAKES: Final = os.O_CREAT | os.O_TMPFILE & ~os.O_DIRECTORY
 _OUTCOMES: Final = 6

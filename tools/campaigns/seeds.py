@@ -96,24 +96,13 @@ def pieces() -> list[Any]:
     one = {"state_dict": {"w": torch.ones(2)}}
     base = torch.arange(6, dtype=torch.float32).reshape(2, 3)
     history = HistoryBuffer([1.5, 2.5], [1, 1])
-    first = {
-        "state": {0: run["optimizer"]["state"][0]},
-        "param_groups": [{"lr": 0.1, "params": [0]}],
-    }
+    first = {"state": {0: run["optimizer"]["state"][0]}, "param_groups": [{"lr": 0.1, "params": [0]}]}
     return [
         model,
-        {
-            "state_dict": model,
-            "meta": {"cfg": "model = 1", "mmengine_version": "0.7.4", "epoch": 1},
-        },
+        {"state_dict": model, "meta": {"cfg": "model = 1", "mmengine_version": "0.7.4", "epoch": 1}},
         {"state_dict": {n: t for n, t in whole.items() if "running" in n or n[0] == "0"}},
         {"state_dict": {"tied": base, "also": base, "part": base[1], "turned": base.t()}},
-        {
-            "state_dict": {
-                "p": torch.nn.Parameter(base),
-                "half": torch.ones(3, dtype=torch.bfloat16),
-            }
-        },
+        {"state_dict": {"p": torch.nn.Parameter(base), "half": torch.ones(3, dtype=torch.bfloat16)}},
         {"state_dict": {"u": torch.ones(2, dtype=torch.uint16), "scalar": torch.tensor(3)}},
         {**one, "optimizer": first},
         {**one, "ema_state_dict": {"steps": torch.tensor(7), "module.w": torch.ones(2)}},
@@ -132,10 +121,15 @@ def element_types() -> Any:
     kinds = ("bfloat16", "float8_e4m3fn", "uint16", "bool", "complex64", "int64")
     return {
         **{f"head.{kind}": numbers.to(getattr(torch, kind)) for kind in kinds},
-        "tied": base, "also_tied": base, "part": base[1], "turned": base.t(), "spread": base[:, :1],
+        "tied": base,
+        "also_tied": base,
+        "part": base[1],
+        "turned": base.t(),
+        "spread": base[:, :1],
         "parameter": torch.nn.Parameter(torch.ones(2, dtype=torch.float16)),
-        "scalar": torch.tensor(3), "none": torch.zeros(0),
-    }  # fmt: skip
+        "scalar": torch.tensor(3),
+        "none": torch.zeros(0),
+    }
 
 
 def seeds() -> list[Seed]:
@@ -207,9 +201,10 @@ def as_safetensors(state_dict: Mapping[str, Any]) -> bytes:
         dtype = str(tensor.dtype).removeprefix("torch.")
         data = bytes(tensor.contiguous().untyped_storage())[: tensor.numel() * ITEM_SIZES[dtype]]
         header[name] = {
-            "dtype": SAFETENSORS_CODES[dtype], "shape": list(tensor.shape),
+            "dtype": SAFETENSORS_CODES[dtype],
+            "shape": list(tensor.shape),
             "data_offsets": [len(body), len(body) + len(data)],
-        }  # fmt: skip
+        }
         body += data
     raw = json.dumps(header, separators=(",", ":")).encode()
     raw += b" " * (-len(raw) % 8)

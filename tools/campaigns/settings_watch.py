@@ -36,10 +36,55 @@ _NO_NEW_PRIVS, _SET_SECCOMP, _FILTER = 38, 22, 2
 # creat, rename, mkdir, rmdir, link, unlink, symlink, chmod, chown, truncate and their kin; mount,
 # ptrace, process_vm_writev, io_uring, execveat, memfd_create, bpf, pidfd, openat2, tkill.
 _FORBIDDEN: Final = (
-    41, 42, 43, 44, 46, 49, 50, 57, 58, 59, 62, 76, 77, 82, 83, 84, 85, 86, 87, 88, 90, 91, 92, 93,
-    94, 101, 133, 165, 200, 234, 258, 259, 260, 263, 264, 265, 266, 268, 311, 316, 319, 321, 322,
-    424, 425, 434, 437, 438,
-)  # fmt: skip
+    41,
+    42,
+    43,
+    44,
+    46,
+    49,
+    50,
+    57,
+    58,
+    59,
+    62,
+    76,
+    77,
+    82,
+    83,
+    84,
+    85,
+    86,
+    87,
+    88,
+    90,
+    91,
+    92,
+    93,
+    94,
+    101,
+    133,
+    165,
+    200,
+    234,
+    258,
+    259,
+    260,
+    263,
+    264,
+    265,
+    266,
+    268,
+    311,
+    316,
+    319,
+    321,
+    322,
+    424,
+    425,
+    434,
+    437,
+    438,
+)
 _OPEN, _OPENAT, _CLONE, _CLONE3 = 2, 257, 56, 435
 
 _OURS: Final = b"'type': "
@@ -150,9 +195,12 @@ def _filter() -> list[bytes]:
 
 def _by_argument(number: int, position: int, bits: int, where: int, else_: int) -> Sequence[bytes]:
     return (
-        _line(_EQUAL, number, 0, 4), _line(_LOAD, _ARGUMENTS + 8 * position),
-        _line(_ANY, bits, 0, 1), _line(_RETURN, where), _line(_RETURN, else_),
-    )  # fmt: skip
+        _line(_EQUAL, number, 0, 4),
+        _line(_LOAD, _ARGUMENTS + 8 * position),
+        _line(_ANY, bits, 0, 1),
+        _line(_RETURN, where),
+        _line(_RETURN, else_),
+    )
 
 
 def _line(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:

@@ -117,11 +117,7 @@ def every_method(cls: Any) -> list[tuple[Any, type | None]]:
     if not inspect.isclass(cls):
         return [(cls, None)]
     names = {
-        name
-        for base in cls.__mro__
-        if _ours(base.__module__)
-        for name in vars(base)
-        if name not in UNCALLED
+        name for base in cls.__mro__ if _ours(base.__module__) for name in vars(base) if name not in UNCALLED
     }
     return [(f, cls) for name in sorted(names) if (f := _static(cls, name)) is not None]
 
@@ -165,9 +161,7 @@ def _methods_by_name() -> dict[str, list[tuple[Any, type]]]:
 class _Reader:
     """What one function mentions, as functions with their owners, and findings."""
 
-    def __init__(
-        self, function: types.FunctionType, owner: type | None, methods: dict[str, Any]
-    ) -> None:
+    def __init__(self, function: types.FunctionType, owner: type | None, methods: dict[str, Any]) -> None:
         self._function, self._owner, self._methods = function, owner, methods
         self._where = f"{function.__module__}.{function.__qualname__}"
         self._imported: dict[str, Any] = {}
@@ -176,10 +170,7 @@ class _Reader:
 
     def mentions(self) -> Iterator[Any]:
         node = tree(self._function)
-        for value in [
-            *(self._function.__defaults__ or ()),
-            *(self._function.__kwdefaults__ or {}).values(),
-        ]:
+        for value in [*(self._function.__defaults__ or ()), *(self._function.__kwdefaults__ or {}).values()]:
             yield from self._object(value, "default")
         if node is None:
             if self._function.__name__ in ("__init__", "__new__", "__eq__", "__repr__", "__hash__"):
@@ -214,9 +205,7 @@ class _Reader:
                 module = self._import(name)
                 for alias in inner.names:
                     self._imported[alias.asname or alias.name] = getattr(
-                        module,
-                        alias.name,
-                        None if module is None else self._import(f"{name}.{alias.name}"),
+                        module, alias.name, None if module is None else self._import(f"{name}.{alias.name}")
                     )
 
     def _import(self, name: str) -> Any:
@@ -256,12 +245,8 @@ class _Reader:
         if isinstance(node.func, ast.Name) and node.func.id in ("getattr", "setattr"):
             owner = self._resolve(node.args[0])
             named = isinstance(node.args[1], ast.Constant)
-            if not named and (
-                isinstance(owner, (types.ModuleType, _Missing)) or inspect.isclass(owner)
-            ):
-                yield self._finding(
-                    f"{node.func.id} by name on {getattr(owner, '__name__', owner)}"
-                )
+            if not named and (isinstance(owner, (types.ModuleType, _Missing)) or inspect.isclass(owner)):
+                yield self._finding(f"{node.func.id} by name on {getattr(owner, '__name__', owner)}")
 
     def _chain(self, node: ast.Attribute) -> Iterator[Any]:
         value = self._resolve(node.value)
@@ -275,8 +260,7 @@ class _Reader:
             yield from self._visit(node.value)
         elif isinstance(value, types.ModuleType):
             yield from self._object(
-                getattr(value, name, _Missing(f"{value.__name__}.{name}")),
-                f"{value.__name__}.{name}",
+                getattr(value, name, _Missing(f"{value.__name__}.{name}")), f"{value.__name__}.{name}"
             )
         elif inspect.isclass(value) and _ours(value.__module__):
             yield from self._visit(node.value)
@@ -339,11 +323,7 @@ class _Reader:
                 return _UNKNOWN
             if node.id in self._function.__globals__:
                 return self._function.__globals__[node.id]
-            closure = (
-                inspect.getclosurevars(self._function).nonlocals
-                if self._function.__closure__
-                else {}
-            )
+            closure = inspect.getclosurevars(self._function).nonlocals if self._function.__closure__ else {}
             if node.id in closure:
                 return closure[node.id]
             return getattr(builtins, node.id, _UNKNOWN)
@@ -356,11 +336,7 @@ class _Reader:
             if isinstance(value, _Missing):
                 return _Missing(f"{value}.{node.attr}")
             return _UNKNOWN
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id == "super"
-        ):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super":
             return _SUPER if self._owner is not None else _UNKNOWN
         return _UNKNOWN
 

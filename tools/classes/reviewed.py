@@ -9,9 +9,7 @@ from __future__ import annotations
 NO_TEXT = "no-text"
 """The setting must not be a string: as one it is a path or a URL."""
 
-_MOTIONS = "|".join(
-    f"cv2.MOTION_{name}" for name in ("AFFINE", "EUCLIDEAN", "HOMOGRAPHY", "TRANSLATION")
-)
+_MOTIONS = "|".join(f"cv2.MOTION_{name}" for name in ("AFFINE", "EUCLIDEAN", "HOMOGRAPHY", "TRANSLATION"))
 
 Limits = dict[str, str]
 
@@ -20,8 +18,7 @@ REVIEWED: dict[tuple[str, str], Limits] = {
     ("mmcv.ops.nms.batched_nms", "builtins.eval"): {},
     # `type` of `roi_layer`, looked up in `mmcv.ops`: as above.
     (
-        "mmdet.models.roi_heads.roi_extractors.base_roi_extractor.BaseRoIExtractor"
-        ".build_roi_layers",
+        "mmdet.models.roi_heads.roi_extractors.base_roi_extractor.BaseRoIExtractor.build_roi_layers",
         "getattr by name on mmcv.ops",
     ): {},
     # Evaluates the value of a table plus "_classes()"; the setting is only looked up in it.
@@ -29,12 +26,9 @@ REVIEWED: dict[tuple[str, str], Limits] = {
     ("mmdet.evaluation.functional.class_names.get_classes", "builtins.eval"): {},
     # A file of class weights, if it is a string.
     ("mmseg.models.losses.utils.get_class_weight", "numpy.load"): {"class_weight": NO_TEXT},
-    ("mmseg.models.losses.utils.get_class_weight", "mmengine.fileio.io.load"): {
-        "class_weight": NO_TEXT
-    },
+    ("mmseg.models.losses.utils.get_class_weight", "mmengine.fileio.io.load"): {"class_weight": NO_TEXT},
     (
-        "mmdet.models.task_modules.tracking.camera_motion_compensation.CameraMotionCompensation"
-        ".__init__",
+        "mmdet.models.task_modules.tracking.camera_motion_compensation.CameraMotionCompensation.__init__",
         "builtins.eval",
     ): {"warp_mode": _MOTIONS},
     # The weights of a part that does not belong to the state dict; none are loaded without.
@@ -42,12 +36,11 @@ REVIEWED: dict[tuple[str, str], Limits] = {
         "mmdet.models.task_modules.tracking.aflink.AppearanceFreeLink.__init__",
         "mmengine.runner.checkpoint.load_checkpoint",
     ): {"checkpoint": NO_TEXT},
-}  # fmt: skip
+}
 
 # An attribute of torch by name, which is handed on as a dtype and never called.
 REVIEWED[
-    "mmengine.optim.optimizer.amp_optimizer_wrapper.AmpOptimWrapper.__init__",
-    "getattr by name on torch",
+    "mmengine.optim.optimizer.amp_optimizer_wrapper.AmpOptimWrapper.__init__", "getattr by name on torch"
 ] = {}
 
 _KD = "mmdet.models.detectors.kd_one_stage.KnowledgeDistillationSingleStageDetector.__init__"
@@ -100,13 +93,10 @@ for _where, _sink in (
     ("mmseg.datasets.pascal_context.PascalContextDataset59.__init__", "mmengine.fileio.io.exists"),
 ):
     REVIEWED[_where, _sink] = {}
-for _metric in (
-    "iou_metric.IoUMetric",
-    "citys_metric.CityscapesMetric",
-    "depth_metric.DepthMetric",
-):
-    REVIEWED[f"mmseg.evaluation.metrics.{_metric}.__init__",
-             "mmengine.utils.path.mkdir_or_exist"] = {"output_dir": NO_TEXT}  # fmt: skip
+for _metric in ("iou_metric.IoUMetric", "citys_metric.CityscapesMetric", "depth_metric.DepthMetric"):
+    REVIEWED[f"mmseg.evaluation.metrics.{_metric}.__init__", "mmengine.utils.path.mkdir_or_exist"] = {
+        "output_dir": NO_TEXT
+    }
 
 # Images and annotations, as bytes. The classes give `decode_backend` on; with `pickle` as its value
 # they are unpickled.
@@ -142,18 +132,31 @@ for _where, _sink in (
 REVIEWED[_DECODE, "_pickle.loads"] = {"decode_backend": "cv2|nifti|numpy"}
 # `cv2.imwrite` into the folder.
 REVIEWED[
-    "mmseg.evaluation.metrics.depth_metric.DepthMetric.process",
-    "builtins.builtin_function_or_method()",
+    "mmseg.evaluation.metrics.depth_metric.DepthMetric.process", "builtins.builtin_function_or_method()"
 ] = {"output_dir": NO_TEXT}
 
 WORDS = {
     "op": (
-        "nms", "nms_match", "nms_quadri", "nms_rotated", "soft_nms",  # mmcv.ops, by `eval`
-        "CornerPool", "DeformRoIPool", "DeformRoIPoolPack", "ModulatedDeformRoIPoolPack",
-        "PrRoIPool", "RiRoIAlignRotated", "RoIAlign", "RoIAlignRotated", "RoIPool",
+        "nms",
+        "nms_match",
+        "nms_quadri",
+        "nms_rotated",
+        "soft_nms",  # mmcv.ops, by `eval`
+        "CornerPool",
+        "DeformRoIPool",
+        "DeformRoIPoolPack",
+        "ModulatedDeformRoIPoolPack",
+        "PrRoIPool",
+        "RiRoIAlignRotated",
+        "RoIAlign",
+        "RoIAlignRotated",
+        "RoIPool",
         "SimpleRoIAlign",  # mmcv.ops, by `getattr`
-        "conv", "interpolation_conv", "last_conv",  # FPG
-        "dilation", "offset",  # StageCascadeRPNHead
-    ),
-}  # fmt: skip
+        "conv",
+        "interpolation_conv",
+        "last_conv",  # FPG
+        "dilation",
+        "offset",  # StageCascadeRPNHead
+    )
+}
 """Values of `type` that are no registered class: what takes them, compares or looks them up."""

@@ -38,10 +38,20 @@ Evaluators and loops call the methods of these alone.
 """
 
 LISTED = (
-    *TRAINED, "weight_initializer", "optim_wrapper", "optimizer", "optimizer_wrapper_constructor",
-    "parameter_scheduler", "dataset", "transform", "metric", "evaluator", "data_sampler",
-    "function", "loop",
-)  # fmt: skip
+    *TRAINED,
+    "weight_initializer",
+    "optim_wrapper",
+    "optimizer",
+    "optimizer_wrapper_constructor",
+    "parameter_scheduler",
+    "dataset",
+    "transform",
+    "metric",
+    "evaluator",
+    "data_sampler",
+    "function",
+    "loop",
+)
 
 GUESTS = ("mmcls", "mmpretrain")
 """Packages of which our models take parts, and nothing besides."""

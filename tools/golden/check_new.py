@@ -17,10 +17,7 @@ mmcv_ext_stub.install()
 import record_outputs  # noqa: E402
 from configs import CASES, Case, build_config  # noqa: E402
 
-DECODER_ROLES = {
-    "maskformer": ("self_attn", "cross_attn"),
-    "mask2former": ("cross_attn", "self_attn"),
-}
+DECODER_ROLES = {"maskformer": ("self_attn", "cross_attn"), "mask2former": ("cross_attn", "self_attn")}
 
 
 def renamed(key: str, family: str) -> str:

@@ -28,12 +28,7 @@ SIZES: Final[dict[str, Any]] = {
     "num_protos": PROTOTYPES,
 }
 # The statistics of a backbone that was never pretrained have to be learned: no `norm_eval`.
-BACKBONE: Final[dict[str, Any]] = {
-    "depth": 18,
-    "stem_channels": 2,
-    "base_channels": 2,
-    "norm_eval": False,
-}
+BACKBONE: Final[dict[str, Any]] = {"depth": 18, "stem_channels": 2, "base_channels": 2, "norm_eval": False}
 PROTONET: Final = (CHANNELS, CHANNELS, CHANNELS, None, CHANNELS, PROTOTYPES)
 
 

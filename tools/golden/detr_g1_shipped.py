@@ -127,11 +127,7 @@ model = {
             "pre_norm": False,
             "return_intermediate_dec": True,
         },
-        "positional_encoding": {
-            "type": "SinePositionalEncoding",
-            "num_feats": 128,
-            "normalize": True,
-        },
+        "positional_encoding": {"type": "SinePositionalEncoding", "num_feats": 128, "normalize": True},
         "loss_cls": {
             "type": "CrossEntropyLoss",
             "bg_cls_weight": 0.1,

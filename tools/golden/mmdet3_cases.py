@@ -67,27 +67,46 @@ CASES: Final = {
     for case in (
         DetectorCase("detr_r18", "detr", "detr/detr_r18_8xb2-500e_coco.py", "zip", 51),
         DetectorCase(
-            "deformable_detr_r18", "deformable_detr",
-            "deformable_detr/deformable-detr_r50_16xb2-50e_coco.py", "zip", 52,
+            "deformable_detr_r18",
+            "deformable_detr",
+            "deformable_detr/deformable-detr_r50_16xb2-50e_coco.py",
+            "zip",
+            52,
         ),
         DetectorCase(
-            "deformable_detr_refine_r18", "deformable_detr",
-            "deformable_detr/deformable-detr?refine_r50_16xb2-50e_coco.py", "legacy", 53,
+            "deformable_detr_refine_r18",
+            "deformable_detr",
+            "deformable_detr/deformable-detr?refine_r50_16xb2-50e_coco.py",
+            "legacy",
+            53,
         ),
         DetectorCase(
-            "maskformer_panoptic_r18", "maskformer",
-            "maskformer/maskformer_r50_ms-16xb1-75e_coco.py", "legacy", 54, 8, batch_size=1,
+            "maskformer_panoptic_r18",
+            "maskformer",
+            "maskformer/maskformer_r50_ms-16xb1-75e_coco.py",
+            "legacy",
+            54,
+            8,
+            batch_size=1,
         ),
         DetectorCase(
-            "mask2former_panoptic_r18", "mask2former",
-            "mask2former/mask2former_r50_8xb2-lsj-50e_coco-panoptic.py", "legacy", 55, 8,
+            "mask2former_panoptic_r18",
+            "mask2former",
+            "mask2former/mask2former_r50_8xb2-lsj-50e_coco-panoptic.py",
+            "legacy",
+            55,
+            8,
         ),
         DetectorCase(
-            "mask2former_instance_r18", "mask2former",
-            "mask2former/mask2former_r50_8xb2-lsj-50e_coco.py", "zip", 56, 8,
+            "mask2former_instance_r18",
+            "mask2former",
+            "mask2former/mask2former_r50_8xb2-lsj-50e_coco.py",
+            "zip",
+            56,
+            8,
         ),
     )
-}  # fmt: skip
+}
 
 
 def shipped_config(pattern: str) -> Path:
@@ -109,9 +128,7 @@ def build_config(case: DetectorCase) -> Any:
     return cfg
 
 
-def shrink_model(
-    model: Any, sizes: Mapping[str, Any] = SIZES, backbone: Mapping[str, Any] = RESNET
-) -> None:
+def shrink_model(model: Any, sizes: Mapping[str, Any] = SIZES, backbone: Mapping[str, Any] = RESNET) -> None:
     """Backbone, neck, transformer and head."""
     # Frozen norms that start at zero, as a pretrained backbone's do not, would hide the blocks.
     model.backbone.update(backbone, zero_init_residual=False)

@@ -40,8 +40,7 @@ def write_json(root: Path, stem: str, annotations: list[Any], names: Sequence[st
     count = SPLITS[stem.partition("_")[2]]
     content = {
         "images": [
-            {"id": n, "file_name": f"{n:012d}.jpg", "height": HEIGHT, "width": WIDTH}
-            for n in range(count)
+            {"id": n, "file_name": f"{n:012d}.jpg", "height": HEIGHT, "width": WIDTH} for n in range(count)
         ],
         "annotations": annotations,
         "categories": [

@@ -27,9 +27,7 @@ from record_outputs import build_model, load_state_dict, outputs_of, versions  #
 
 SHIPPED: Final = "deformable_detr/deformable-detr?refine?twostage_r50_16xb2-50e_coco.py"
 WIDTH: Final = 256
-WIDE: Final = {
-    **SIZES, "embed_dims": WIDTH, "out_channels": WIDTH, "num_feats": WIDTH // 2,
-}  # fmt: skip
+WIDE: Final = {**SIZES, "embed_dims": WIDTH, "out_channels": WIDTH, "num_feats": WIDTH // 2}
 STEPS: Final = {"steps": 5, "seed": 4000, "size": [64, 96]}
 
 
@@ -49,11 +47,16 @@ def losses(config: Path, checkpoint: Path) -> dict[str, Any]:
     cfg = Config.fromfile(str(config))
     return resume.run(
         {
-            "model": repr(cfg.model.to_dict()), "scope": "mmdet", "imports": [], "packages": [],
-            "needs": [], "checkpoint": str(checkpoint), **STEPS,
+            "model": repr(cfg.model.to_dict()),
+            "scope": "mmdet",
+            "imports": [],
+            "packages": [],
+            "needs": [],
+            "checkpoint": str(checkpoint),
+            **STEPS,
             "training": repr({"optim_wrapper": cfg.optim_wrapper.to_dict()}),
         }
-    )  # fmt: skip
+    )
 
 
 def record(folder: Path) -> None:
@@ -71,9 +74,12 @@ def record(folder: Path) -> None:
     outputs = outputs_of(config, load_state_dict(checkpoint), torch.from_numpy(image))
     np.savez_compressed(folder / "reference.npz", image=image, **outputs)
     facts = {
-        "old_stack": versions(), "config": config.read_text(), "tensors": tensors,
-        "steps": STEPS, **losses(config, checkpoint),
-    }  # fmt: skip
+        "old_stack": versions(),
+        "config": config.read_text(),
+        "tensors": tensors,
+        "steps": STEPS,
+        **losses(config, checkpoint),
+    }
     (folder / "recorded.json").write_text(json.dumps(facts) + "\n")
 
 

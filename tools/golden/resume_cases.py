@@ -37,10 +37,22 @@ SMALL_SWIN: Final = {
     "mlp_ratio": 1,
 }
 KEPT: Final = {
-    "custom_imports", "default_hooks", "default_scope", "env_cfg", "load_from", "log_level",
-    "log_processor", "model", "optim_wrapper", "param_scheduler", "resume", "train_cfg",
-    "train_dataloader", "vis_backends", "visualizer",
-}  # fmt: skip
+    "custom_imports",
+    "default_hooks",
+    "default_scope",
+    "env_cfg",
+    "load_from",
+    "log_level",
+    "log_processor",
+    "model",
+    "optim_wrapper",
+    "param_scheduler",
+    "resume",
+    "train_cfg",
+    "train_dataloader",
+    "vis_backends",
+    "visualizer",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +164,11 @@ def set_loop(cfg: Any, case: ResumeCase) -> None:
     cfg.default_hooks.pop("visualization")
     cfg.default_hooks.logger.interval = 5
     cfg.default_hooks.checkpoint = {
-        "type": "CheckpointHook", "by_epoch": False, "interval": SAVED_AT, "save_last": False
-    }  # fmt: skip
+        "type": "CheckpointHook",
+        "by_epoch": False,
+        "interval": SAVED_AT,
+        "save_last": False,
+    }
     cfg.custom_hooks = [{"type": "EMAHook", "momentum": 0.05}] if case.ema else []
     cfg.randomness = {"seed": case.seed}
     cfg.work_dir = f"work_dirs/{case.name}"

@@ -9,8 +9,11 @@ from resume_cases import CLASSES, KEPT, SAVED_AT, SMALL_RESNET, set_loop, set_op
 from resume_cases import SIZES as SMALL
 
 DETECTOR_SIZES: Final[dict[str, Any]] = {
-    **SIZES, **SMALL, "num_things_classes": CLASSES, "num_stuff_classes": 0
-}  # fmt: skip
+    **SIZES,
+    **SMALL,
+    "num_things_classes": CLASSES,
+    "num_stuff_classes": 0,
+}
 WEIGHTS: Final = DETECTOR_SIZES.pop("class_weight")  # DETR has one number there
 MILESTONE: Final = SAVED_AT + 4  # the learning rate falls while training goes on
 
@@ -44,27 +47,31 @@ class DetectorResumeCase:
 DETECTORS: Final = {
     case.name: case
     for case in (
+        DetectorResumeCase("detr_r18", "detr", "detr/detr_r18_8xb2-500e_coco.py", 61, frozen=True),
         DetectorResumeCase(
-            "detr_r18", "detr", "detr/detr_r18_8xb2-500e_coco.py", 61, frozen=True
+            "deformable_detr_r18",
+            "deformable_detr",
+            "deformable_detr/deformable-detr_r50_16xb2-50e_coco.py",
+            62,
         ),
         DetectorResumeCase(
-            "deformable_detr_r18", "deformable_detr",
-            "deformable_detr/deformable-detr_r50_16xb2-50e_coco.py", 62,
+            "mask2former_instance_r18",
+            "mask2former",
+            "mask2former/mask2former_r50_8xb2-lsj-50e_coco.py",
+            63,
+            batch_size=2,
         ),
         DetectorResumeCase(
-            "mask2former_instance_r18", "mask2former",
-            "mask2former/mask2former_r50_8xb2-lsj-50e_coco.py", 63, batch_size=2,
+            "deformable_detr_refine_r18",
+            "deformable_detr",
+            "deformable_detr/deformable-detr_refine_r50_16xb2-50e_coco.py",
+            64,
         ),
         DetectorResumeCase(
-            "deformable_detr_refine_r18", "deformable_detr",
-            "deformable_detr/deformable-detr_refine_r50_16xb2-50e_coco.py", 64,
-        ),
-        DetectorResumeCase(
-            "maskformer_panoptic_r18", "maskformer",
-            "maskformer/maskformer_r50_ms-16xb1-75e_coco.py", 65,
+            "maskformer_panoptic_r18", "maskformer", "maskformer/maskformer_r50_ms-16xb1-75e_coco.py", 65
         ),
     )
-}  # fmt: skip
+}
 
 
 def build_detector_config(case: DetectorResumeCase) -> Any:

@@ -68,8 +68,7 @@ class FixedInstances(FixedShapes):
     def __getitem__(self, index: int) -> dict[str, Any]:
         label = self.labels[index]
         masks = [label == number for number in np.unique(label)]
-        boxes = [[*np.argwhere(mask).min(0)[::-1], *np.argwhere(mask).max(0)[::-1] + 1]
-                 for mask in masks]  # fmt: skip
+        boxes = [[*np.argwhere(mask).min(0)[::-1], *np.argwhere(mask).max(0)[::-1] + 1] for mask in masks]
         sample = DetDataSample(metainfo=dict.fromkeys(("img_shape", "ori_shape"), label.shape))
         sample.gt_instances = InstanceData(
             bboxes=torch.tensor(np.array(boxes), dtype=torch.float32),

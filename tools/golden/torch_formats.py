@@ -25,9 +25,18 @@ WEIGHTS = (
     f"{HEAD}.transformer_decoder.layers.0.ffns.0.layers.1.weight",
 )
 DTYPES = (
-    "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool",
-    "complex64", "complex128",
-)  # fmt: skip
+    "float64",
+    "float16",
+    "bfloat16",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint8",
+    "bool",
+    "complex64",
+    "complex128",
+)
 # No release puts them into a file of the legacy format, and some into none.
 NEWER_DTYPES = ("uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2")
 
@@ -54,11 +63,17 @@ def tensors(legacy=False):
             if can_be_saved(value):
                 found["backbone.dtypes.of_" + name] = value
     views = {
-        "whole": base, "row": base[1], "column": base[:, :, 2], "transposed": base.permute(2, 0, 1),
-        "every_other": base[:, ::2], "scalar": torch.tensor(2.5), "part": base[0, 1, 2],
-        "expanded": torch.ones(1, 3).expand(4, 3), "empty": torch.zeros(0, 3),
+        "whole": base,
+        "row": base[1],
+        "column": base[:, :, 2],
+        "transposed": base.permute(2, 0, 1),
+        "every_other": base[:, ::2],
+        "scalar": torch.tensor(2.5),
+        "part": base[0, 1, 2],
+        "expanded": torch.ones(1, 3).expand(4, 3),
+        "empty": torch.zeros(0, 3),
         "channels_last": torch.ones(1, 2, 2, 2).contiguous(memory_format=torch.channels_last),
-    }  # fmt: skip
+    }
     found.update(("backbone.views." + name, value) for name, value in views.items())
     tied = torch.tensor([-0.0, float("nan"), float("inf"), 1e-45])
     found["backbone.tied.one"] = found["backbone.tied.other"] = tied

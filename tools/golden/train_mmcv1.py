@@ -29,14 +29,7 @@ import mmcv  # noqa: E402
 import mmdet  # noqa: E402
 import shapes_coco  # noqa: E402
 from detector_cases import CASES, Case, set_schedule, shrink_model, shrink_scales  # noqa: E402
-from detector_outputs import (  # noqa: E402
-    exchanged,
-    image_of,
-    max_abs_diff,
-    outputs_of_old,
-    spread,
-    versions,
-)
+from detector_outputs import exchanged, image_of, max_abs_diff, outputs_of_old, spread, versions  # noqa: E402
 from old_half import QUERY_GAIN, SCRATCH, Maker, wait_for  # noqa: E402
 
 

@@ -95,10 +95,7 @@ def record(case: Case, checkpoint: Path, folder: Path) -> dict[str, Any]:
 def query_std(outputs: record_outputs.Arrays) -> dict[str, float]:
     """Standard deviation over the queries of the last layer, averaged over the rest."""
     classes, masks = outputs["cls_logits"][-1, 0], outputs["mask_logits"][-1, 0]
-    return {
-        "cls_logits": float(classes.std(axis=0).mean()),
-        "mask_logits": float(masks.std(axis=0).mean()),
-    }
+    return {"cls_logits": float(classes.std(axis=0).mean()), "mask_logits": float(masks.std(axis=0).mean())}
 
 
 def facts(case: Case, checkpoint: Path, measured: dict[str, Any]) -> dict[str, Any]:

@@ -75,9 +75,7 @@ def measured(case: SceneCase, checkpoint: Path) -> dict[str, Any]:
     }
     path = Path("request.json")
     path.write_text(json.dumps(request))
-    done = subprocess.run(
-        [sys.executable, MEASURE, path], check=True, stdout=subprocess.PIPE, text=True
-    )
+    done = subprocess.run([sys.executable, MEASURE, path], check=True, stdout=subprocess.PIPE, text=True)
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     if not answer["ok"]:
         raise RuntimeError(answer)

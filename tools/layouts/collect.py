@@ -23,9 +23,13 @@ from mm_ckpt_migrate.identify.layouts.table import LAYOUTS
 from mm_ckpt_migrate.identify.layouts.weights import WEIGHTS
 
 RELEASES = (
-    "mmdet-2.28.2", "mmdet-3.0.0rc4", "mmdet-3.3.0",
-    "mmsegmentation-0.30.0", "mmsegmentation-1.0.0rc4", "mmsegmentation-1.2.2",
-)  # fmt: skip
+    "mmdet-2.28.2",
+    "mmdet-3.0.0rc4",
+    "mmdet-3.3.0",
+    "mmsegmentation-0.30.0",
+    "mmsegmentation-1.0.0rc4",
+    "mmsegmentation-1.2.2",
+)
 
 
 class Packer:

@@ -42,19 +42,14 @@ def counterparts(
 ) -> dict[str, dict[str, str]]:
     """Of each older release: config to config of the current release."""
     return {
-        release: _of_release(
-            releases[release], releases[current], weights[release], weights[current]
-        )
+        release: _of_release(releases[release], releases[current], weights[release], weights[current])
         for release, current in ((r, CURRENT[r.partition("-")[0]]) for r in releases)
         if release != current
     }
 
 
 def _of_release(
-    old: Iterable[str],
-    new: Iterable[str],
-    old_weights: Mapping[str, str],
-    new_weights: Mapping[str, str],
+    old: Iterable[str], new: Iterable[str], old_weights: Mapping[str, str], new_weights: Mapping[str, str]
 ) -> dict[str, str]:
     old, new = list(old), set(new)
     old_names, new_names = _by_name(old), _by_name(new)

@@ -26,12 +26,8 @@ class UrlFolders:
         self._urls = urls
         here, there = urls.sources, urls.results
         seconds = batch.options.seconds
-        self.sources: Folder = (
-            UrlFolder(here, seconds) if here else LocalFolder(batch.sources, links=True)
-        )
-        self.results: Folder = (
-            UrlFolder(there, seconds) if there else LocalFolder(batch.results, links=False)
-        )
+        self.sources: Folder = UrlFolder(here, seconds) if here else LocalFolder(batch.sources, links=True)
+        self.results: Folder = UrlFolder(there, seconds) if there else LocalFolder(batch.results, links=False)
 
     def find(self, names: Iterable[str] | None) -> list[Found]:
         """As `LocalFolders.find`."""
@@ -39,9 +35,10 @@ class UrlFolders:
             return LocalFolders(self._batch).find(names)
         if f"{self.sources.url}/".startswith(f"{self._urls.results.rstrip('/')}/"):
             raise DestinationError(
-                self._urls.results, "the sources lie in it, which are never written",
+                self._urls.results,
+                "the sources lie in it, which are never written",
                 hint="Choose another folder for the results.",
-            )  # fmt: skip
+            )
         found = self.sources.find(without=self._urls.results)
         if names is None:
             return found

@@ -17,13 +17,7 @@ from typing import Any, Final
 from mm_ckpt_migrate.batch.engine import Started
 from mm_ckpt_migrate.batch.engines.task import Setup, Urls, perform, unseen, version
 from mm_ckpt_migrate.batch.find import Found
-from mm_ckpt_migrate.batch.item import (
-    Item,
-    Outcome,
-    Status,
-    item_from_json,
-    outcome_from_json,
-)
+from mm_ckpt_migrate.batch.item import Item, Outcome, Status, item_from_json, outcome_from_json
 from mm_ckpt_migrate.batch.options import Batch
 from mm_ckpt_migrate.batch.pool import Pool
 from mm_ckpt_migrate.errors import ExitCode, MissingSoftwareError
@@ -113,10 +107,7 @@ class RayEngine:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         import ray
 
@@ -227,9 +218,8 @@ def _remote(gpus: float) -> Any:
     import ray
 
     return ray.remote(perform).options(
-        num_cpus=1, num_gpus=gpus, max_retries=0, name="mm-ckpt-migrate",
-        scheduling_strategy="SPREAD",
-    )  # fmt: skip
+        num_cpus=1, num_gpus=gpus, max_retries=0, name="mm-ckpt-migrate", scheduling_strategy="SPREAD"
+    )
 
 
 def _connect(address: str) -> bool:

@@ -56,9 +56,11 @@ class Setup:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "batch": batch_to_json(self.batch), "urls": asdict(self.urls),
-            "version": self.version, "token": self.token,
-        }  # fmt: skip
+            "batch": batch_to_json(self.batch),
+            "urls": asdict(self.urls),
+            "version": self.version,
+            "token": self.token,
+        }
 
 
 def setup_from_json(data: Mapping[str, Any]) -> Setup:
@@ -155,9 +157,7 @@ def _local(setup: Setup, folder: Path) -> Batch:
     sources = folder / "sources" if setup.urls.sources else batch.sources
     results = folder / "results" if setup.urls.results else batch.results
     # A link to what was fetched would be a copy all the same.
-    batch = replace(
-        batch, sources=sources, results=results, options=replace(batch.options, link=False)
-    )
+    batch = replace(batch, sources=sources, results=results, options=replace(batch.options, link=False))
     batch.scratch.mkdir(parents=True, exist_ok=True)
     return batch
 
@@ -166,14 +166,15 @@ def _check_machine(setup: Setup) -> None:
     where = socket.gethostname()
     if version(setup.batch) != setup.version:
         raise MissingSoftwareError(
-            f"{where} has another version of mm-ckpt-migrate, of its rules or of the OpenMMLab "
-            "stack", hint="Install the same on every machine.",
-        )  # fmt: skip
+            f"{where} has another version of mm-ckpt-migrate, of its rules or of the OpenMMLab stack",
+            hint="Install the same on every machine.",
+        )
     if setup.token and not Path(setup.token).exists():
         raise CheckpointError(
-            setup.batch.results, f"{where} does not see the same folder there",
+            setup.batch.results,
+            f"{where} does not see the same folder there",
             hint="The folders must be on a file system that all machines share, or behind URLs.",
-        )  # fmt: skip
+        )
 
 
 def _same(path: Path, known: Signature) -> Signature:
@@ -181,9 +182,7 @@ def _same(path: Path, known: Signature) -> Signature:
     try:
         here = signature(path.stat())
     except OSError as error:
-        raise CheckpointError(
-            path, f"{socket.gethostname()} does not see it: {error.strerror}"
-        ) from error
+        raise CheckpointError(path, f"{socket.gethostname()} does not see it: {error.strerror}") from error
     if (here.size, here.modified) != (known.size, known.modified):
         raise CheckpointError(path, "it changed since the plan was made", hint="Run this again.")
     return here

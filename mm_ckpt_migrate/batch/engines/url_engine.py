@@ -36,10 +36,7 @@ class UrlEngine(Pool):
         self._seconds = batch.options.seconds + _GRACE
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         super().__exit__(kind, error, trace)
         sweep_scratch()

@@ -29,9 +29,17 @@ from mm_ckpt_migrate.names import safe_text
 # What stores call that which changes with the bytes; the first that is there counts. Not all of
 # them: some tell a time to the millisecond in a listing and to the second for a single file.
 _STAMPS: Final = (
-    "ETag", "etag", "md5Hash", "generation", "content_md5", "LastModified", "Last-Modified",
-    "last_modified", "updated", "mtime",
-)  # fmt: skip
+    "ETag",
+    "etag",
+    "md5Hash",
+    "generation",
+    "content_md5",
+    "LastModified",
+    "Last-Modified",
+    "last_modified",
+    "updated",
+    "mtime",
+)
 # A put makes an object whole or not at all.
 _ATOMIC: Final = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
 _LOCAL: Final = {"file", "local"}
@@ -87,8 +95,7 @@ class UrlFolder:
             ]
         meant = (f for f in found if _is_meant(f.source))
         return sorted(
-            (f for f in meant if not f"{self.url}/{f.source}".startswith(apart)),
-            key=lambda one: one.source,
+            (f for f in meant if not f"{self.url}/{f.source}".startswith(apart)), key=lambda one: one.source
         )
 
     def _found(self, name: str, info: dict[str, Any]) -> Found:
@@ -99,9 +106,7 @@ class UrlFolder:
             path = self._path(name)
             if self._mounted and leads_out(Path(path), Path(self._root)):
                 return Found(name, nothing, LEADS_OUT)
-            return Found(
-                name, self.signature(name) if info.get("size") is None else _signature(info)
-            )
+            return Found(name, self.signature(name) if info.get("size") is None else _signature(info))
         except MigrateError as error:
             return Found(name, nothing, error.message.removeprefix(f"{self.url}/{name}: "))
 
@@ -135,9 +140,7 @@ class UrlFolder:
             if self._mounted:
                 to.chmod(_mode(Path(self._path(name))))
         if to.stat().st_size != known.size or self.signature(name) != known:
-            raise CheckpointError(
-                url, "it changed while it was fetched", hint="Wait until it is complete."
-            )
+            raise CheckpointError(url, "it changed while it was fetched", hint="Wait until it is complete.")
 
     def publish(self, made: Path, name: str, digest: str, *, replaces: bool) -> Signature:
         """Put a file there, whole or not at all, and read it back; the same bytes stay as they are.
@@ -156,9 +159,10 @@ class UrlFolder:
             if present != digest:
                 if present is not None and not replaces:
                     raise DestinationError(
-                        url, "another file, which no batch made, has this name already",
+                        url,
+                        "another file, which no batch made, has this name already",
                         hint="Look at it; --force replaces it.",
-                    )  # fmt: skip
+                    )
                 self._put(made, self._path(name))
                 present = self._digest(name, made.stat().st_size)
             if present != digest:
@@ -183,9 +187,7 @@ class UrlFolder:
             return bool(self._store.exists(self._path(name)))
 
     @contextmanager
-    def _told(
-        self, kind: type[CheckpointError] | type[DestinationError], url: str
-    ) -> Iterator[None]:
+    def _told(self, kind: type[CheckpointError] | type[DestinationError], url: str) -> Iterator[None]:
         try:
             with within(self._seconds), _told(kind, url):
                 yield
@@ -274,9 +276,7 @@ def _told(kind: type[CheckpointError] | type[DestinationError], url: str) -> Ite
     except (MigrateError, TooLateError):
         raise
     except ImportError as error:
-        raise MissingSoftwareError(
-            f"{url}: {error}", hint="pip install 'mm-ckpt-migrate[urls]'"
-        ) from error
+        raise MissingSoftwareError(f"{url}: {error}", hint="pip install 'mm-ckpt-migrate[urls]'") from error
     except FileNotFoundError as error:
         raise kind(url, "there is no such file or folder") from error
     except Exception as error:

@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from mm_ckpt_migrate.configs.static.budget import (
-    MAX_ITEMS,
-    Budget,
-    UnreadableError,
-    check_int,
-)
+from mm_ckpt_migrate.configs.static.budget import MAX_ITEMS, Budget, UnreadableError, check_int
 from mm_ckpt_migrate.configs.static.tree import text_key
 from mm_ckpt_migrate.configs.values import Config, ConfigValue, is_scalar
 

@@ -34,9 +34,7 @@ def dict_comprehension(evaluator: Evaluator, node: ast.DictComp) -> ConfigValue:
 
 def _run(evaluator: Evaluator, loops: Loops, add: Callable[[], None]) -> None:
     # The variables are local to the comprehension: names that they hide come back after it.
-    targets = {
-        node.id for loop in loops for node in ast.walk(loop.target) if isinstance(node, ast.Name)
-    }
+    targets = {node.id for loop in loops for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
     hidden = {name: evaluator.names[name] for name in targets & evaluator.names.keys()}
     _loop(evaluator, loops, add)
     # Not taken out and put in again: a config's names keep their order.

@@ -11,12 +11,9 @@ from mm_ckpt_migrate.configs.values import ConfigValue, Scalar, is_scalar
 
 # Widths and precisions have at most three digits; `*` and anything else is not matched.
 _PERCENT: Final = re.compile(
-    r"%(?:\(\w+\))?[-+ #0]*(?P<width>\d{0,3})(?:\.(?P<precision>\d{0,3}))?[diouxXeEfFgGcrsa%]",
-    re.ASCII,
+    r"%(?:\(\w+\))?[-+ #0]*(?P<width>\d{0,3})(?:\.(?P<precision>\d{0,3}))?[diouxXeEfFgGcrsa%]", re.ASCII
 )
-_SPEC: Final = re.compile(
-    r"(?:[^{}]?[<>=^])?[-+ ]?#?0?\d{0,3}[,_]?(?:\.\d{1,3})?[a-zA-Z%]?", re.ASCII
-)
+_SPEC: Final = re.compile(r"(?:[^{}]?[<>=^])?[-+ ]?#?0?\d{0,3}[,_]?(?:\.\d{1,3})?[a-zA-Z%]?", re.ASCII)
 
 # No number prints longer than this without a width: 1e308 with %f has 316 characters.
 _NUMBER_WIDTH: Final = 400
@@ -61,11 +58,7 @@ def format_field(value: ConfigValue, conversion: int, spec: str, budget: Budget)
         raise UnreadableError(f"a format does not fit its value: {error}") from error
 
 
-_CONVERSIONS: Final[dict[int, Callable[[object], str]]] = {
-    ord("s"): str,
-    ord("r"): repr,
-    ord("a"): ascii,
-}
+_CONVERSIONS: Final[dict[int, Callable[[object], str]]] = {ord("s"): str, ord("r"): repr, ord("a"): ascii}
 
 
 def _leaves(arguments: ConfigValue) -> list[Scalar]:

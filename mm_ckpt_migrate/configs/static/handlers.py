@@ -7,10 +7,7 @@ from typing import Final
 
 from mm_ckpt_migrate.configs.static.budget import UnreadableError
 from mm_ckpt_migrate.configs.static.calls import call_function
-from mm_ckpt_migrate.configs.static.comprehensions import (
-    dict_comprehension,
-    list_comprehension,
-)
+from mm_ckpt_migrate.configs.static.comprehensions import dict_comprehension, list_comprehension
 from mm_ckpt_migrate.configs.static.evaluator import Evaluator, Handlers
 from mm_ckpt_migrate.configs.static.literals import (
     constant,

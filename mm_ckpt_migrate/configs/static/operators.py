@@ -39,9 +39,7 @@ _ARITHMETIC: Final[dict[str, Callable[[Number, Number], object]]] = {
 }
 
 
-def binary(
-    node: ast.operator, left: ConfigValue, right: ConfigValue, budget: Budget
-) -> ConfigValue:
+def binary(node: ast.operator, left: ConfigValue, right: ConfigValue, budget: Budget) -> ConfigValue:
     """Compute `left <operator> right`.
 
     Raises:

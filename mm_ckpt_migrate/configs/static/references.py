@@ -34,9 +34,7 @@ def attribute_owner(evaluator: Evaluator, node: ast.Attribute) -> BaseDict:
     """
     owner = evaluator.value(node.value)
     if not isinstance(owner, BaseDict) or hasattr(dict, node.attr):
-        raise UnreadableError(
-            f"the attribute {node.attr!r} of a {type(owner).__name__} is not read"
-        )
+        raise UnreadableError(f"the attribute {node.attr!r} of a {type(owner).__name__} is not read")
     return owner
 
 
@@ -96,9 +94,7 @@ def store(evaluator: Evaluator, target: ast.expr, value: ConfigValue) -> None:
         evaluator.bind(target, value)
 
 
-def _store_item(
-    evaluator: Evaluator, owner: ConfigValue, key: ConfigValue, value: ConfigValue
-) -> None:
+def _store_item(evaluator: Evaluator, owner: ConfigValue, key: ConfigValue, value: ConfigValue) -> None:
     if isinstance(owner, BaseDict) and isinstance(key, str):
         owner.put(key, value, evaluator.budget)
     elif isinstance(owner, dict) and isinstance(key, str):

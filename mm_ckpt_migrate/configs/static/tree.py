@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from mm_ckpt_migrate.configs.static.budget import (
-    Budget,
-    UnreadableError,
-    check_int,
-    check_nesting,
-)
+from mm_ckpt_migrate.configs.static.budget import Budget, UnreadableError, check_int, check_nesting
 from mm_ckpt_migrate.configs.values import Config, ConfigValue
 
 

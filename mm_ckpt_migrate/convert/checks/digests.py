@@ -58,7 +58,8 @@ def _read(checkpoint: Checkpoint, extent: Extent, recorded: int | None) -> bytes
         crc = crc32(block, crc) if recorded is not None else 0
     if recorded not in (None, crc):
         raise CheckpointError(
-            source.path, f"storage {extent.key} is damaged: its CRC does not match",
+            source.path,
+            f"storage {extent.key} is damaged: its CRC does not match",
             hint="Fetch the file again; the damage was there before.",
-        )  # fmt: skip
+        )
     return sha.digest()

@@ -23,12 +23,7 @@ Checksum: TypeAlias = Callable[[Checkpoint, Extent], object]
 
 
 def check_integrity(
-    source: Checkpoint,
-    output: Checkpoint,
-    plan: Plan,
-    *,
-    checksum: Checksum | None = None,
-    by: str = "",
+    source: Checkpoint, output: Checkpoint, plan: Plan, *, checksum: Checksum | None = None, by: str = ""
 ) -> Verdict:
     """Compare two files tensor by tensor under a plan.
 
@@ -73,9 +68,7 @@ def _differences(
     lost = [new for new in targets.values() if new not in after]
     invented = [name for name in after if name not in expected]
     changed = [
-        old
-        for old, new in targets.items()
-        if new in after and not comparer.same(before[old], after[new])
+        old for old, new in targets.items() if new in after and not comparer.same(before[old], after[new])
     ]
     return [
         *(f"lost: {line}" for line in fold(lost)),
@@ -88,11 +81,7 @@ class _Comparer:
     """Compares tensors, and pairs the storages that they view: one to one, or something is off."""
 
     def __init__(
-        self,
-        source: Checkpoint,
-        output: Checkpoint,
-        checksum: Checksum,
-        folded: Mapping[str, bytes],
+        self, source: Checkpoint, output: Checkpoint, checksum: Checksum, folded: Mapping[str, bytes]
     ) -> None:
         """`folded`: what storages of the source have to hold in the output instead."""
         self.source = source

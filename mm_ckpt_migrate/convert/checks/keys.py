@@ -28,19 +28,14 @@ def check_keys(output: Schema, target: TargetModel) -> Verdict:
     halved = sum(spec.dtype != target.schema[spec.name].dtype for spec in output.tensors)
     same = "names and shapes" if halved else "names, shapes and dtypes"
     widened = f"; torch widens {halved} in half precision, without loss" if halved else ""
-    return passed(
-        Rung.KEYS,
-        f"all {len(output)} {same} are the target model's{widened} ({built} {stack})",
-    )
+    return passed(Rung.KEYS, f"all {len(output)} {same} are the target model's{widened} ({built} {stack})")
 
 
 def check_load(outcome: LoadOutcome, built: Verdict) -> Verdict:
     """Add torch's own strict load of the file to the comparison of layouts."""
     if outcome.refused:
         return passed(
-            Rung.KEYS,
-            built.summary,
-            [f"torch.load(weights_only=True) refuses it: {outcome.refused}"],
+            Rung.KEYS, built.summary, [f"torch.load(weights_only=True) refuses it: {outcome.refused}"]
         )
     wrong = [
         *(f"missing: {line}" for line in fold(outcome.missing)),

@@ -35,9 +35,7 @@ def check_roles(config: Config | None, plan: Plan, rules: RuleSet) -> Verdict:
     return passed(Rung.ROLES, f"operation_order of {layers} layers agrees with the plan")
 
 
-def _contradictions(
-    where: str, order: tuple[str, ...], attentions: tuple[str, ...], role: Role
-) -> list[str]:
+def _contradictions(where: str, order: tuple[str, ...], attentions: tuple[str, ...], role: Role) -> list[str]:
     stated = f"{where}: the config's operation_order is {safe_text(', '.join(order))}"
     if attention_roles(order) != attentions:
         return [f"{stated}; the plan makes its attentions {safe_text(', '.join(attentions))}"]
@@ -83,9 +81,7 @@ def operation_order(config: Config, path: str, number: int) -> tuple[str, ...] |
     return tuple(map(str, order))
 
 
-def stated_orders(
-    config: Config, names: Sequence[str], rules: RuleSet
-) -> list[tuple[tuple[str, ...], Role]]:
+def stated_orders(config: Config, names: Sequence[str], rules: RuleSet) -> list[tuple[tuple[str, ...], Role]]:
     """What the config says of the first layer that the keys show under each role of a family."""
     stated = []
     for role in rules.roles:

@@ -8,11 +8,7 @@ from dataclasses import dataclass
 from mm_ckpt_migrate.convert.training.follow import Follower
 from mm_ckpt_migrate.convert.training.optimizer import Optimizer, read_optimizers
 from mm_ckpt_migrate.convert.training.parameters import UnknownOrderError
-from mm_ckpt_migrate.convert.training.schedulers import (
-    lists_of,
-    pseudo_optimizer,
-    schedulers_of,
-)
+from mm_ckpt_migrate.convert.training.schedulers import lists_of, pseudo_optimizer, schedulers_of
 from mm_ckpt_migrate.files.checkpoint.calls import is_method
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
 from mm_ckpt_migrate.files.checkpoint.plain_forms import plain_of
@@ -43,9 +39,7 @@ class TrainingStreams:
     schedulers: list[dict[str, bytes]]
 
 
-def training_streams(
-    optimizer: Optimizer, schedulers: Sequence[Node], label: Label
-) -> TrainingStreams:
+def training_streams(optimizer: Optimizer, schedulers: Sequence[Node], label: Label) -> TrainingStreams:
     return TrainingStreams(
         find(optimizer.node, "param_groups") is not None,
         {index: emit(node, label=label) for index, node in optimizer.state.items()},
@@ -75,10 +69,7 @@ def _settings(group: Node, label: Label) -> bytes:
 
 
 def check_training(
-    followers: Sequence[Follower],
-    before: Sequence[TrainingStreams],
-    output: Checkpoint,
-    label: Label,
+    followers: Sequence[Follower], before: Sequence[TrainingStreams], output: Checkpoint, label: Label
 ) -> list[str]:
     """Compare the training state of a new file with what the source held.
 
@@ -108,9 +99,7 @@ def check_training(
     return wrong
 
 
-def _wrong_schedulers(
-    follower: Follower, before: TrainingStreams, after: TrainingStreams
-) -> list[str]:
+def _wrong_schedulers(follower: Follower, before: TrainingStreams, after: TrainingStreams) -> list[str]:
     sources = [group.source for group in follower.move.groups]
     count = follower.move.groups_before
 

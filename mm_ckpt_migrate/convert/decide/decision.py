@@ -8,12 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mm_ckpt_migrate.convert.checks.roles import check_roles
-from mm_ckpt_migrate.convert.contents import (
-    ADDITION_PATHS,
-    CONFIG_PATHS,
-    Contents,
-    for_inference,
-)
+from mm_ckpt_migrate.convert.contents import ADDITION_PATHS, CONFIG_PATHS, Contents, for_inference
 from mm_ckpt_migrate.convert.decide.family import Choice, choose_family
 from mm_ckpt_migrate.convert.decide.fold import check_place, decide_fold
 from mm_ckpt_migrate.convert.decide.parts import check_parts, unshipped_names
@@ -121,9 +116,16 @@ def decide(
         checkpoint, plan, expected, model, choice.config, library.families, options
     )
     return Decision(
-        choice.rules.family, plan, order, modules, model, None,
-        _roles(choice, plan), contents, (*_notices(choice, plan, model), *notices),
-    )  # fmt: skip
+        choice.rules.family,
+        plan,
+        order,
+        modules,
+        model,
+        None,
+        _roles(choice, plan),
+        contents,
+        (*_notices(choice, plan, model), *notices),
+    )
 
 
 def _plan(checkpoint: Checkpoint, choice: Choice) -> Plan:
@@ -144,11 +146,7 @@ def _nothing_to_rename(checkpoint: Checkpoint, library: Library) -> Decision | N
     from mm_ckpt_migrate.identify.layouts.table import load_table
 
     diagnosis = diagnose(
-        checkpoint.schema,
-        library,
-        load_table(),
-        [checkpoint.source.path.name],
-        read_written(checkpoint),
+        checkpoint.schema, library, load_table(), [checkpoint.source.path.name], read_written(checkpoint)
     )
     if diagnosis.finding is not Finding.CURRENT:
         return None
@@ -256,15 +254,11 @@ def decide_reverse(checkpoint: Checkpoint, options: Options) -> Decision:
     configs = {tuple(path.split(".")): text for path, text in origin.configs.items()}
     added = [tuple(path.split(".")) for path in origin.added]
     if not configs.keys() <= set(CONFIG_PATHS) or not set(added) <= set(ADDITION_PATHS):
-        raise PlanError(
-            f"{checkpoint.source.path}: its stamp speaks of entries that no migration touches"
-        )
+        raise PlanError(f"{checkpoint.source.path}: its stamp speaks of entries that no migration touches")
     left_out = (*((name,) for name in sections), *added)
     contents = Contents(configs=configs, left_out=left_out, keep_as_is=True)
     verdict = skipped(Rung.ROLES, "the old names are given back as they were")
-    return Decision(
-        plan.family, plan, *_orders(plan), None, origin, verdict, contents, tuple(notices)
-    )
+    return Decision(plan.family, plan, *_orders(plan), None, origin, verdict, contents, tuple(notices))
 
 
 def _origin(checkpoint: Checkpoint, plan_file: Path | None) -> Origin:

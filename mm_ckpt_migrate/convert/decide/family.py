@@ -10,19 +10,8 @@ from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.convert.checks.roles import contradicts, fits
 from mm_ckpt_migrate.errors import FamilyError, UnknownFamilyError
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
-from mm_ckpt_migrate.identify.diagnosis.written import (
-    Written,
-    embedded_config,
-    stranger,
-    written_by,
-)
-from mm_ckpt_migrate.mapping.rules.detect import (
-    Detection,
-    Layout,
-    detect,
-    find_lookalike,
-    layout_of,
-)
+from mm_ckpt_migrate.identify.diagnosis.written import Written, embedded_config, stranger, written_by
+from mm_ckpt_migrate.mapping.rules.detect import Detection, Layout, detect, find_lookalike, layout_of
 from mm_ckpt_migrate.mapping.rules.library import Library, family_named
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 
@@ -48,9 +37,7 @@ class Choice:
     objection: str | None = None
 
 
-def choose_family(
-    checkpoint: Checkpoint, requested: str, library: Library, *, force: bool
-) -> Choice:
+def choose_family(checkpoint: Checkpoint, requested: str, library: Library, *, force: bool) -> Choice:
     """Settle on one family, or refuse.
 
     Args:
@@ -158,8 +145,7 @@ def _config_objection(
         return None
     fitting = [other.family for other in library.families if fits(config, names, other)]
     return _Objection(
-        f"the config inside it states an operation_order that the rules of {rules.family} are "
-        "wrong for",
+        f"the config inside it states an operation_order that the rules of {rules.family} are wrong for",
         f"Its order is that of {fitting[0]}."
         if fitting
         else "No family computes in that order; the current release has no counterpart.",

@@ -26,9 +26,10 @@ def decide_fold(checkpoint: Checkpoint, choice: Choice, options: Options) -> Fol
         return None
     if options.purpose is not Purpose.INFERENCE:
         raise FoldError(
-            checkpoint, "a training cannot go on from a folded tensor",
+            checkpoint,
+            "a training cannot go on from a folded tensor",
             hint="Add --for inference, or leave --fold out.",
-        )  # fmt: skip
+        )
     rule = choice.rules.fold
     if rule is None:
         family = choice.rules.family
@@ -52,9 +53,7 @@ def _check_embedded(checkpoint: Checkpoint, choice: Choice, fold: Fold) -> None:
     for need in choice.rules.needs:
         if need.key.text == fold.source and choice.config and _is_met(choice, need):
             settings = ", ".join(f"{name}={value!r}" for name, value in need.settings.items())
-            raise FoldError(
-                checkpoint, f"the config inside says {settings}: its model has {fold.source}"
-            )
+            raise FoldError(checkpoint, f"the config inside says {settings}: its model has {fold.source}")
 
 
 def _is_met(choice: Choice, need: Need) -> bool:

@@ -7,13 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from mm_ckpt_migrate.configs.values import Config, lookup
-from mm_ckpt_migrate.convert.contents import (
-    AVERAGED,
-    Contents,
-    EntryPath,
-    config_texts,
-    outside_inference,
-)
+from mm_ckpt_migrate.convert.contents import AVERAGED, Contents, EntryPath, config_texts, outside_inference
 from mm_ckpt_migrate.convert.options import Options, Purpose
 from mm_ckpt_migrate.convert.training.follow import (
     Follower,
@@ -21,10 +15,7 @@ from mm_ckpt_migrate.convert.training.follow import (
     plan_training,
     training_sections,
 )
-from mm_ckpt_migrate.convert.training.parameters import (
-    UnknownOrderError,
-    match_parameters,
-)
+from mm_ckpt_migrate.convert.training.parameters import UnknownOrderError, match_parameters
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError, PlanError
 from mm_ckpt_migrate.files.archive.format import Format
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint, Tree
@@ -93,9 +84,7 @@ def decide_contents(
 def _untouched(options: Options) -> Contents:
     """Of a state dict alone there is nothing to edit, but what was asked for is noted."""
     return Contents(
-        inference=options.purpose is Purpose.INFERENCE,
-        raw=options.raw_weights,
-        keep_as_is=options.keep_as_is,
+        inference=options.purpose is Purpose.INFERENCE, raw=options.raw_weights, keep_as_is=options.keep_as_is
     )
 
 
@@ -129,9 +118,10 @@ def _training(checkpoint: Checkpoint, options: Options) -> tuple[str, ...]:
     sections = training_sections(checkpoint)
     if options.purpose is Purpose.RESUME and "optimizer" not in sections:
         raise CheckpointError(
-            checkpoint.source.path, "it holds no optimizer, so no training can resume from it",
+            checkpoint.source.path,
+            "it holds no optimizer, so no training can resume from it",
             hint="Leave --for resume out.",
-        )  # fmt: skip
+        )
     return sections
 
 
@@ -197,7 +187,6 @@ def _left_out(
     reason = f"the new place of its state cannot be known: {error}"
     if options.purpose is Purpose.RESUME:
         raise PlanError(
-            f"{checkpoint.source.path}: {reason}",
-            hint="--for inference makes a file without training state.",
+            f"{checkpoint.source.path}: {reason}", hint="--for inference makes a file without training state."
         )
     return f"{' and '.join(sections)} left out: {reason}"

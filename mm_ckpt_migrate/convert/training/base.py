@@ -20,20 +20,10 @@ from mm_ckpt_migrate.files.pickles.build import (
     text_of,
     text_value,
 )
-from mm_ckpt_migrate.files.pickles.nodes import (
-    Call,
-    Global,
-    Mutable,
-    Node,
-    Persistent,
-    Scalar,
-    Tuple,
-)
+from mm_ckpt_migrate.files.pickles.nodes import Call, Global, Mutable, Node, Persistent, Scalar, Tuple
 
 
-def base_group(
-    optimizer: Optimizer, move: OptimizerMove, settings: Mapping[str, object]
-) -> int | None:
+def base_group(optimizer: Optimizer, move: OptimizerMove, settings: Mapping[str, object]) -> int | None:
     """The group whose settings are the config's own, where `base_param_settings` are to be made.
 
     None where mmengine makes none, where the file has some, or where no group tells.
@@ -79,15 +69,22 @@ def _tensor(key: str) -> Node:
     pid = memoized(
         Tuple(
             [
-                text_of("storage"), memoized(Global("torch", "FloatStorage")), text_of(key),
-                text_of("cpu"), from_plain(1),
+                text_of("storage"),
+                memoized(Global("torch", "FloatStorage")),
+                text_of(key),
+                text_of("cpu"),
+                from_plain(1),
             ]
         )
-    )  # fmt: skip
+    )
     hooks = memoized(Call(memoized(Global("collections", "OrderedDict")), Tuple([]), op.REDUCE))
     args = [
-        Persistent(pid), from_plain(0), memoized(Tuple([from_plain(1)])),
-        memoized(Tuple([from_plain(1)])), from_plain(False), hooks,
-    ]  # fmt: skip
+        Persistent(pid),
+        from_plain(0),
+        memoized(Tuple([from_plain(1)])),
+        memoized(Tuple([from_plain(1)])),
+        from_plain(False),
+        hooks,
+    ]
     rebuild = memoized(Global("torch._utils", "_rebuild_tensor_v2"))
     return memoized(Call(rebuild, memoized(Tuple(args)), op.REDUCE))

@@ -109,9 +109,7 @@ def _edit(follower: Follower, key: str, storages: dict[str, bytes]) -> None:
         groups.append(_regroup(node, range(start, end), move.names[start:end]))
         start = end
     state = [
-        (from_plain(new), optimizer.state[old])
-        for new, old in enumerate(order)
-        if old in optimizer.state
+        (from_plain(new), optimizer.state[old]) for new, old in enumerate(order) if old in optimizer.state
     ]
     by_index = find(optimizer.node, "state")
     assert isinstance(by_index, Mutable)

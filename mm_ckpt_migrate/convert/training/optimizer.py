@@ -14,21 +14,24 @@ from typing import Final
 
 from mm_ckpt_migrate.convert.training.parameters import Parameters, UnknownOrderError
 from mm_ckpt_migrate.files.checkpoint.tensors import read_tensor
-from mm_ckpt_migrate.files.pickles.build import (
-    elements,
-    find,
-    is_mapping,
-    pairs,
-    text_value,
-)
+from mm_ckpt_migrate.files.pickles.build import elements, find, is_mapping, pairs, text_value
 from mm_ckpt_migrate.files.pickles.errors import PickleError
 from mm_ckpt_migrate.files.pickles.nodes import Mutable, Node, Scalar
 
 # State that torch's optimizers keep in the shape of the parameter.
 _SHAPED: Final = (
-    "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_inf", "momentum_buffer", "square_avg",
-    "grad_avg", "acc_delta", "sum", "prev", "step_size",
-)  # fmt: skip
+    "exp_avg",
+    "exp_avg_sq",
+    "max_exp_avg_sq",
+    "exp_inf",
+    "momentum_buffer",
+    "square_avg",
+    "grad_avg",
+    "acc_delta",
+    "sum",
+    "prev",
+    "step_size",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,7 @@ def _read(node: Node, name: str) -> Optimizer:
     if not by_index.keys() <= set(flat):
         raise UnknownOrderError("it has state for a parameter that is in no group")
     assert isinstance(node, Mutable)
-    return Optimizer(
-        name, node, tuple(g for g in members if isinstance(g, Mutable)), indices, by_index
-    )
+    return Optimizer(name, node, tuple(g for g in members if isinstance(g, Mutable)), indices, by_index)
 
 
 def _params(group: Node) -> Node:
@@ -214,9 +215,7 @@ def _check_shapes(optimizer: Optimizer, names: Sequence[str], parameters: Parame
                 raise UnknownOrderError(f"the {kind} of {names[index]} has another shape than it")
 
 
-def _frozen_groups(
-    optimizer: Optimizer, names: Sequence[str], parameters: Parameters
-) -> frozenset[int]:
+def _frozen_groups(optimizer: Optimizer, names: Sequence[str], parameters: Parameters) -> frozenset[int]:
     """Groups of frozen parameters alone, which mmengine makes no more since 0.10.4.
 
     A parameter that was never trained need not be one of them: mmdet's ResNet is frozen when it is
@@ -240,17 +239,13 @@ def _frozen_groups(
     )
 
 
-def _members(
-    indices: tuple[int, ...], old_rank: Sequence[int], rank: Sequence[int]
-) -> tuple[int, ...]:
+def _members(indices: tuple[int, ...], old_rank: Sequence[int], rank: Sequence[int]) -> tuple[int, ...]:
     if sorted(indices, key=old_rank.__getitem__) != list(indices):
         raise UnknownOrderError("a param group does not have its parameters in the model's order")
     return tuple(sorted(indices, key=rank.__getitem__))
 
 
-def _in_order(
-    groups: list[GroupMove], old_rank: Sequence[int], rank: Sequence[int]
-) -> list[GroupMove]:
+def _in_order(groups: list[GroupMove], old_rank: Sequence[int], rank: Sequence[int]) -> list[GroupMove]:
     """One group per parameter stands in the order of the parameters; others as they were made."""
     by_old = sorted(groups, key=lambda group: min(old_rank[index] for index in group.indices))
     by_new = sorted(groups, key=lambda group: rank[group.indices[0]])

@@ -85,9 +85,7 @@ def _modules_of(name: str) -> tuple[str, ...]:
     return tuple(name[:end] for end, char in enumerate(name) if char == ".")
 
 
-def _unlike_metadata(
-    names: Sequence[str], modules: Mapping[str, int | None] | None
-) -> Iterator[str]:
+def _unlike_metadata(names: Sequence[str], modules: Mapping[str, int | None] | None) -> Iterator[str]:
     """`_metadata` has the modules in their order, whatever became of the keys."""
     place = {path: number for number, path in enumerate(modules or ())}
     owners = dict.fromkeys(name.rpartition(".")[0] for name in names)

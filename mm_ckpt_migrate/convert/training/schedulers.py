@@ -7,14 +7,7 @@ from typing import Final
 
 from mm_ckpt_migrate.convert.training.optimizer import Optimizer
 from mm_ckpt_migrate.convert.training.parameters import UnknownOrderError
-from mm_ckpt_migrate.files.pickles.build import (
-    elements,
-    find,
-    is_mapping,
-    list_of,
-    mapping_of,
-    set_values,
-)
+from mm_ckpt_migrate.files.pickles.build import elements, find, is_mapping, list_of, mapping_of, set_values
 from mm_ckpt_migrate.files.pickles.nodes import List, Mutable, Node
 
 _PER_GROUP: Final = ("base_values", "_last_value", "min_values")
@@ -67,14 +60,10 @@ def check_lists(scheduler: Node, groups: int) -> None:
     """
     for values in lists_of(scheduler).values():
         if len(values) not in (groups, groups + 1):
-            raise UnknownOrderError(
-                f"a scheduler has {len(values)} values for {groups} param groups"
-            )
+            raise UnknownOrderError(f"a scheduler has {len(values)} values for {groups} param groups")
 
 
-def follow_groups(
-    scheduler: Mutable, sources: Sequence[int], groups: int, base: int | None
-) -> None:
+def follow_groups(scheduler: Mutable, sources: Sequence[int], groups: int, base: int | None) -> None:
     """Have a scheduler's lists follow the groups.
 
     Args:

@@ -10,23 +10,14 @@ from typing import TYPE_CHECKING
 
 from mm_ckpt_migrate.convert.checks.integrity import check_integrity
 from mm_ckpt_migrate.convert.checks.keys import check_keys, check_load
-from mm_ckpt_migrate.convert.checks.training import (
-    TrainingStreams,
-    check_training,
-    training_streams,
-)
+from mm_ckpt_migrate.convert.checks.training import TrainingStreams, check_training, training_streams
 from mm_ckpt_migrate.convert.contents import Contents, additions, config_texts
 from mm_ckpt_migrate.convert.decide.decision import Decision
 from mm_ckpt_migrate.convert.options import Options
 from mm_ckpt_migrate.convert.stamp import check_placeholders, make_stamp, put_digest
 from mm_ckpt_migrate.convert.write.to_torch import rewrite
 from mm_ckpt_migrate.convert.write.untouched import carried_streams, label_by_place
-from mm_ckpt_migrate.errors import (
-    CheckpointError,
-    DestinationError,
-    IntegrityError,
-    LimitError,
-)
+from mm_ckpt_migrate.errors import CheckpointError, DestinationError, IntegrityError, LimitError
 from mm_ckpt_migrate.files.archive.format import Format
 from mm_ckpt_migrate.files.archive.image import Composition, Extent, Image
 from mm_ckpt_migrate.files.archive.progress import Progress
@@ -147,9 +138,7 @@ def _compose(
     stamp = None
     if decision.origin is None:
         stamp = stamp_of(checkpoint, plan, decision.contents)
-    composition, notices = _lay_out(
-        checkpoint, decision, plan, stamp, options.format or checkpoint.format
-    )
+    composition, notices = _lay_out(checkpoint, decision, plan, stamp, options.format or checkpoint.format)
     check_placeholders(composition.head, stamp)
     return composition, notices
 
@@ -161,18 +150,20 @@ def stamp_of(checkpoint: Checkpoint, plan: Plan, contents: Contents) -> dict[str
     configs = {".".join(path): texts[path] for path in contents.configs}
     added = additions(tree, contents) if tree else {}
     return make_stamp(
-        plan, checkpoint.stamp, tuple(map(".".join, contents.left_out)), configs,
-        tuple(map(".".join, added)), wrapped=tree is not None and not tree.path, raw=contents.raw,
-        inference=contents.inference, as_is=contents.keep_as_is,
-    )  # fmt: skip
+        plan,
+        checkpoint.stamp,
+        tuple(map(".".join, contents.left_out)),
+        configs,
+        tuple(map(".".join, added)),
+        wrapped=tree is not None and not tree.path,
+        raw=contents.raw,
+        inference=contents.inference,
+        as_is=contents.keep_as_is,
+    )
 
 
 def _lay_out(
-    checkpoint: Checkpoint,
-    decision: Decision,
-    plan: Plan,
-    stamp: Mapping[str, Plain] | None,
-    kind: Format,
+    checkpoint: Checkpoint, decision: Decision, plan: Plan, stamp: Mapping[str, Plain] | None, kind: Format
 ) -> tuple[Composition, tuple[str, ...]]:
     if kind is Format.SAFETENSORS:
         from mm_ckpt_migrate.convert.write.to_safetensors import export
@@ -186,9 +177,16 @@ def _lay_out(
         )
     unwrap = decision.origin is not None and decision.origin.wrapped
     return rewrite(
-        checkpoint, plan, decision.order, decision.modules, stamp, decision.contents,
-        target_format=kind, unwrap=unwrap, prefix=_prefix(decision, plan),
-    )  # fmt: skip
+        checkpoint,
+        plan,
+        decision.order,
+        decision.modules,
+        stamp,
+        decision.contents,
+        target_format=kind,
+        unwrap=unwrap,
+        prefix=_prefix(decision, plan),
+    )
 
 
 def _prefix(decision: Decision, plan: Plan) -> str:
@@ -223,12 +221,7 @@ def _put_digest(source: Source, composition: Composition, draft: Draft) -> None:
 
 
 def _integrity(
-    source: Checkpoint,
-    output: Checkpoint,
-    plan: Plan,
-    copies: Copies,
-    before: _Snapshot,
-    contents: Contents,
+    source: Checkpoint, output: Checkpoint, plan: Plan, copies: Copies, before: _Snapshot, contents: Contents
 ) -> Verdict:
     """Compare the files by what was measured while copying, and what was carried over whole."""
 
@@ -249,9 +242,8 @@ def _integrity(
     wrong = check_training(contents.followers, before.training, output, label)
     if lost or wrong:
         return failed(
-            Rung.INTEGRITY, f"{len(lost) + len(wrong)} parts did not arrive as they were",
-            [*lost, *wrong],
-        )  # fmt: skip
+            Rung.INTEGRITY, f"{len(lost) + len(wrong)} parts did not arrive as they were", [*lost, *wrong]
+        )
     return verdict
 
 

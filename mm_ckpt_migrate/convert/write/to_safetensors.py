@@ -15,11 +15,7 @@ from mm_ckpt_migrate.convert.write.folded import folded_storages
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.files.archive.dtypes import ITEM_SIZES
 from mm_ckpt_migrate.files.archive.image import Composition, Extent, Image
-from mm_ckpt_migrate.files.archive.safetensors import (
-    SafetensorsFile,
-    compose_safetensors,
-    unsupported,
-)
+from mm_ckpt_migrate.files.archive.safetensors import SafetensorsFile, compose_safetensors, unsupported
 from mm_ckpt_migrate.files.archive.source import Source
 from mm_ckpt_migrate.files.archive.transfer import measure_extents
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
@@ -57,9 +53,10 @@ def export(
         spec = replace(tensor.spec, name=target)
         if unsupported(spec):
             raise CheckpointError(
-                checkpoint.source.path, f"{name} is {spec.dtype}, which safetensors cannot hold",
+                checkpoint.source.path,
+                f"{name} is {spec.dtype}, which safetensors cannot hold",
                 hint="Leave --format out.",
-            )  # fmt: skip
+            )
         made = folded.get(tensor.storage)
         extent = extents[tensor.storage]
         entries.append((spec, made or _payload(checkpoint.source, tensor, extent)))
@@ -106,7 +103,7 @@ def _check_gathered(checkpoint: Checkpoint, plan: Plan) -> None:
             checkpoint.source.path,
             f"its views would take {sum(views.values()):,} bytes as tensors of their own",
             hint="Leave --format out.",
-        )  # fmt: skip
+        )
 
 
 def _fills(tensor: Tensor, extent: Extent) -> bool:

@@ -35,14 +35,7 @@ from mm_ckpt_migrate.files.pickles.build import (
     text_value,
 )
 from mm_ckpt_migrate.files.pickles.emit import emit
-from mm_ckpt_migrate.files.pickles.nodes import (
-    Mutable,
-    Node,
-    Persistent,
-    Text,
-    Tuple,
-    walk,
-)
+from mm_ckpt_migrate.files.pickles.nodes import Mutable, Node, Persistent, Text, Tuple, walk
 from mm_ckpt_migrate.mapping.plan import Plan, averaged_table
 from mm_ckpt_migrate.names import STAMP_KEY, safe_text
 

@@ -53,10 +53,17 @@ def carried_streams(checkpoint: Checkpoint, label: Label, contents: Contents) ->
 def _untouched(tree: Tree, contents: Contents) -> Iterator[tuple[str, Node]]:
     edited = (*contents.left_out, *additions(tree, contents))
     touched = {
-        tree.path[0], AVERAGED, "meta", f"meta.{STAMP_KEY}", _HUB,
-        f"{_HUB}.runtime_info", *TRAINING_STATE, *map(".".join, CONFIG_PATHS),
-        *map(".".join, edited), *(".".join(path[:-1]) for path in edited),
-    }  # fmt: skip
+        tree.path[0],
+        AVERAGED,
+        "meta",
+        f"meta.{STAMP_KEY}",
+        _HUB,
+        f"{_HUB}.runtime_info",
+        *TRAINING_STATE,
+        *map(".".join, CONFIG_PATHS),
+        *map(".".join, edited),
+        *(".".join(path[:-1]) for path in edited),
+    }
     for path in _OPENED:
         if any(path[: len(other)] == other for other in edited):
             continue

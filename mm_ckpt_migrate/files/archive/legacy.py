@@ -80,9 +80,7 @@ def _parse_at(source: Source, start: int) -> Parsed:
             return Parsed(parsed.root, start + parsed.end)
 
 
-def _locate(
-    source: Source, keys: Sequence[str], refs: dict[str, StorageRef], offset: int
-) -> list[Extent]:
+def _locate(source: Source, keys: Sequence[str], refs: dict[str, StorageRef], offset: int) -> list[Extent]:
     if sorted(keys) != sorted(refs):
         raise CheckpointError(source.path, "its list of storages does not match its tensors")
     extents = []
@@ -90,9 +88,10 @@ def _locate(
         ref = refs[key]
         if offset + 8 + ref.nbytes > source.size:
             raise CheckpointError(
-                source.path, "it is cut short: a storage lies behind the end of the file",
+                source.path,
+                "it is cut short: a storage lies behind the end of the file",
                 hint="Fetch the file again.",
-            )  # fmt: skip
+            )
         numel = int.from_bytes(source.read(offset, 8), "little", signed=True)
         if numel != ref.numel:
             raise CheckpointError(source.path, f"a storage has {numel} elements, not {ref.numel}")

@@ -15,11 +15,7 @@ from typing import Final
 
 from mm_ckpt_migrate.errors import DestinationError
 from mm_ckpt_migrate.files.archive.leftovers import open_draft
-from mm_ckpt_migrate.files.archive.publish import (
-    Draft,
-    as_destination_error,
-    check_destination,
-)
+from mm_ckpt_migrate.files.archive.publish import Draft, as_destination_error, check_destination
 
 Inputs = Mapping[str, Iterable[Path]]
 """Files that are read, by what to call them."""
@@ -74,15 +70,11 @@ def check_outputs(outputs: Sequence[Output], inputs: Callable[[], Inputs]) -> tu
 def _check_apart(first: Output, second: Output) -> None:
     one, other = _place(first.path), _place(second.path)
     if _is_same(first.path, second.path) or (_is_twin(one, other) and _ignores_case(one.parent)):
-        raise DestinationError(
-            second.path, f"{first.option} and {second.option} are one file", hint=_ANOTHER
-        )
+        raise DestinationError(second.path, f"{first.option} and {second.option} are one file", hint=_ANOTHER)
     for inner, outer in ((first, second), (second, first)):
         if _place(outer.path) in _place(inner.path).parents:
             raise DestinationError(
-                outer.path,
-                f"{outer.option} is a file, and {inner.option} lies in it",
-                hint=_ANOTHER,
+                outer.path, f"{outer.option} is a file, and {inner.option} lies in it", hint=_ANOTHER
             )
 
 

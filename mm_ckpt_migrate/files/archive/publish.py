@@ -52,17 +52,16 @@ def check_destination(path: Path, source: os.stat_result | None, *, force: bool)
         raise DestinationError(path, f"{error.strerror}", hint="Choose a shorter name.") from error
     if stat.S_ISLNK(status.st_mode):
         raise DestinationError(
-            path, "it is a symbolic link, which is never written through",
+            path,
+            "it is a symbolic link, which is never written through",
             hint=f"Give the real file ({os.path.realpath(path)}) or another name.",
-        )  # fmt: skip
+        )
     if source is not None and os.path.samestat(status, source):
         raise DestinationError(
             path, "it is the source itself, which is never written", hint="Give another name."
         )
     if not stat.S_ISREG(status.st_mode):
-        raise DestinationError(
-            path, "it is not a regular file", hint="Give the name of a new file."
-        )
+        raise DestinationError(path, "it is not a regular file", hint="Give the name of a new file.")
     if not force:
         raise DestinationError(
             path, "the destination exists", hint="Add --force to replace it, or give another name."
@@ -117,10 +116,7 @@ class Draft:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # The file was synced or is not wanted; a name that stays is swept away by the next run.
         with contextlib.suppress(OSError):
@@ -167,9 +163,10 @@ class Draft:
                 sync_folder(self.path.parent)
         except FileExistsError as error:
             raise DestinationError(
-                self.path, "the destination was made by somebody else meanwhile",
+                self.path,
+                "the destination was made by somebody else meanwhile",
                 hint="Look at it; add --force to replace it.",
-            ) from error  # fmt: skip
+            ) from error
         except OSError as error:
             raise as_destination_error(self.path, error) from error
 
@@ -218,6 +215,4 @@ def publish_together(drafts: Sequence[Draft], *, force: bool) -> None:
 def as_destination_error(path: Path, error: OSError) -> DestinationError:
     if error.errno in _FULL:
         return _full(path, os.strerror(error.errno or 0).lower())
-    return DestinationError(
-        path, f"cannot be written: {error.strerror}", hint="Choose another place."
-    )
+    return DestinationError(path, f"cannot be written: {error.strerror}", hint="Choose another place.")

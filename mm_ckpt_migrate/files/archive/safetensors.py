@@ -10,11 +10,7 @@ from math import prod
 from typing import Any, Final
 
 from mm_ckpt_migrate.errors import CheckpointError, LimitError
-from mm_ckpt_migrate.files.archive.dtypes import (
-    ITEM_SIZES,
-    SAFETENSORS_CODES,
-    SAFETENSORS_DTYPES,
-)
+from mm_ckpt_migrate.files.archive.dtypes import ITEM_SIZES, SAFETENSORS_CODES, SAFETENSORS_DTYPES
 from mm_ckpt_migrate.files.archive.image import Extent, Image
 from mm_ckpt_migrate.files.archive.source import Source
 from mm_ckpt_migrate.schema import TensorSpec
@@ -98,9 +94,12 @@ def _parse_header(source: Source, raw: bytes) -> dict[str, Any]:
         raise _refuse(source, "its header is not a JSON object")
     try:
         header = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=unique,
-            parse_int=natural, parse_constant=refuse, parse_float=refuse,
-        )  # fmt: skip
+            raw.decode("utf-8"),
+            object_pairs_hook=unique,
+            parse_int=natural,
+            parse_constant=refuse,
+            parse_float=refuse,
+        )
     except (ValueError, RecursionError) as error:
         raise _refuse(source, f"its header is not valid: {error}") from None
     assert isinstance(header, dict)
@@ -136,9 +135,7 @@ def _check_ranges(source: Source, extents: Sequence[Extent], start: int) -> None
     """The ranges follow each other without gap or overlap, up to the end of the file."""
     for extent in sorted(extents, key=lambda e: (e.offset, e.size)):
         if extent.offset != start:
-            raise _refuse(
-                source, f"the bytes of {extent.key[:80]!r} overlap others or leave a hole"
-            )
+            raise _refuse(source, f"the bytes of {extent.key[:80]!r} overlap others or leave a hole")
         start += extent.size
     if start != source.size:
         raise _refuse(source, "it is cut short, or bytes follow its last tensor")

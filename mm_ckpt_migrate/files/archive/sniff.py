@@ -50,17 +50,14 @@ def _foreign(source: Source, head: bytes) -> CheckpointError:
             return CheckpointError(source.path, f"this is {name}, not a checkpoint", hint=hint)
     if head[257:262] == b"ustar":
         return CheckpointError(
-            source.path,
-            "this is a tar archive",
-            hint="Unpack it; a .tar of torch 0.1 must be re-saved.",
+            source.path, "this is a tar archive", hint="Unpack it; a .tar of torch 0.1 must be re-saved."
         )
     if not head.strip(b"\0"):
         return CheckpointError(source.path, "the file starts with zeros only", hint=_FETCH)
     if head.startswith(b"\x80"):
         return CheckpointError(
-            source.path, "this is a bare pickle, not a file of torch.save",
+            source.path,
+            "this is a bare pickle, not a file of torch.save",
             hint="Only PyTorch and safetensors checkpoints can be read.",
-        )  # fmt: skip
-    return CheckpointError(
-        source.path, "this is not a checkpoint of PyTorch or safetensors", hint=_FETCH
-    )
+        )
+    return CheckpointError(source.path, "this is not a checkpoint of PyTorch or safetensors", hint=_FETCH)

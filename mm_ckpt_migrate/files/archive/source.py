@@ -40,10 +40,7 @@ class Source:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._hashing:
             self._hashing.close()
@@ -54,9 +51,7 @@ class Source:
         try:
             status = self._stat()
             if not stat.S_ISREG(status.st_mode):
-                raise CheckpointError(
-                    self.path, "this is not a regular file", hint="Give a checkpoint file."
-                )
+                raise CheckpointError(self.path, "this is not a regular file", hint="Give a checkpoint file.")
         except CheckpointError:
             os.close(self.fd)
             raise
@@ -122,9 +117,7 @@ def read_exactly(fd: int, offset: int, size: int, path: Path) -> bytes:
         except OSError as error:
             raise CheckpointError(path, f"the disk failed to read it: {error.strerror}") from error
         if not block:
-            raise CheckpointError(
-                path, f"the file ends at byte {offset}, in the middle of a record"
-            )
+            raise CheckpointError(path, f"the file ends at byte {offset}, in the middle of a record")
         blocks.append(block)
         offset += len(block)
         size -= len(block)
@@ -144,9 +137,7 @@ def read_blocks(fd: int, offset: int, size: int, path: Path) -> Iterator[memoryv
         except OSError as error:
             raise CheckpointError(path, f"the disk failed to read it: {error.strerror}") from error
         if not count:
-            raise CheckpointError(
-                path, f"the file ends at byte {offset}, in the middle of a record"
-            )
+            raise CheckpointError(path, f"the file ends at byte {offset}, in the middle of a record")
         yield buffer[:count]
         offset += count
         size -= count

@@ -8,18 +8,9 @@ from typing import Final, NamedTuple
 
 from mm_ckpt_migrate.files.archive.dtypes import ITEM_SIZES, STORAGE_DTYPES
 from mm_ckpt_migrate.files.pickles.errors import PickleError
-from mm_ckpt_migrate.files.pickles.nodes import (
-    Global,
-    Node,
-    Persistent,
-    Scalar,
-    Text,
-    Tuple,
-)
+from mm_ckpt_migrate.files.pickles.nodes import Global, Node, Persistent, Scalar, Text, Tuple
 
-_LOCATION: Final = re.compile(
-    r"(cpu|meta|(cuda|npu|mps|xpu|hpu|mlu|musa|privateuseone)(:[0-9]{1,4})?)"
-)
+_LOCATION: Final = re.compile(r"(cpu|meta|(cuda|npu|mps|xpu|hpu|mlu|musa|privateuseone)(:[0-9]{1,4})?)")
 
 
 _KEY: Final = re.compile(r"0|[1-9][0-9]{0,19}")

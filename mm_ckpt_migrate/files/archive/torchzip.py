@@ -71,9 +71,10 @@ def read_zip(source: Source, *, check_crc: bool | None = True) -> TorchZip:
     recorded = any(record.crc for record in records if record.size)
     if check_crc and not recorded:
         raise CheckpointError(
-            source.path, "it was saved without CRCs, so damage cannot be detected",
+            source.path,
+            "it was saved without CRCs, so damage cannot be detected",
             hint="Add --no-crc to accept it with that reduced assurance.",
-        )  # fmt: skip
+        )
     check_crc = recorded if check_crc is None else check_crc
     small = [(n, r) for n, r in zip(names, records, strict=True) if not n.startswith("data/")]
     first = next((i for i, name in enumerate(names) if name.startswith("data/")), len(names))

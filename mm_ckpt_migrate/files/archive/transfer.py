@@ -56,9 +56,10 @@ def _source_crc(source: Source, extent: Extent) -> int:
     crc = measure(source.fd, extent.offset, extent.size, source.path)
     if extent.crc not in (None, crc):
         raise CheckpointError(
-            source.path, f"storage {extent.key} is damaged: its CRC does not match",
+            source.path,
+            f"storage {extent.key} is damaged: its CRC does not match",
             hint="Fetch the file again; the damage was there before.",
-        )  # fmt: skip
+        )
     return crc
 
 
@@ -86,12 +87,7 @@ class Transfer:
     """
 
     def __init__(
-        self,
-        source: Source,
-        image: Image,
-        draft: Draft,
-        progress: Progress,
-        left_out: Iterable[Extent] = (),
+        self, source: Source, image: Image, draft: Draft, progress: Progress, left_out: Iterable[Extent] = ()
     ) -> None:
         """`left_out`: storages that are not copied, whose CRC is checked all the same."""
         self._left_out = list(left_out)
@@ -111,10 +107,7 @@ class Transfer:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping.set()
         self._pool.shutdown(cancel_futures=True)

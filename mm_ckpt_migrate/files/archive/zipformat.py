@@ -75,9 +75,8 @@ def local_header(record: Record) -> bytes:
     # miniz writes this field before it knows the packed size, so that one stays 0 here.
     extra = _zip64_field(record, packed=0) + struct.pack("<2sH", b"FB", record.padding)
     fixed = struct.pack(
-        "<4s5H3I2H", LOCAL_MAGIC, 0, _flags(record), 0, 0, 0, 0, 0, 0,
-        len(name), len(extra) + record.padding,
-    )  # fmt: skip
+        "<4s5H3I2H", LOCAL_MAGIC, 0, _flags(record), 0, 0, 0, 0, 0, 0, len(name), len(extra) + record.padding
+    )
     return fixed + name + extra + b"Z" * record.padding
 
 
@@ -94,24 +93,38 @@ def central_entry(record: Record) -> bytes:
     extra = _zip64_field(record, packed=record.size)
     size, offset = min(record.size, UINT32_MAX), min(record.offset, UINT32_MAX)
     fixed = struct.pack(
-        "<4s6H3I5H2I", CENTRAL_MAGIC, 0, 0, _flags(record), 0, 0, 0,
-        record.crc, size, size, len(name), len(extra), 0, 0, 0, 0, offset,
-    )  # fmt: skip
+        "<4s6H3I5H2I",
+        CENTRAL_MAGIC,
+        0,
+        0,
+        _flags(record),
+        0,
+        0,
+        0,
+        record.crc,
+        size,
+        size,
+        len(name),
+        len(extra),
+        0,
+        0,
+        0,
+        0,
+        offset,
+    )
     return fixed + name + extra
 
 
 def end_records(count: int, size: int, offset: int) -> bytes:
     """zip64 end, locator and end of a central directory of `count` entries and `size` bytes."""
     zip64 = struct.pack(
-        "<4sQ2H2I4Q", ZIP64_END_MAGIC, ZIP64_END_SIZE - 12, 0x031E, 45, 0, 0,
-        count, count, size, offset,
-    )  # fmt: skip
+        "<4sQ2H2I4Q", ZIP64_END_MAGIC, ZIP64_END_SIZE - 12, 0x031E, 45, 0, 0, count, count, size, offset
+    )
     locator = struct.pack("<4sIQI", LOCATOR_MAGIC, 0, offset + size, 1)
     short = min(count, UINT16_MAX)
     end = struct.pack(
-        "<4s4H2IH", END_MAGIC, 0, 0, short, short,
-        min(size, UINT32_MAX), min(offset, UINT32_MAX), 0,
-    )  # fmt: skip
+        "<4s4H2IH", END_MAGIC, 0, 0, short, short, min(size, UINT32_MAX), min(offset, UINT32_MAX), 0
+    )
     return zip64 + locator + end
 
 

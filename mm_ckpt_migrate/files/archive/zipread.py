@@ -40,18 +40,14 @@ def _end_of_directory(source: Source) -> tuple[int, int, int]:
         raise _refuse(source, "the zip archive is cut short")
     tail = source.read(source.size - z.TAIL_SIZE, z.TAIL_SIZE)
     if tail[-z.END_SIZE :][:4] != z.END_MAGIC or tail[:4] != z.ZIP64_END_MAGIC:
-        raise _refuse(
-            source, "the zip archive has no end record; the file is cut short or extended"
-        )
+        raise _refuse(source, "the zip archive has no end record; the file is cut short or extended")
     count, _, size, offset = struct.unpack_from("<4Q", tail, 24)
     if offset + size != source.size - z.TAIL_SIZE:
         raise _refuse(source, "the zip archive's directory is not where its end record says")
     if z.end_records(count, size, offset) != tail:
         raise _refuse(source, "the zip archive's end records contradict each other")
     if size > MAX_DIRECTORY_BYTES:
-        raise LimitError(
-            source.path, f"the zip directory is larger than {MAX_DIRECTORY_BYTES} bytes"
-        )
+        raise LimitError(source.path, f"the zip directory is larger than {MAX_DIRECTORY_BYTES} bytes")
     return count, size, offset
 
 
@@ -89,9 +85,10 @@ def _name(source: Source, raw: bytes) -> str:
         raise _refuse(source, f"a zip member has the name {name[:80]!r}")
     if name.partition("/")[2].startswith(_TORCHSCRIPT):
         raise CheckpointError(
-            source.path, "this is a TorchScript archive, a program rather than a checkpoint",
+            source.path,
+            "this is a TorchScript archive, a program rather than a checkpoint",
             hint="Give the .pth file that the training run wrote.",
-        )  # fmt: skip
+        )
     return name
 
 
@@ -101,10 +98,7 @@ def _widen(source: Source, name: str, size: int, offset: int, extra: bytes) -> t
     if len(extra) != (4 + 8 * wanted if wanted else 0):
         raise _refuse(source, f"{name}: its zip entry is not as torch.save writes it")
     values = list(struct.unpack(f"<{wanted}Q", extra[4:])) if wanted else []
-    return (
-        values[0] if size == z.UINT32_MAX else size,
-        values[-1] if offset == z.UINT32_MAX else offset,
-    )
+    return (values[0] if size == z.UINT32_MAX else size, values[-1] if offset == z.UINT32_MAX else offset)
 
 
 def _complete(source: Source, name: str, offset: int, size: int, crc: int) -> z.Record:

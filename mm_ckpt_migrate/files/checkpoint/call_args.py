@@ -139,9 +139,7 @@ def history(node: Node) -> bool:
     """The attributes of a HistoryBuffer, one of which is a dict of statistics, which it calls."""
     if not attributes(node):
         return False
-    inside = [
-        value for _, held in pairs(node) if isinstance(held, Dict) for _, value in pairs(held)
-    ]
+    inside = [value for _, held in pairs(node) if isinstance(held, Dict) for _, value in pairs(held)]
     return not any(isinstance(value, Global) for value in inside)
 
 
@@ -213,8 +211,7 @@ def sparse_parts(node: Node) -> bool:
     """Indices, values, size, and perhaps whether they are coalesced."""
     parts = items(node)
     return len(parts) >= 3 and all(
-        tensor(part) or sizes(part) or boolean(part) or called(part) == "torch.Size"
-        for part in parts
+        tensor(part) or sizes(part) or boolean(part) or called(part) == "torch.Size" for part in parts
     )
 
 

@@ -31,10 +31,7 @@ def ndarray(node: Node) -> bool:
 
 
 def array(node: Node) -> bool:
-    return called(node) in (
-        "numpy.core.multiarray._reconstruct",
-        "numpy._core.multiarray._reconstruct",
-    )
+    return called(node) in ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
 
 
 def dtype(node: Node) -> bool:
@@ -93,12 +90,7 @@ def array_state(node: Node) -> bool:
     if isinstance(held, List):
         return size is None and len(elements(held)) == count
     # Of elements without bytes there could be as many as one likes.
-    return (
-        raw(held)
-        and size is not None
-        and length_of(held) == count * size
-        and count <= length_of(held)
-    )
+    return raw(held) and size is not None and length_of(held) == count * size and count <= length_of(held)
 
 
 def built(call: Call) -> bool:

@@ -136,10 +136,7 @@ FORMS: Final[Mapping[str, tuple[Form, ...]]] = {
     "builtins.xrange": (Form((is_.integer, is_.integer, is_.integer), whole=is_.short_range),),
     "_codecs.encode": (Form((is_.text, is_.latin1)),),
     "collections.OrderedDict": (Form(state=is_.attributes, filled=_ITEMS),),
-    "collections.defaultdict": (
-        Form((is_.factory,), filled=_ITEMS),
-        Form(filled=_ITEMS),
-    ),
+    "collections.defaultdict": (Form((is_.factory,), filled=_ITEMS), Form(filled=_ITEMS)),
     "collections.deque": (
         Form(filled=_ELEMENTS),
         Form((is_.list_,), filled=_ELEMENTS),
@@ -173,10 +170,7 @@ FORMS: Final[Mapping[str, tuple[Form, ...]]] = {
     "torch.device": (Form((is_.text,)), Form((is_.text, is_.natural))),
     "torch.serialization._get_layout": (Form((is_.text,)),),
     "torch._utils._rebuild_tensor": (Form(_TENSOR),),
-    "torch._utils._rebuild_tensor_v2": (
-        Form((*_TENSOR, *_HOOKS)),
-        Form((*_TENSOR, *_HOOKS, is_.mapping)),
-    ),
+    "torch._utils._rebuild_tensor_v2": (Form((*_TENSOR, *_HOOKS)), Form((*_TENSOR, *_HOOKS, is_.mapping))),
     "torch._utils._rebuild_tensor_v3": (
         Form((*_TENSOR, *_HOOKS, is_.torch_name)),
         Form((*_TENSOR, *_HOOKS, is_.torch_name, is_.mapping)),
@@ -194,9 +188,6 @@ FORMS: Final[Mapping[str, tuple[Form, ...]]] = {
     "torch._utils._rebuild_parameter": (Form((is_.tensor, *_HOOKS)),),
     "torch._utils._rebuild_parameter_with_state": (Form((is_.tensor, *_HOOKS, is_.attributes)),),
     "torch._tensor._rebuild_from_type_v2": (
-        Form(
-            (is_.rebuild, is_.tensor_class, is_.tuple_, is_.attributes),
-            whole=_rebuilt_fits,
-        ),
+        Form((is_.rebuild, is_.tensor_class, is_.tuple_, is_.attributes), whole=_rebuilt_fits),
     ),
 }

@@ -25,9 +25,7 @@ def open_safetensors(source: Source, file: Container) -> Checkpoint:
     """
     assert isinstance(file, SafetensorsFile)
     metadata = file.metadata or {}
-    tensors = {
-        spec.name: Tensor(spec, spec.name, 0, _row_major(spec.shape)) for spec, _ in file.entries
-    }
+    tensors = {spec.name: Tensor(spec, spec.name, 0, _row_major(spec.shape)) for spec, _ in file.entries}
     for alias, owner in _json_table(metadata, TIED_KEY).items():
         if isinstance(owner, str) and owner in tensors and alias not in tensors:
             tied = tensors[owner]
@@ -38,11 +36,20 @@ def open_safetensors(source: Source, file: Container) -> Checkpoint:
         if fault := key_fault(name):
             raise CheckpointError(source.path, f"the key {safe_text(name)!r} {fault}")
     return Checkpoint(
-        source, Format.SAFETENSORS, file,
-        Schema(tuple(t.spec for t in tensors.values()), None, ties(tensors)), tensors, {},
+        source,
+        Format.SAFETENSORS,
+        file,
+        Schema(tuple(t.spec for t in tensors.values()), None, ties(tensors)),
+        tensors,
+        {},
         {extent.key: extent for _, extent in file.entries},
-        metadata.get("cfg"), {}, _json_table(metadata, STAMP_KEY) or None, (), None, prefix,
-    )  # fmt: skip
+        metadata.get("cfg"),
+        {},
+        _json_table(metadata, STAMP_KEY) or None,
+        (),
+        None,
+        prefix,
+    )
 
 
 def _renamed(tensor: Tensor, prefix: str) -> Tensor:

@@ -17,21 +17,9 @@ from mm_ckpt_migrate.files.archive.storages import StorageRef, storage_refs
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint, Container, Tree
 from mm_ckpt_migrate.files.checkpoint.ema_buffers import take_ema_buffers
 from mm_ckpt_migrate.files.checkpoint.policy import foreign_globals
-from mm_ckpt_migrate.files.checkpoint.tensors import (
-    Tensor,
-    check_views,
-    read_tensors,
-    ties,
-)
+from mm_ckpt_migrate.files.checkpoint.tensors import Tensor, check_views, read_tensors, ties
 from mm_ckpt_migrate.files.checkpoint.wrappers import take_prefix
-from mm_ckpt_migrate.files.pickles.build import (
-    attributes,
-    find,
-    is_mapping,
-    pairs,
-    text_at,
-    to_plain,
-)
+from mm_ckpt_migrate.files.pickles.build import attributes, find, is_mapping, pairs, text_at, to_plain
 from mm_ckpt_migrate.files.pickles.errors import PickleError, PickleLimitError
 from mm_ckpt_migrate.files.pickles.hashed import check_keys_once
 from mm_ckpt_migrate.files.pickles.nodes import Call, Global, Mutable, Node, Text, walk
@@ -147,27 +135,34 @@ def _open_pickled(source: Source, content: Content, root: Node) -> Checkpoint:
         raise LimitError(source.path, f"it holds more than {MAX_TENSORS} tensors")
     meta = find(root, "meta") if path else None
     tree = Tree(
-        root, path, state_dict,
+        root,
+        path,
+        state_dict,
         ema if isinstance(ema, Mutable) and is_mapping(ema) else None,
         tuple(foreign_globals(nodes)),
-    )  # fmt: skip
+    )
     stamp = to_plain(find(meta, STAMP_KEY))
     return Checkpoint(
-        source, content.kind, content.container, _schema(tensors, state_dict), tensors,
-        read_tensors(tree.ema) if tree.ema else {}, extents,
-        text_at(meta, "cfg") or text_at(meta, "config"), _versions(meta),
+        source,
+        content.kind,
+        content.container,
+        _schema(tensors, state_dict),
+        tensors,
+        read_tensors(tree.ema) if tree.ema else {},
+        extents,
+        text_at(meta, "cfg") or text_at(meta, "config"),
+        _versions(meta),
         stamp if isinstance(stamp, dict) else None,
-        tuple(k.value for k, _ in pairs(root) if isinstance(k, Text)) if path else (), tree,
+        tuple(k.value for k, _ in pairs(root) if isinstance(k, Text)) if path else (),
+        tree,
         prefix,
-    )  # fmt: skip
+    )
 
 
 def _state_dict(source: Source, root: Node) -> tuple[tuple[str, ...], Mutable]:
     """The mapping of tensors, and the keys that lead to it."""
     if not is_mapping(root):
-        name = (
-            root.callee.path if isinstance(root, Call) and isinstance(root.callee, Global) else ""
-        )
+        name = root.callee.path if isinstance(root, Call) and isinstance(root.callee, Global) else ""
         raise CheckpointError(
             source.path,
             f"it holds a pickled {safe_text(name)} object" if name else "it does not hold a dict",
@@ -202,9 +197,7 @@ def _is_tensor(node: Node) -> bool:
     )
 
 
-def _check_storages(
-    source: Source, refs: Mapping[str, StorageRef], extents: Mapping[str, Extent]
-) -> None:
+def _check_storages(source: Source, refs: Mapping[str, StorageRef], extents: Mapping[str, Extent]) -> None:
     """Every storage that is spoken of is there, with the size that is said, and no other is."""
     for key, ref in refs.items():
         if key not in extents:
@@ -214,15 +207,11 @@ def _check_storages(
                 source.path, f"storage {key} has {extents[key].size} bytes, not {ref.nbytes}"
             )
     if unused := [key for key in extents if key not in refs]:
-        raise CheckpointError(
-            source.path, f"no tensor uses storage {unused[0]}, which is in the file"
-        )
+        raise CheckpointError(source.path, f"no tensor uses storage {unused[0]}, which is in the file")
 
 
 def _schema(tensors: Mapping[str, Tensor], state_dict: Node) -> Schema:
-    return Schema(
-        tuple(tensor.spec for tensor in tensors.values()), _modules(state_dict), ties(tensors)
-    )
+    return Schema(tuple(tensor.spec for tensor in tensors.values()), _modules(state_dict), ties(tensors))
 
 
 def _modules(state_dict: Node) -> dict[str, int | None] | None:

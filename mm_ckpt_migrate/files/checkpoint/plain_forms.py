@@ -15,23 +15,8 @@ from mm_ckpt_migrate.files.checkpoint.plain_numpy import (
     state_of,
 )
 from mm_ckpt_migrate.files.pickles import opcodes as op
-from mm_ckpt_migrate.files.pickles.build import (
-    elements,
-    is_mapping,
-    mapping_of,
-    pairs,
-    text_of,
-)
-from mm_ckpt_migrate.files.pickles.nodes import (
-    Call,
-    Change,
-    Dict,
-    Global,
-    Node,
-    Scalar,
-    Text,
-    Tuple,
-)
+from mm_ckpt_migrate.files.pickles.build import elements, is_mapping, mapping_of, pairs, text_of
+from mm_ckpt_migrate.files.pickles.nodes import Call, Change, Dict, Global, Node, Scalar, Text, Tuple
 
 
 class Kind(Enum):
@@ -44,9 +29,7 @@ class Kind(Enum):
     NUMBER = ("numpy scalar", "a plain number", "plain numbers")
     STRING = ("numpy string", "a plain string", "plain strings")
     ARRAY = ("numpy array", "a plain list", "plain lists")
-    LARGE_ARRAY = (
-        "large numpy array", "a dict of dtype, shape and bytes", "dicts of dtype, shape and bytes",
-    )  # fmt: skip
+    LARGE_ARRAY = ("large numpy array", "a dict of dtype, shape and bytes", "dicts of dtype, shape and bytes")
     HUB = ("message hub", "a plain dict", "plain dicts")
     CONFIG = ("config", "a plain dict", "plain dicts")
     DEFAULTDICT = ("defaultdict", "a plain dict", "plain dicts")

@@ -10,14 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mm_ckpt_migrate.files.checkpoint.calls import is_method
-from mm_ckpt_migrate.files.pickles.build import (
-    elements,
-    find,
-    is_mapping,
-    pairs,
-    set_pairs,
-    text_value,
-)
+from mm_ckpt_migrate.files.pickles.build import elements, find, is_mapping, pairs, set_pairs, text_value
 from mm_ckpt_migrate.files.pickles.nodes import Mutable, Node
 
 _SECTION = "param_schedulers"

@@ -26,9 +26,19 @@ _MAX_NESTED: Final = 4
 
 # How `struct` calls what numpy calls `f8`.
 _CODES: Final = {
-    "f2": "e", "f4": "f", "f8": "d", "b1": "?",
-    "i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H", "u4": "I", "u8": "Q",
-}  # fmt: skip
+    "f2": "e",
+    "f4": "f",
+    "f8": "d",
+    "b1": "?",
+    "i1": "b",
+    "i2": "h",
+    "i4": "i",
+    "i8": "q",
+    "u1": "B",
+    "u2": "H",
+    "u4": "I",
+    "u8": "Q",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +115,14 @@ def plain_array(node: Call, *, listed: bool = True) -> Node | None:
     listed = listed and _is_short(shape)
     if listed or kind.name not in _CODES:
         return _listed(kind, shape, is_fortran, text) if listed else None
-    return mapping_of({
-        "dtype": from_plain(kind.order + kind.name), "shape": from_plain([*shape]),
-        "fortran_order": from_plain(is_fortran),
-        "data": bytes_of(data) if isinstance(data, Text) else data,
-    })  # fmt: skip
+    return mapping_of(
+        {
+            "dtype": from_plain(kind.order + kind.name),
+            "shape": from_plain([*shape]),
+            "fortran_order": from_plain(is_fortran),
+            "data": bytes_of(data) if isinstance(data, Text) else data,
+        }
+    )
 
 
 def _is_short(shape: Sequence[int]) -> bool:

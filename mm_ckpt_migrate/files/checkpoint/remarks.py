@@ -63,9 +63,10 @@ def check_digest(checkpoint: Checkpoint, expected: str | None) -> None:
     named = named_digest(source.path.name)
     if expected is not None and not source.digest().startswith(expected.lower()):
         raise CheckpointError(
-            source.path, f"its SHA-256 is {source.digest()}, not {expected}",
+            source.path,
+            f"its SHA-256 is {source.digest()}, not {expected}",
             hint="Fetch the file again: it is damaged, or another one.",
-        )  # fmt: skip
+        )
     if checkpoint.format is Format.ZIP or expected is not None or named is None:
         return
     if not source.digest().startswith(named):
@@ -74,7 +75,7 @@ def check_digest(checkpoint: Checkpoint, expected: str | None) -> None:
             f"its SHA-256 begins with {source.digest()[:8]}, not {named} as its name says, and the "
             "format has no checksum that could tell why",
             hint="Fetch it again; if it was written anew, --expect-sha256 says what it should be.",
-        )  # fmt: skip
+        )
 
 
 def _halved(checkpoint: Checkpoint) -> Iterator[str]:

@@ -15,14 +15,7 @@ from mm_ckpt_migrate.files.checkpoint.plain_forms import Kind, plain_form
 from mm_ckpt_migrate.files.checkpoint.plain_methods import leave_methods_out
 from mm_ckpt_migrate.files.checkpoint.plain_numpy import plain_array
 from mm_ckpt_migrate.files.pickles import opcodes as op
-from mm_ckpt_migrate.files.pickles.build import (
-    find,
-    is_mapping,
-    pairs,
-    set_pairs,
-    text_of,
-    text_value,
-)
+from mm_ckpt_migrate.files.pickles.build import find, is_mapping, pairs, set_pairs, text_of, text_value
 from mm_ckpt_migrate.files.pickles.nodes import (
     Call,
     Change,
@@ -238,9 +231,10 @@ def _places(paths: list[Path]) -> str:
         shown = tuple(safe_text(name, _MAX_NAME) for name in path)
         names.setdefault(shown[:-1], []).append(shown[-1])
     places = [
-        ".".join(parent) if len(inside) > _MAX_NAMES and parent
+        ".".join(parent)
+        if len(inside) > _MAX_NAMES and parent
         else ".".join((*parent, ", ".join(inside[:_MAX_NAMES])))
         for parent, inside in names.items()
-    ]  # fmt: skip
+    ]
     more = len(places) - _MAX_PLACES
     return "; ".join(places[:_MAX_PLACES]) + (f"; and {_count(more, 'place')} more" * (more > 0))

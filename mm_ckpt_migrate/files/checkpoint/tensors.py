@@ -12,15 +12,7 @@ from mm_ckpt_migrate.files.archive.storages import storage_ref
 from mm_ckpt_migrate.files.checkpoint.call_args import MAX_DIMENSIONS
 from mm_ckpt_migrate.files.pickles.build import named_pairs
 from mm_ckpt_migrate.files.pickles.errors import PickleError
-from mm_ckpt_migrate.files.pickles.nodes import (
-    Call,
-    Global,
-    Mutable,
-    Node,
-    Persistent,
-    Scalar,
-    Tuple,
-)
+from mm_ckpt_migrate.files.pickles.nodes import Call, Global, Mutable, Node, Persistent, Scalar, Tuple
 from mm_ckpt_migrate.schema import TensorSpec
 
 _REBUILD: Final = {
@@ -139,9 +131,7 @@ def ties(tensors: Mapping[str, Tensor]) -> tuple[tuple[str, ...], ...]:
     for name, tensor in tensors.items():
         places.setdefault(tensor.place, []).append(name)
     return tuple(
-        tuple(names)
-        for names in places.values()
-        if len(names) > 1 and 0 not in tensors[names[0]].spec.shape
+        tuple(names) for names in places.values() if len(names) > 1 and 0 not in tensors[names[0]].spec.shape
     )
 
 

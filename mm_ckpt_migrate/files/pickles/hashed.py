@@ -13,16 +13,7 @@ from typing import Final
 from mm_ckpt_migrate.files.pickles import opcodes as op
 from mm_ckpt_migrate.files.pickles.build import elements, is_mapping, pairs
 from mm_ckpt_migrate.files.pickles.errors import PickleError, PickleLimitError
-from mm_ckpt_migrate.files.pickles.nodes import (
-    Call,
-    Global,
-    List,
-    Mutable,
-    Node,
-    Scalar,
-    Text,
-    Tuple,
-)
+from mm_ckpt_migrate.files.pickles.nodes import Call, Global, List, Mutable, Node, Scalar, Text, Tuple
 from mm_ckpt_migrate.names import safe_text
 
 # Genuine keys that are no strings are an optimizer's parameters: some 3,000 at most. Where no two

@@ -114,9 +114,7 @@ class _Machine(Stream):
                     allowed, allowed_objects = self._allowed(at, opcodes, objects)
                 handler = _TABLE[opcode]
                 if handler is None:
-                    raise self.error(
-                        at, f"opcode {bytes((opcode,))!r} is not one that torch.save writes"
-                    )
+                    raise self.error(at, f"opcode {bytes((opcode,))!r} is not one that torch.save writes")
                 at = handler(self, at + 1)
         except IndexError:
             if at + 1 < size:
@@ -266,9 +264,7 @@ class _Machine(Stream):
         if target.changes and target.changes[-1].opcode == op.BUILD:
             raise self.error(at, "an object is changed after its BUILD, which pickle writes last")
         if id(target) in self.states:
-            raise self.error(
-                at, "a dict is changed after an object's attributes were taken from it"
-            )
+            raise self.error(at, "a dict is changed after an object's attributes were taken from it")
         if not _CHANGES[opcode](target) or (opcode in _ITEMS and len(operands) % 2):
             raise self.error(at, f"opcode {opcode!r} does not fit the object it changes")
         target.changes.append(Change(opcode, operands))
@@ -281,9 +277,7 @@ class _Machine(Stream):
         number = int.from_bytes(self.take(at, size), "little")
         top = self.stack[-1]
         if number != len(self.memo) or not isinstance(top, SHAREABLE) or top.memoized:
-            raise self.error(
-                at, "memo numbers are not in the order in which torch.save writes them"
-            )
+            raise self.error(at, "memo numbers are not in the order in which torch.save writes them")
         top.memoized = True
         self.memo.append(top)
         return at + size

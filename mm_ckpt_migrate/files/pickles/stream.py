@@ -5,11 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mm_ckpt_migrate.files.pickles import opcodes as op
-from mm_ckpt_migrate.files.pickles.errors import (
-    PickleCutShortError,
-    PickleError,
-    PickleLimitError,
-)
+from mm_ckpt_migrate.files.pickles.errors import PickleCutShortError, PickleError, PickleLimitError
 
 MAX_NAME_BYTES: Final = 512
 

@@ -104,9 +104,7 @@ def other(goal: Goal, kin: str | None = None) -> str:
     text = f"{name} builds another model, and no rules lead to it"
     if kin is None:
         return f"{text}."
-    return (
-        f"{text}. No name changed: a config like {stem(kin)}, with its sizes, builds the old one."
-    )
+    return f"{text}. No name changed: a config like {stem(kin)}, with its sizes, builds the old one."
 
 
 def several(candidates: Sequence[Candidate]) -> str:

@@ -44,9 +44,7 @@ class Candidate:
         return difference(Schema(tuple(left)), Schema(tuple(right)))
 
 
-def make_candidates(
-    schema: Schema, families: Iterable[RuleSet]
-) -> tuple[list[Candidate], list[PlanError]]:
+def make_candidates(schema: Schema, families: Iterable[RuleSet]) -> tuple[list[Candidate], list[PlanError]]:
     """One for each family whose rules give a plan, and why the others give none."""
     found: list[Candidate] = []
     errors: list[PlanError] = []

@@ -21,11 +21,7 @@ from mm_ckpt_migrate.schema import Schema
 
 
 def diagnose(
-    schema: Schema,
-    library: Library,
-    table: Table,
-    names: Sequence[str] = (),
-    written: Written = UNSAID,
+    schema: Schema, library: Library, table: Table, names: Sequence[str] = (), written: Written = UNSAID
 ) -> Diagnosis:
     """Say which model a state dict is of, and what leads to the current release.
 

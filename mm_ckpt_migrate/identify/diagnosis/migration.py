@@ -38,9 +38,7 @@ def _to_counterpart(case: Case, goal: Goal, candidates: list[Candidate]) -> Diag
     return Diagnosis(Finding.CANNOT, advice.other(goal), goal=goal, evidence=tuple(lines))
 
 
-def _migrate(
-    case: Case, candidate: Candidate, goal: Goal | None, reached: Identity | None
-) -> Diagnosis:
+def _migrate(case: Case, candidate: Candidate, goal: Goal | None, reached: Identity | None) -> Diagnosis:
     """
     Args:
         reached: what the migrated one is nearest to, where it is not the goal itself.

@@ -155,9 +155,7 @@ def _model_of(written: Written, families: Sequence[RuleSet], rules: RuleSet) -> 
     return Stranger(f"a training of {name}", _builds(name), "")
 
 
-def _package_of(
-    written: Written, projects: Sequence[Project], rules: RuleSet | None
-) -> Stranger | None:
+def _package_of(written: Written, projects: Sequence[Project], rules: RuleSet | None) -> Stranger | None:
     """A package that it names, where it names none of those that it should."""
     releases = dict(written.releases)
     ours = packages_of(rules, projects) if rules else SUPPORTED

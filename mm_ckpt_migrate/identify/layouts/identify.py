@@ -42,10 +42,7 @@ class Identity:
 
 
 def identify(
-    schema: Schema,
-    table: Table,
-    names: Sequence[str] = (),
-    akin: Callable[[int], bool] = lambda layout: True,
+    schema: Schema, table: Table, names: Sequence[str] = (), akin: Callable[[int], bool] = lambda layout: True
 ) -> Identity | None:
     """The layout of a state dict; None where no layout is near.
 
@@ -61,9 +58,8 @@ def identify(
         return None
     (_, release, config), layout = min((_rank(number, table, names), number) for number in best)
     return Identity(
-        layout, bool(equal), difference(schema, table.schema(layout)), release, config,
-        table.configs(layout),
-    )  # fmt: skip
+        layout, bool(equal), difference(schema, table.schema(layout)), release, config, table.configs(layout)
+    )
 
 
 def _equal(schema: Schema, table: Table) -> list[int]:

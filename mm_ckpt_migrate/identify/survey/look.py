@@ -20,12 +20,7 @@ from mm_ckpt_migrate.identify.diagnosis.download import Download, find_download
 from mm_ckpt_migrate.identify.diagnosis.judge import diagnose
 from mm_ckpt_migrate.identify.diagnosis.written import read_written
 from mm_ckpt_migrate.identify.layouts.table import load_table
-from mm_ckpt_migrate.identify.survey.read import (
-    experiments,
-    may_hold_frozen_groups,
-    open_read,
-    root_sections,
-)
+from mm_ckpt_migrate.identify.survey.read import experiments, may_hold_frozen_groups, open_read, root_sections
 from mm_ckpt_migrate.identify.survey.survey import Survey
 from mm_ckpt_migrate.mapping.rules.library import Library
 

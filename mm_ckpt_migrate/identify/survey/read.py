@@ -10,13 +10,7 @@ from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.files.archive.source import Source
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
 from mm_ckpt_migrate.files.checkpoint.open import Content, open_content
-from mm_ckpt_migrate.files.pickles.build import (
-    elements,
-    find,
-    is_mapping,
-    pairs,
-    text_at,
-)
+from mm_ckpt_migrate.files.pickles.build import elements, find, is_mapping, pairs, text_at
 from mm_ckpt_migrate.files.pickles.nodes import List, Node, Text
 from mm_ckpt_migrate.names import is_buffer
 

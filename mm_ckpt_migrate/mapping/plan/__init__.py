@@ -19,7 +19,18 @@ from mm_ckpt_migrate.mapping.plan.use import (
 )
 
 __all__ = [
-    "ModuleMove", "Move", "Plan", "averaged_table", "compare_layouts", "compose", "fit_modules",
-    "invert", "keep_all", "make_plan", "migrated_schema", "plan_from_json", "with_fold",
+    "ModuleMove",
+    "Move",
+    "Plan",
+    "averaged_table",
+    "compare_layouts",
+    "compose",
+    "fit_modules",
+    "invert",
+    "keep_all",
+    "make_plan",
+    "migrated_schema",
+    "plan_from_json",
+    "with_fold",
     "without_dropped",
-]  # fmt: skip
+]

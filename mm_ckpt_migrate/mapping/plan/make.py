@@ -31,10 +31,14 @@ def make_plan(schema: Schema, rules: RuleSet) -> Plan:
 def keep_all(schema: Schema, rules: RuleSet) -> Plan:
     """The plan of a state dict whose names are the new ones already."""
     return Plan(
-        rules.family, rules.released_from, rules.released_to, rules.digest, (),
+        rules.family,
+        rules.released_from,
+        rules.released_to,
+        rules.digest,
+        (),
         tuple(Move(name, name) for name in schema.names),
         tuple(ModuleMove(path, path, v) for path, v in (schema.modules or {}).items()),
-    )  # fmt: skip
+    )
 
 
 def _plan_generation(schema: Schema, rules: RuleSet) -> Plan:
@@ -44,9 +48,14 @@ def _plan_generation(schema: Schema, rules: RuleSet) -> Plan:
     check_injective(texts, moves)
     _check_new(rules, moves)
     return Plan(
-        rules.family, rules.released_from, rules.released_to, rules.digest, texts, moves,
+        rules.family,
+        rules.released_from,
+        rules.released_to,
+        rules.digest,
+        texts,
+        moves,
         _plan_modules(schema, rules, moves),
-    )  # fmt: skip
+    )
 
 
 def _move(name: str, rules: RuleSet) -> Move:
@@ -74,8 +83,7 @@ def _check_new(rules: RuleSet, moves: Sequence[Move]) -> None:
             continue
         if any(pattern.match(parts) is not None for pattern in rules.marks.old):
             raise PlanError(
-                f"{safe_text(move.source)!r} has an old name that no rule of "
-                f"{rules.path.name} moves",
+                f"{safe_text(move.source)!r} has an old name that no rule of {rules.path.name} moves",
                 hint="The model was customised; a rule for this key is needed.",
             )
 

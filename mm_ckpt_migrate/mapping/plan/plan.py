@@ -123,13 +123,16 @@ def plan_from_json(data: Any) -> Plan:
         if data["plan"] != PLAN_FORMAT:
             raise PlanError(f"the plan has format {data['plan']!r}, not {PLAN_FORMAT}")
         plan = Plan(
-            str(data["family"]), str(data["from"]), str(data["to"]), str(data["rules_sha256"]),
+            str(data["family"]),
+            str(data["from"]),
+            str(data["to"]),
+            str(data["rules_sha256"]),
             tuple(map(str, data["rules"])),
             tuple(Move(str(s), _text(t), r) for s, t, r in data["keys"]),
             tuple(ModuleMove(_text(s), _text(t), *v) for s, t, *v in data["modules"]),
             fold_from_json(data["fold"]) if "fold" in data else None,
             str(data.get("prefix", "")),
-        )  # fmt: skip
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise PlanError(f"this is no plan of this tool: {error!r}") from None
     if not is_prefix(plan.prefix):

@@ -23,13 +23,15 @@ def compose(first: Plan, second: Plan) -> Plan:
         *(move for move in second.modules if move.source is None),
     ]
     return Plan(
-        first.family, first.released_from, second.released_to,
+        first.family,
+        first.released_from,
+        second.released_to,
         hashlib.sha256(f"{first.rules_digest} {second.rules_digest}".encode()).hexdigest(),
         first.rules + second.rules,
         tuple(_then(m, moves[m.target], offset) if m.target else m for m in first.moves),
         # What the first alone makes, for the second to drop, is nothing.
         tuple(move for move in both if move.source is not None or move.target is not None),
-    )  # fmt: skip
+    )
 
 
 def _then(first: Move, second: Move, offset: int) -> Move:
@@ -83,9 +85,7 @@ def migrated_schema(plan: Plan, schema: Schema) -> Schema:
     )
 
 
-def _migrated_modules(
-    plan: Plan, modules: Mapping[str, int | None] | None
-) -> dict[str, int | None] | None:
+def _migrated_modules(plan: Plan, modules: Mapping[str, int | None] | None) -> dict[str, int | None] | None:
     if modules is None:
         return None
     return {move.target: move.version for move in plan.modules if move.target is not None}
@@ -95,8 +95,7 @@ def fit_modules(plan: Plan, target: Schema) -> Plan:
     """Drop the module paths that the target model does not have."""
     known = target.modules or {}
     return replace(
-        plan,
-        modules=tuple(m if m.target in known else replace(m, target=None) for m in plan.modules),
+        plan, modules=tuple(m if m.target in known else replace(m, target=None) for m in plan.modules)
     )
 
 

@@ -35,9 +35,7 @@ def _rule(entry: Fields, patterns: Patterns) -> ConfigRule:
         kinds=_kinds(entry),
         rename=_texts(entry.optional_table("rename"), SETTING),
         split=_lists(entry.optional_table("split")),
-        move={
-            old: _below(new) for old, new in _texts(entry.optional_table("move"), _BELOW).items()
-        },
+        move={old: _below(new) for old, new in _texts(entry.optional_table("move"), _BELOW).items()},
         copy=_copies(entry.optional_table("copy")),
         flags={name: flags.flag(name) for name in list(flags.left)},
         drop=entry.optional_table("drop").constants(),

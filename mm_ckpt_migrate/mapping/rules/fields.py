@@ -41,9 +41,7 @@ class Fields:
     def text(self, name: str, pattern: re.Pattern[str] | None = None) -> str:
         return self._text(self._take(name), pattern, name)
 
-    def texts(
-        self, name: str, pattern: re.Pattern[str] | None = None, *, minimum: int = 0
-    ) -> list[str]:
+    def texts(self, name: str, pattern: re.Pattern[str] | None = None, *, minimum: int = 0) -> list[str]:
         items = self.items(name, minimum=minimum)
         return [self._text(item, pattern, name, number) for number, item in enumerate(items)]
 

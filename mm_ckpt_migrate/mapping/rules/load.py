@@ -15,11 +15,7 @@ from mm_ckpt_migrate.mapping.rules.config_rules import load_config_rules
 from mm_ckpt_migrate.mapping.rules.fields import SEGMENT, WORD, Fields
 from mm_ckpt_migrate.mapping.rules.others import Lookalike, Project
 from mm_ckpt_migrate.mapping.rules.pattern import Pattern, PatternError, compile_pattern
-from mm_ckpt_migrate.mapping.rules.relocations import (
-    load_fold,
-    load_needs,
-    load_relocations,
-)
+from mm_ckpt_migrate.mapping.rules.relocations import load_fold, load_needs, load_relocations
 from mm_ckpt_migrate.mapping.rules.ruleset import Marks, ModuleOrder, Role, Rule, RuleSet
 from mm_ckpt_migrate.mapping.rules.yamltext import MAX_BYTES, YamlText
 
@@ -50,15 +46,29 @@ def load_ruleset(path: Path) -> RuleSet:
     builder = _Builder(_choices(fields))
     rules = builder.rules(fields, "rules")
     ruleset = RuleSet(
-        family, number, title, *released, why, tuple(upstream),
-        builder.marks(fields.table("recognise")), rules, builder.roles(fields),
-        builder.order(fields), load_config_rules(fields, builder.patterns),
-        load_relocations(fields), load_needs(fields, builder.pattern), builder.versions(fields),
-        builder.control(fields, rules), mistake, path, hashlib.sha256(raw).hexdigest(), following,
+        family,
+        number,
+        title,
+        *released,
+        why,
+        tuple(upstream),
+        builder.marks(fields.table("recognise")),
+        rules,
+        builder.roles(fields),
+        builder.order(fields),
+        load_config_rules(fields, builder.patterns),
+        load_relocations(fields),
+        load_needs(fields, builder.pattern),
+        builder.versions(fields),
+        builder.control(fields, rules),
+        mistake,
+        path,
+        hashlib.sha256(raw).hexdigest(),
+        following,
         load_fold(fields, builder.patterns),
         builder.patterns(fields, "parts", minimum=1) if "parts" in fields.left else (),
         *_models(fields),
-    )  # fmt: skip
+    )
     builder.check_names(fields)
     if not rules and not ruleset.needs:
         raise fields.error("it has neither `rules` nor `needs`")

@@ -34,9 +34,7 @@ class Fold:
     why: str
 
     def to_json(self) -> dict[str, str]:
-        return {
-            "operation": self.operation, "from": self.source, "into": self.into, "why": self.why
-        }  # fmt: skip
+        return {"operation": self.operation, "from": self.source, "into": self.into, "why": self.why}
 
 
 def fold_from_json(data: Any) -> Fold:
@@ -72,6 +70,4 @@ def _add_to_tokens(vector: Numbers, embedding: Numbers) -> Numbers:
     return embedding[:width] + array(embedding.typecode, sums)
 
 
-OPERATIONS: Final[Mapping[str, Operation]] = {
-    "add_to_tokens": Operation(_is_embedding, _add_to_tokens),
-}
+OPERATIONS: Final[Mapping[str, Operation]] = {"add_to_tokens": Operation(_is_embedding, _add_to_tokens)}

@@ -30,9 +30,7 @@ class YamlText:
         if len(raw) > MAX_BYTES:
             raise RuleError(path, None, f"a rule file may have {MAX_BYTES >> 20} MiB at most")
         if raw.startswith(b"\xef\xbb\xbf"):
-            raise RuleError(
-                path, 1, "it starts with a byte order mark", hint="Save it as plain UTF-8."
-            )
+            raise RuleError(path, 1, "it starts with a byte order mark", hint="Save it as plain UTF-8.")
         try:
             node = _Loader(path, raw.decode("utf-8")).get_single_node()
         except UnicodeDecodeError:
@@ -74,9 +72,7 @@ class YamlText:
                 raise RuleError(self.path, line, "a key must be a plain word")
             here = (*location, key)
             if key in table:
-                raise RuleError(
-                    self.path, line, f"{key!r} stands here and on line {self.lines[here]}"
-                )
+                raise RuleError(self.path, line, f"{key!r} stands here and on line {self.lines[here]}")
             table[key] = self._plain(value_node, here)
             self.lines[here] = line
         return table
@@ -92,9 +88,11 @@ class YamlText:
         if tag == "null" and text == "null":
             return None
         raise RuleError(
-            self.path, node.start_mark.line + 1, f"YAML reads {text!r} as a {tag}",
+            self.path,
+            node.start_mark.line + 1,
+            f"YAML reads {text!r} as a {tag}",
             hint=f'Quote it where text is meant: "{text}".',
-        )  # fmt: skip
+        )
 
 
 class _PythonEvents(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):

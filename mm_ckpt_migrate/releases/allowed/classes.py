@@ -26,9 +26,7 @@ MODEL = ("model", "task_util", "op")
 """The registries that a model's parts come from; `op` is for words that name an operator."""
 INITIALIZERS = ("weight_initializer",)
 TRAINING = ("optim_wrapper", "optimizer", "optimizer_wrapper_constructor", "parameter_scheduler")
-EVALUATION = (
-    *MODEL, "dataset", "transform", "metric", "evaluator", "data_sampler", "function", "loop",
-)  # fmt: skip
+EVALUATION = (*MODEL, "dataset", "transform", "metric", "evaluator", "data_sampler", "function", "loop")
 
 _SAME = {"mmcls": "mmpretrain", "mmcv": ROOT}
 """Scopes by their other names."""

@@ -81,8 +81,7 @@ def _scoped(value: Mapping[object, object], where: str, rules: Rules) -> Rules:
     if not isinstance(scope, str) or not _is_scope(scope, rules):
         raise ConfigError(
             rules.source,
-            f"{where}._scope_: {scope!r} is no package that a model may come from "
-            f"({', '.join(OPENMMLAB)})",
+            f"{where}._scope_: {scope!r} is no package that a model may come from ({', '.join(OPENMMLAB)})",
             hint=_hint(str(scope)),
         )
     return replace(rules, scope=scope)
@@ -105,8 +104,7 @@ def _checked(value: Mapping[object, object], where: str, rules: Rules) -> Iterat
         if setting is not None:
             raise ConfigError(
                 rules.source,
-                f"{where}.{setting}: {value[setting]!r} is something that {kind} would load or "
-                "evaluate",
+                f"{where}.{setting}: {value[setting]!r} is something that {kind} would load or evaluate",
                 hint=_hint(rows[0].module),
             )
     if "." in kind:

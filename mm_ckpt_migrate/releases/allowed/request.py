@@ -106,8 +106,7 @@ def _check_import(name: str, packages: Sequence[str], source: Path | str) -> Non
     if not permitted(name, packages):
         raise ConfigError(
             source,
-            f"custom_imports: {name!r} would import a package that is not one of "
-            f"{', '.join(OPENMMLAB)}",
+            f"custom_imports: {name!r} would import a package that is not one of {', '.join(OPENMMLAB)}",
             hint=f"If you trust that code: --allow-import {name.partition('.')[0]}",
         )
 

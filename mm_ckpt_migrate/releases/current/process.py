@@ -78,10 +78,7 @@ class TargetProcess:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
@@ -134,9 +131,7 @@ class TargetProcess:
         with self._understood():
             return wire.decode(self.payload(), cached=False)
 
-    def load(
-        self, file: Path | str | int, kind: Format = "torch", *, values: bool = False
-    ) -> LoadOutcome:
+    def load(self, file: Path | str | int, kind: Format = "torch", *, values: bool = False) -> LoadOutcome:
         """Load a file into the built model.
 
         Args:
@@ -187,9 +182,12 @@ class TargetProcess:
         """
         self.payload()
         request = {
-            "do": "forward", "path": os.path.abspath(file), "format": kind,
-            "record": os.path.abspath(record), "names": dict(names),
-        }  # fmt: skip
+            "do": "forward",
+            "path": os.path.abspath(file),
+            "format": kind,
+            "record": os.path.abspath(record),
+            "names": dict(names),
+        }
         answer = self._ask(request)
         with self._understood():
             if not answer["ok"]:

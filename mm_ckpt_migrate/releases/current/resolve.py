@@ -36,9 +36,13 @@ def resolve_target(
         ConfigError: the config is no plain data, or would import what it may not.
     """
     request = make_request(
-        model, scope, imports=imports,
-        allow_imports=allow_imports, allow_unconfined=allow_unconfined, source=source,
-    )  # fmt: skip
+        model,
+        scope,
+        imports=imports,
+        allow_imports=allow_imports,
+        allow_unconfined=allow_unconfined,
+        source=source,
+    )
     return Target(request, schemas.key(request, stack.installed()) if cache else None)
 
 
@@ -67,10 +71,7 @@ class Target:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
@@ -104,9 +105,7 @@ class Target:
             self._model = self._built()
         return self._model
 
-    def load(
-        self, file: Path | str | int, kind: Format = "torch", *, values: bool = False
-    ) -> LoadOutcome:
+    def load(self, file: Path | str | int, kind: Format = "torch", *, values: bool = False) -> LoadOutcome:
         """Load a file into the model, in a child that builds it anew where it was cached.
 
         Raises:

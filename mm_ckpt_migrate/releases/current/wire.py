@@ -39,8 +39,7 @@ def decode(payload: Mapping[str, object], *, cached: bool) -> TargetModel:
 
 def _decode(payload: Payload, *, cached: bool) -> TargetModel:
     specs = tuple(
-        TensorSpec(str(name), tuple(map(int, shape)), str(dtype))
-        for name, shape, dtype in payload["tensors"]
+        TensorSpec(str(name), tuple(map(int, shape)), str(dtype)) for name, shape, dtype in payload["tensors"]
     )
     modules = {str(path): _version(version) for path, version in payload["modules"].items()}
     ties = tuple(tuple(map(str, group)) for group in payload["ties"])

@@ -20,12 +20,7 @@ from typing import Final
 
 from mm_ckpt_migrate.errors import MissingSoftwareError
 from mm_ckpt_migrate.releases.old.install import Progress, install
-from mm_ckpt_migrate.releases.old.release import (
-    DEFAULT,
-    check_old,
-    lock_named,
-    lock_names,
-)
+from mm_ckpt_migrate.releases.old.release import DEFAULT, check_old, lock_named, lock_names
 from mm_ckpt_migrate.releases.process import ReleaseProcess
 
 FOLDER_VARIABLE: Final = "MM_CKPT_MIGRATE_LEGACY"
@@ -69,8 +64,7 @@ def environment_of(python: Path) -> LegacyEnvironment:
     if not path.is_file():
         raise MissingSoftwareError(
             f"{python}: there is no such interpreter",
-            hint="Give the `bin/python` of an environment, or make one: "
-            "`mm-ckpt-migrate legacy create`.",
+            hint="Give the `bin/python` of an environment, or make one: `mm-ckpt-migrate legacy create`.",
         )
     return LegacyEnvironment(str(path), path, _ask(path))
 
@@ -110,9 +104,7 @@ def found() -> list[LegacyEnvironment]:
 
 def unfinished() -> list[str]:
     """Names of environments that were never finished, or whose interpreter is gone."""
-    return sorted(
-        {p.name.removesuffix(_BUILDING).lstrip(".") for p in _folders() if _whole(p) is None}
-    )
+    return sorted({p.name.removesuffix(_BUILDING).lstrip(".") for p in _folders() if _whole(p) is None})
 
 
 def busy(name: str) -> bool:

@@ -26,19 +26,31 @@ _PATIENCE: Final = ("--retries", "2", "--timeout", "30")
 _MISLEADING: Final = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE_VIRTUALENV")
 _QUOTED: Final = 300
 _FAULTS: Final = (
-    (r"No space left on device|Disk quota exceeded", "the disk is full", "Make room, or choose "
-     "another folder with $MM_CKPT_MIGRATE_LEGACY."),
-    (r"ensurepip is not|No module named '?(venv|ensurepip)", "this Python cannot make virtual "
-     "environments", "Install its venv module (on Debian: python3-venv), or give another Python: "
-     "--python PATH."),
-    (r"name resolution|not known|timed out|Connection|Max retries|Network is unreachable|"
-     r"SSLError|ProxyError|Could not resolve", "the package index cannot be reached", "Connect to "
-     "the network or set PIP_INDEX_URL to a mirror; or make the environment elsewhere and give its "
-     "interpreter with --legacy-python."),
-    (r"No matching distribution|Could not find a version", "the package index does not have it",
-     "Set PIP_INDEX_URL to a complete index; or give an interpreter that has the old release with "
-     "--legacy-python."),
-)  # fmt: skip
+    (
+        r"No space left on device|Disk quota exceeded",
+        "the disk is full",
+        "Make room, or choose another folder with $MM_CKPT_MIGRATE_LEGACY.",
+    ),
+    (
+        r"ensurepip is not|No module named '?(venv|ensurepip)",
+        "this Python cannot make virtual environments",
+        "Install its venv module (on Debian: python3-venv), or give another Python: --python PATH.",
+    ),
+    (
+        r"name resolution|not known|timed out|Connection|Max retries|Network is unreachable|"
+        r"SSLError|ProxyError|Could not resolve",
+        "the package index cannot be reached",
+        "Connect to "
+        "the network or set PIP_INDEX_URL to a mirror; or make the environment elsewhere and give its "
+        "interpreter with --legacy-python.",
+    ),
+    (
+        r"No matching distribution|Could not find a version",
+        "the package index does not have it",
+        "Set PIP_INDEX_URL to a complete index; or give an interpreter that has the old release with "
+        "--legacy-python.",
+    ),
+)
 
 
 def install(
@@ -121,9 +133,15 @@ def _run(command: Sequence[str], what: str, held: int, progress: Progress) -> No
     environment = {key: value for key, value in os.environ.items() if key not in _MISLEADING}
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(  # noqa: S603 - our own arguments
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
-            env=environment, pass_fds=(held,), start_new_session=True,
-        )  # fmt: skip
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment,
+            pass_fds=(held,),
+            start_new_session=True,
+        )
         said: list[str] = []
         try:
             assert process.stdout is not None

@@ -75,8 +75,7 @@ def check_old(versions: Mapping[str, str], python: Path) -> None:
         found = _numbers(versions.get(package, ""))
         if found is None or not (first_new[0], 0, 0, 0) <= found < first_new:
             raise MissingSoftwareError(
-                f"{python} has {package} {versions.get(package, '(none)')}, not an old release; "
-                f"{wanted} are",
+                f"{python} has {package} {versions.get(package, '(none)')}, not an old release; {wanted} are",
                 hint="`mm-ckpt-migrate legacy create` makes an environment with one.",
             )
 

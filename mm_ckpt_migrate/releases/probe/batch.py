@@ -34,8 +34,7 @@ def _instances(network: Any, random: Any, size: list[int]) -> Any:
     things = int(head.num_things_classes if head is not None else network.bbox_head.num_classes)
     boxes = _boxes(random, size)
     sample.gt_instances = import_module("mmengine.structures").InstanceData(
-        bboxes=torch.from_numpy(boxes).float(),
-        labels=torch.from_numpy(random.randint(0, things, _THINGS)),
+        bboxes=torch.from_numpy(boxes).float(), labels=torch.from_numpy(random.randint(0, things, _THINGS))
     )
     if head is None and not hasattr(network, "mask_head"):
         return sample

@@ -34,9 +34,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     return {
         "differences": [[name, *_difference(first, second, name)] for name in names],
         "points": _points(first, second, names) if request.get("points") else [],
-        "module": None
-        if modules is None
-        else _module(first, second, modules, float(request["tolerance"])),
+        "module": None if modules is None else _module(first, second, modules, float(request["tolerance"])),
     }
 
 

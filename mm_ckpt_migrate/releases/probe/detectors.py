@@ -43,9 +43,7 @@ def with_queries(head: Any, features: Any, about: dict[str, Any]) -> dict[str, A
 
 def meta(size: tuple[int, ...], inside: tuple[int, ...]) -> dict[str, Any]:
     """What a model is told of an image; what is not `inside` is padding."""
-    return {
-        "img_shape": inside, "ori_shape": inside, "pad_shape": size, "batch_input_shape": size
-    }  # fmt: skip
+    return {"img_shape": inside, "ori_shape": inside, "pad_shape": size, "batch_input_shape": size}
 
 
 def _padded(size: tuple[int, ...]) -> dict[str, Any]:

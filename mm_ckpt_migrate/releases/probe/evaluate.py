@@ -59,9 +59,7 @@ def evaluate(
 
 
 def _evaluate(
-    request: dict[str, Any],
-    progress: Callable[[dict[str, Any]], None],
-    confine: Callable[[bool], None],
+    request: dict[str, Any], progress: Callable[[dict[str, Any]], None], confine: Callable[[bool], None]
 ) -> dict[str, Any]:
     evaluate_model.import_stack()
     confine(evaluate_model.device_of(request).type != "cpu")

@@ -62,9 +62,7 @@ def prepare(config: Any, data_root: str | None, limit: int | None) -> Found:
     dataset = _built(settings)
     entries = [dataset.get_data_info(index) for index in range(len(dataset))]
     if not entries:
-        raise ProblemError(
-            "data", f"there is no image *{dataset.img_suffix} in {_folders(dataset)[0]}"
-        )
+        raise ProblemError("data", f"there is no image *{dataset.img_suffix} in {_folders(dataset)[0]}")
     chosen = entries if limit is None else entries[: max(1, limit)]
     if len(chosen) < len(entries):
         settings["indices"] = len(chosen)
@@ -97,9 +95,7 @@ def _built(settings: Any) -> Any:
     except (AssertionError, FileNotFoundError) as error:
         raise ProblemError("data", f"the data set cannot be opened: {_line(error)}") from error
     if not hasattr(dataset, "img_suffix"):
-        raise ProblemError(
-            "config", f"{type(dataset).__name__} is not a data set of mmsegmentation"
-        )
+        raise ProblemError("config", f"{type(dataset).__name__} is not a data set of mmsegmentation")
     _check_folders(dataset)
     dataset.full_init()
     return dataset

@@ -128,9 +128,7 @@ def build_runner(config: Any, request: dict[str, Any]) -> Any:
         revert = import_module("mmengine.model").revert_sync_batchnorm
         return revert(model).to(device)
 
-    watched: Any = type(
-        "EvaluationRunner", (runner_class,), {"wrap_model": wrap_model, **_writing_nothing()}
-    )
+    watched: Any = type("EvaluationRunner", (runner_class,), {"wrap_model": wrap_model, **_writing_nothing()})
     package: Any = import_module("mmengine")
     package.mkdir_or_exist = lambda *_arguments: None
     return watched.from_cfg(config)
@@ -204,9 +202,7 @@ def load(model: Any, path: str, names: dict[str, str]) -> None:
         torch.nn.Module.load_state_dict(model, state, strict=True)
     except RuntimeError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise ProblemError(
-            "weights", f"{path} does not fit the config: {lines[1][:300]}"
-        ) from error
+        raise ProblemError("weights", f"{path} does not fit the config: {lines[1][:300]}") from error
 
 
 def read_weights(path: str) -> Any:

@@ -18,11 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mm_ckpt_migrate.releases.probe.evaluate_data import (
-        Found,
-        ProblemError,
-        wrong_labels,
-    )
+    from mm_ckpt_migrate.releases.probe.evaluate_data import Found, ProblemError, wrong_labels
 else:
     from evaluate_data import Found, ProblemError, wrong_labels
 

@@ -112,11 +112,7 @@ def versions() -> dict[str, str]:
     build.import_stack("mmseg", ["mmdet.models"], (), ["mmdet", "mmseg"])
     found = {name: str(import_module(name).__version__) for name in _PACKAGES}
     compiled = getattr(import_module("mmcv._ext"), "__file__", None) is not None
-    return {
-        "python": platform.python_version(),
-        **found,
-        "mmcv._ext": "compiled" if compiled else "stub",
-    }
+    return {"python": platform.python_version(), **found, "mmcv._ext": "compiled" if compiled else "stub"}
 
 
 def _uses(text: str, prefix: str) -> bool:

@@ -21,13 +21,7 @@ from importlib import import_module
 from typing import Any
 
 from mm_ckpt_migrate.releases.current.child import build
-from mm_ckpt_migrate.releases.probe import (
-    compare,
-    forward,
-    loaded_model,
-    resume,
-    unseen,
-)
+from mm_ckpt_migrate.releases.probe import compare, forward, loaded_model, resume, unseen
 from mm_ckpt_migrate.releases.probe.serve import Service, Unconfined
 
 _RUNNER = ("mmengine.hooks", "mmengine.runner.log_processor")

@@ -121,9 +121,7 @@ def _read_safetensors(path: str) -> dict[str, Any]:
     end = 8 + int.from_bytes(mapped[:8], "little")
     header = json.loads(mapped[8:end])
     data = torch.frombuffer(mapped, dtype=torch.uint8)[end:]
-    return {
-        name: _tensor(data, **entry) for name, entry in header.items() if name != "__metadata__"
-    }
+    return {name: _tensor(data, **entry) for name, entry in header.items() if name != "__metadata__"}
 
 
 def _tensor(data: Any, dtype: str, shape: list[int], data_offsets: list[int]) -> Any:

@@ -64,9 +64,7 @@ def _run(request: dict[str, Any], content: dict[str, Any], dtype: Any) -> dict[s
     for scheduler, values in zip(schedulers, saved):  # noqa: B905
         scheduler.load_state_dict(values)
     losses = _steps(network, wrapper, schedulers, request)
-    return {
-        "losses": losses, "draws": _draws(int(request["seed"])), "exchanged": exchanged
-    }  # fmt: skip
+    return {"losses": losses, "draws": _draws(int(request["seed"])), "exchanged": exchanged}
 
 
 def _import_late_parts() -> None:
@@ -107,9 +105,7 @@ def _trainer(network: Any, training: dict[str, Any], epoch_length: int) -> tuple
     return wrapper, schedulers
 
 
-def _steps(
-    network: Any, wrapper: Any, schedulers: list[Any], request: dict[str, Any]
-) -> list[float]:
+def _steps(network: Any, wrapper: Any, schedulers: list[Any], request: dict[str, Any]) -> list[float]:
     import_module("mmengine.logging").MessageHub.get_instance("mm_ckpt_migrate")
     _mend(network)
     network.train()

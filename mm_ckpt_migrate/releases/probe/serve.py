@@ -59,9 +59,7 @@ class Service:
         sandbox.block_network()
         self._wall: wall.Wall | None = None
 
-    def confine(
-        self, request: Mapping[str, Any], *, gpu: bool = False, unpickling: bool = False
-    ) -> None:
+    def confine(self, request: Mapping[str, Any], *, gpu: bool = False, unpickling: bool = False) -> None:
         """Build the wall, unless it stands; everything that is needed was imported.
 
         Args:

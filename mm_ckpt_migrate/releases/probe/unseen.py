@@ -180,7 +180,5 @@ def _whole(names: list[str]) -> list[str]:
     for name in names:
         found.setdefault(name.partition("[")[0], []).append(name)
     return [
-        line
-        for name, lines in found.items()
-        for line in ([name] if len(lines) == len(_PARTS) else lines)
+        line for name, lines in found.items() for line in ([name] if len(lines) == len(_PARTS) else lines)
     ]

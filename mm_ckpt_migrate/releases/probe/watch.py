@@ -27,9 +27,7 @@ def watching(model: Any) -> Iterator[dict[str, Any]]:
     """
     seen: dict[str, Any] = {}
     handles = [
-        module.register_forward_hook(_hook(name, seen))
-        for name, module in model.named_modules()
-        if name
+        module.register_forward_hook(_hook(name, seen)) for name, module in model.named_modules() if name
     ]
     try:
         yield seen

@@ -86,8 +86,11 @@ def _judgements(own: int, files: int, *, gpu: bool) -> dict[str, list[Instructio
     return {
         "open": _without(1, _OPEN_CHANGES, _refused(errno.EACCES)),
         "openat": _without(2, _OPEN_CHANGES, _refused(errno.EACCES)),
-        "clone": [*_without(0, _NAMESPACES, _returned(END))[:-1], *_if(_ANY_BIT, _THREAD, _ok()),
-                  *_returned(END)],
+        "clone": [
+            *_without(0, _NAMESPACES, _returned(END))[:-1],
+            *_if(_ANY_BIT, _THREAD, _ok()),
+            *_returned(END),
+        ],
         # glibc looks for a cache of names over a local socket, and does without.
         "socket": [_argument(0), *_if(_EQUAL, _AF_UNIX, _refused(errno.EACCES)), *_returned(END)],
         "recvmsg": _one_of(0, (files,) if files >= 0 else (), _returned(END)),
@@ -99,7 +102,7 @@ def _judgements(own: int, files: int, *, gpu: bool) -> dict[str, list[Instructio
         "prlimit64": [*_zero(0), *_one_of(1, (_OPEN_FILES,), [*_zero(4), *_zero(5), *_ok()])],
         "setrlimit": _one_of(0, (_OPEN_FILES,), _refused(errno.EPERM)),
         "sched_setaffinity": alone,
-    }  # fmt: skip
+    }
 
 
 def _ioctl(*, gpu: bool) -> list[Instruction]:
@@ -111,10 +114,7 @@ def _ioctl(*, gpu: bool) -> list[Instruction]:
     if not gpu:
         return plain
     small = [_argument(1), *_unless(_AT_LEAST, 0x100, _ok())]
-    uvm = [
-        *_if(_AT_LEAST, 0x30000010, [Instruction(_JUMP, 0, 0, 2)]),
-        *_if(_AT_LEAST, 0x30000000, _ok()),
-    ]
+    uvm = [*_if(_AT_LEAST, 0x30000010, [Instruction(_JUMP, 0, 0, 2)]), *_if(_AT_LEAST, 0x30000000, _ok())]
     typed = [Instruction(_AND, 0, 0, 0xFF00), *_if(_EQUAL, ord("F") << 8, _ok())]
     return [*small, *uvm, *typed, *plain]
 
@@ -157,8 +157,6 @@ def _without(argument: int, bits: int, otherwise: Sequence[Instruction]) -> list
     return [_argument(argument), *_if(_ANY_BIT, bits, otherwise), *_ok()]
 
 
-def _one_of(
-    argument: int, values: Iterable[int], otherwise: Sequence[Instruction]
-) -> list[Instruction]:
+def _one_of(argument: int, values: Iterable[int], otherwise: Sequence[Instruction]) -> list[Instruction]:
     tests = [line for value in values for line in _if(_EQUAL, value, _ok())]
     return [_argument(argument), *tests, *otherwise]

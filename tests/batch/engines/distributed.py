@@ -43,8 +43,7 @@ def nobody(item: Item, worker: int) -> None:
 
 def found_in(batch: Batch, engine: Engine) -> list[Item]:
     return sorted(
-        engine.decide(find_checkpoints(batch.sources, without=batch.results)),
-        key=lambda item: item.source,
+        engine.decide(find_checkpoints(batch.sources, without=batch.results)), key=lambda item: item.source
     )
 
 

@@ -40,9 +40,7 @@ def cluster() -> Iterator[Any]:
         cluster.shutdown()
 
 
-def test_the_results_are_the_same_with_a_node_killed(
-    cluster: Any, zoo: Path, tmp_path: Path
-) -> None:
+def test_the_results_are_the_same_with_a_node_killed(cluster: Any, zoo: Path, tmp_path: Path) -> None:
     sources = tmp_path / "old"
     for number in range(3):
         shutil.copytree(zoo, sources / f"{number}")
@@ -93,12 +91,8 @@ def test_a_file_that_kills_whatever_touches_it_is_set_aside(
 
     monkeypatch.setattr(ray_engine, "perform", fatal)
     batch = prepared(zoo, tmp_path / "new")
-    with RayEngine(
-        batch, 0, lambda item, _: starts.update([item.source]), address=cluster.address
-    ) as engine:
-        items = [
-            i for i in found_in(batch, engine) if i.source in ("rpn_r18.pth", "yolact_r18.pth")
-        ]
+    with RayEngine(batch, 0, lambda item, _: starts.update([item.source]), address=cluster.address) as engine:
+        items = [i for i in found_in(batch, engine) if i.source in ("rpn_r18.pth", "yolact_r18.pth")]
         outcomes = {i.source: outcome for i, outcome in engine.run(items)}
     assert outcomes["rpn_r18.pth"].status is Status.FAILED
     assert "lost 4 times" in outcomes["rpn_r18.pth"].summary
@@ -115,9 +109,10 @@ def test_from_urls_to_urls(
     names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
     ray.shutdown()
     ray.init(
-        address=cluster.address, log_to_driver=False,
+        address=cluster.address,
+        log_to_driver=False,
         runtime_env={"env_vars": {name: os.environ[name] for name in names}},
-    )  # fmt: skip
+    )
     with RayEngine(batch, 0, nobody, urls=urls) as engine:
         items = list(engine.decide(UrlFolder(s3).find()))
         outcomes = done(engine, items)

@@ -21,13 +21,7 @@ from distributed import nobody, prepared
 from support.files import golden_file
 
 from mm_ckpt_migrate.batch.engines.patience import TooLateError, within
-from mm_ckpt_migrate.batch.engines.task import (
-    Setup,
-    Urls,
-    proof,
-    setup_from_json,
-    version,
-)
+from mm_ckpt_migrate.batch.engines.task import Setup, Urls, proof, setup_from_json, version
 from mm_ckpt_migrate.batch.engines.url_engine import UrlEngine
 from mm_ckpt_migrate.batch.engines.urls import UrlFolder
 from mm_ckpt_migrate.batch.item import Action, Item, Outcome, Signature, Status
@@ -107,9 +101,12 @@ def fetched(folder: Path) -> list[Path]:
 def test_a_slow_file_is_set_aside_and_the_others_are_done(part: str, tmp_path: Path) -> None:
     with serving(part) as url:
         done = subprocess.run(
-            command(url, tmp_path, "--seconds", "8", "--json"), env=settings(tmp_path),
-            capture_output=True, check=False, timeout=300,
-        )  # fmt: skip
+            command(url, tmp_path, "--seconds", "8", "--json"),
+            env=settings(tmp_path),
+            capture_output=True,
+            check=False,
+            timeout=300,
+        )
     found = {entry["source"]: entry["outcome"] for entry in json.loads(done.stdout)["entries"]}
     assert found["sound.pth"]["status"] == "migrated"
     assert found["slow.pth"]["status"] == "refused"
@@ -121,9 +118,13 @@ def test_a_slow_file_is_set_aside_and_the_others_are_done(part: str, tmp_path: P
 def test_a_slow_list_is_a_sentence(tmp_path: Path) -> None:
     with serving("list") as url:
         done = subprocess.run(
-            command(url, tmp_path, "--seconds", "2"), env=settings(tmp_path),
-            capture_output=True, check=False, timeout=300, text=True,
-        )  # fmt: skip
+            command(url, tmp_path, "--seconds", "2"),
+            env=settings(tmp_path),
+            capture_output=True,
+            check=False,
+            timeout=300,
+            text=True,
+        )
     assert done.returncode == 3
     assert f"{url}: it took more than 2 seconds" in done.stderr
 
@@ -172,9 +173,7 @@ def test_a_fetch_for_the_proof_is_bounded(tmp_path: Path) -> None:
         slow = UrlFolder(url).signature("slow.pth")
         item = next(i for i in _decided(replace(setup, batch=batch), url) if i.source == "slow.pth")
         assert item.action is Action.REFUSE
-        outcome = proof(
-            replace(item, signature=slow), Outcome(Status.MIGRATED, "", destination="a"), setup
-        )
+        outcome = proof(replace(item, signature=slow), Outcome(Status.MIGRATED, "", destination="a"), setup)
     assert outcome.status is Status.FAILED
     assert "it took more than 2 seconds" in outcome.summary
 

@@ -89,9 +89,7 @@ def trained(kind: Kind, grouping: Grouping, model: Model) -> Any:
 @pytest.mark.parametrize("grouping", GROUPINGS, ids=lambda grouping: grouping.__name__)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_state_and_settings_follow(
-    family: str, kind: Kind, grouping: Grouping, tmp_path: Path
-) -> None:
+def test_state_and_settings_follow(family: str, kind: Kind, grouping: Grouping, tmp_path: Path) -> None:
     model = make_model(family)
     before = trained(kind, grouping, model)
     report, content = migrated(tmp_path, content_of(model, before))

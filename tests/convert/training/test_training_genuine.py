@@ -77,9 +77,7 @@ def test_schedulers_have_a_value_for_each_group(path: Path, tmp_path: Path) -> N
     groups = new["optimizer"]["param_groups"]
     made = "base_param_settings" in new["optimizer"]
     assert made == (len(groups) > 1)
-    for scheduler, before in zip(
-        new["param_schedulers"], load(path)["param_schedulers"], strict=True
-    ):
+    for scheduler, before in zip(new["param_schedulers"], load(path)["param_schedulers"], strict=True):
         rates = [group["initial_lr"] for group in groups]
         assert scheduler["base_values"][: len(groups)] == rates
         assert len(scheduler["base_values"]) == len(scheduler["_last_value"]) == len(rates) + made

@@ -7,11 +7,7 @@ from layouts import tables
 from layouts.tables import DET2, DET_NEW, DET_OLD, NEW, OLD, all_names, configs, family_of, layout
 from support.training import new_name, new_order
 
-from mm_ckpt_migrate.convert.training.parameters import (
-    Parameters,
-    is_buffer,
-    match_parameters,
-)
+from mm_ckpt_migrate.convert.training.parameters import Parameters, is_buffer, match_parameters
 from mm_ckpt_migrate.mapping.plan import make_plan
 from mm_ckpt_migrate.mapping.rules.order import reorder
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
@@ -76,9 +72,7 @@ def test_every_index_goes_where_the_real_models_have_it(
         ("maskformer/maskformer_r50-d32_8xb2-160k_ade20k-512x512.py", 0, 303),
     ],
 )
-def test_how_many_indices_move(
-    config: str, moved: int, count: int, families: dict[str, RuleSet]
-) -> None:
+def test_how_many_indices_move(config: str, moved: int, count: int, families: dict[str, RuleSet]) -> None:
     for target in (False, True):
         places = permutation(matched((OLD, config, NEW, config), families, target=target))
         assert len(places) == count
@@ -103,9 +97,7 @@ def test_every_move_is_onto_a_tensor_of_the_same_shape(families: dict[str, RuleS
     assert all(shapes[new] == shapes[old] for old, new in enumerate(permutation(found)))
 
 
-def test_the_new_state_dict_has_the_order_of_the_rules(
-    pair: Pair, families: dict[str, RuleSet]
-) -> None:
+def test_the_new_state_dict_has_the_order_of_the_rules(pair: Pair, families: dict[str, RuleSet]) -> None:
     old_release, old_config, new_release, new_config = pair
     family = family_of(old_config)
     source, wanted = layout(old_release, old_config), layout(new_release, new_config)

@@ -12,15 +12,7 @@ from typing import Any
 
 import pytest
 from support.equal import same
-from toy_trainings import (
-    Model,
-    assert_followed,
-    content_of,
-    make_model,
-    migrated,
-    one_group,
-    step,
-)
+from toy_trainings import Model, assert_followed, content_of, make_model, migrated, one_group, step
 
 from mm_ckpt_migrate.convert.api import convert
 from mm_ckpt_migrate.convert.options import Options
@@ -39,8 +31,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "OneCycle": {"eta_max": 0.5, "total_steps": 20},
     "CosineRestart": {"periods": [3, 30], "restart_weights": [1, 0.5], "eta_min": 0.0},
     "ReduceOnPlateau": {"monitor": "loss", "patience": 0},
-    "Constant": {}, "Linear": {}, "Poly": {},
-}  # fmt: skip
+    "Constant": {},
+    "Linear": {},
+    "Poly": {},
+}
 
 
 def schedulers() -> list[type]:
@@ -91,9 +85,7 @@ def test_a_schedule_goes_on(kind: type, more: dict[str, Any], tmp_path: Path) ->
     resumed = sgd(model)
     follower = kind(resumed, **SETTINGS[base_of(kind)], **more)
     follower.load_state_dict(new["param_schedulers"][0])
-    resumed.param_groups[0].update(
-        {k: v for k, v in optimizer.param_groups[0].items() if k != "params"}
-    )
+    resumed.param_groups[0].update({k: v for k, v in optimizer.param_groups[0].items() if k != "params"})
     assert go_on(follower, resumed, 6) == go_on(scheduler, optimizer, 6)
 
 
@@ -107,17 +99,13 @@ def test_what_is_left_out_of_one_cycle_is_said(how: str, tmp_path: Path) -> None
     if how == "list":
         content = content_of(model, optimizer, param_schedulers=[{"begin": 5}, scheduler])
     else:
-        state = {
-            "decode_head": trained(model, "decode_head"),
-            "backbone": trained(model, "backbone"),
-        }
+        state = {"decode_head": trained(model, "decode_head"), "backbone": trained(model, "backbone")}
         steering = {"decode_head": [scheduler], "backbone": []}
         content = content_of(model, state, param_schedulers=steering)
     report, new = migrated(tmp_path, content)
     assert report.verdicts[0].status is Status.PASS
     assert [n for n in report.notices if "anneal_func" in n] == [
-        "anneal_func left out of param_schedulers: mmengine makes it of the config's "
-        "anneal_strategy"
+        "anneal_func left out of param_schedulers: mmengine makes it of the config's anneal_strategy"
     ]
     (found,) = [s for s in schedules(new["param_schedulers"]) if "eta_max" in s]
     assert found == {name: value for name, value in scheduler.items() if name != "anneal_func"}
@@ -164,9 +152,19 @@ def test_settings_that_are_numpys(tmp_path: Path) -> None:
 
 
 OPTIMIZERS = (
-    "SGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop", "Adagrad", "Adadelta",
-    "ASGD", "Adafactor",
-)  # fmt: skip
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "Adagrad",
+    "Adadelta",
+    "ASGD",
+    "Adafactor",
+)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -184,12 +182,16 @@ def test_an_optimizer_follows(name: str, tmp_path: Path) -> None:
     assert_followed(model, before, after, model.names, model.after(model.names))
 
 
-@pytest.mark.parametrize("more", [
-    # What AmpOptimWrapper adds, what ApexOptimWrapper adds, and what 0.10 does for several groups.
-    {"loss_scaler": torch.amp.GradScaler("cpu").state_dict()},
-    {"apex_amp": {"loss_scaler0": {"loss_scale": 65536.0, "unskipped": 3}}},
-    {"base_param_settings": {"params": torch.tensor([0.0]), "lr": 0.1, "initial_lr": 0.1}},
-], ids=lambda more: next(iter(more)))  # fmt: skip
+@pytest.mark.parametrize(
+    "more",
+    [
+        # What AmpOptimWrapper adds, what ApexOptimWrapper adds, and what 0.10 does for several groups.
+        {"loss_scaler": torch.amp.GradScaler("cpu").state_dict()},
+        {"apex_amp": {"loss_scaler0": {"loss_scale": 65536.0, "unskipped": 3}}},
+        {"base_param_settings": {"params": torch.tensor([0.0]), "lr": 0.1, "initial_lr": 0.1}},
+    ],
+    ids=lambda more: next(iter(more)),
+)
 def test_what_a_wrapper_adds_is_carried(more: dict[str, Any], tmp_path: Path) -> None:
     model = make_model()
     optimizer = sgd(model)
@@ -254,13 +256,21 @@ def test_what_hooks_put_into_the_hub(tmp_path: Path) -> None:
     hub.update_scalars({"train/loss": {"value": torch.tensor(0.5), "count": 2}, "val/mIoU": 44.5})
     hub.update_scalar("train/lr", np.float32(0.125))
     infos = {
-        "epoch": 3, "max_iters": 10, "seed": np.int64(7), "cfg": "a = 1\n", "loop_stage": "train",
-        "best_score": np.float64(44.5), "best_ckpt": "best.pth", "keep_ckpt_ids": [8, 9],
-        "last_ckpt": None, "eta": np.float64(1.5),
+        "epoch": 3,
+        "max_iters": 10,
+        "seed": np.int64(7),
+        "cfg": "a = 1\n",
+        "loop_stage": "train",
+        "best_score": np.float64(44.5),
+        "best_ckpt": "best.pth",
+        "keep_ckpt_ids": [8, 9],
+        "last_ckpt": None,
+        "eta": np.float64(1.5),
         "dataset_meta": {"classes": ("a", "b"), "palette": np.eye(2, 3, dtype=np.uint8)},
-        "val/confusion": np.arange(4.0).reshape(2, 2), "val/names": np.array(["a", "bc"]),
+        "val/confusion": np.arange(4.0).reshape(2, 2),
+        "val/names": np.array(["a", "bc"]),
         "val/per_class": {"a": np.float32(0.5), "b": [np.bool_(True), torch.tensor([1, 2])]},
-    }  # fmt: skip
+    }
     hub.update_info_dict(infos)
     content = {**content_of(make_model(), {}), "message_hub": hub.state_dict()}
     del content["optimizer"]
@@ -270,9 +280,11 @@ def test_what_hooks_put_into_the_hub(tmp_path: Path) -> None:
     info = dict(found["runtime_info"])
     assert torch.equal(info["val/per_class"]["b"].pop(), torch.tensor([1, 2]))
     assert info == {
-        **infos, "dataset_meta": {"classes": ("a", "b"), "palette": [[1, 0, 0], [0, 1, 0]]},
-        "val/confusion": [[0.0, 1.0], [2.0, 3.0]], "val/names": ["a", "bc"],
+        **infos,
+        "dataset_meta": {"classes": ("a", "b"), "palette": [[1, 0, 0], [0, 1, 0]]},
+        "val/confusion": [[0.0, 1.0], [2.0, 3.0]],
+        "val/names": ["a", "bc"],
         "val/per_class": {"a": 0.5, "b": [True]},
-    }  # fmt: skip
+    }
     assert sorted(found["log_history"]) == ["train/loss", "train/lr", "val/mIoU"]
     MessageHub("test_what_the_hub_takes_back").load_state_dict(found)

@@ -113,9 +113,7 @@ def test_as_it_was_trained_it_goes_on(build: bool) -> None:
     assert "optimizer: 149 parameters keep their state, 16 in other places" in report.notices
 
 
-def test_without_the_check_moments_are_exchanged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_check_moments_are_exchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parameters, "order_fault", lambda *_: None)
     monkeypatch.setattr(parameters, "_unlike_target", lambda *_: None)
     _, wrong = attempt(rebuilt(tmp_path, QUERIES, "kept"), build=True)

@@ -164,18 +164,17 @@ def with_config(content: dict[str, Any], config: str = CONFIG) -> dict[str, Any]
     return content | {"meta": {"iter": 2, "cfg": config}}
 
 
-def test_base_param_settings_are_made_from_the_group_with_the_configs_settings(
-    tmp_path: Path,
-) -> None:
+def test_base_param_settings_are_made_from_the_group_with_the_configs_settings(tmp_path: Path) -> None:
     """mmengine 0.10 has them beside several groups, and one more value in each scheduler."""
     import torch
 
     model = make_model()
     before = trained(model)
     wanted = [
-        number for number, group in enumerate(before["param_groups"])
+        number
+        for number, group in enumerate(before["param_groups"])
         if (group["initial_lr"], group["weight_decay"]) == (0.002, 0.01)
-    ]  # fmt: skip
+    ]
     assert wanted
     source = before["param_groups"][wanted[0]]
     steering = [scheduler(before)]

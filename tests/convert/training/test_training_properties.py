@@ -39,14 +39,11 @@ def optimizer_of(
     place = {name: index for index, name in enumerate(order)}
     return {
         "state": {
-            place[name]: {"owner": name} for name in parameters.old
-            if name in place and name not in untrained
+            place[name]: {"owner": name} for name in parameters.old if name in place and name not in untrained
         },
-        "param_groups": [
-            {"owners": group, "params": [place[name] for name in group]} for group in groups
-        ],
+        "param_groups": [{"owners": group, "params": [place[name] for name in group]} for group in groups],
         "extra": {"kept": True},
-    }  # fmt: skip
+    }
 
 
 def followed(parameters: Parameters, saved: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -131,9 +128,7 @@ def test_groups_of_several_stand_as_both_orders_have_them_or_are_refused(
         return
     assert_right(parameters, found, names)
     assert [n for g in found["param_groups"] for n in g["param_names"]] == names
-    kept = [
-        g for g in groups if not {parameters.table[n] for n in g} <= (parameters.frozen or set())
-    ]
+    kept = [g for g in groups if not {parameters.table[n] for n in g} <= (parameters.frozen or set())]
     if len(groups) == 1:
         kept = groups
     if any(len(group) > 1 for group in groups):

@@ -8,16 +8,7 @@ from typing import Any
 
 import pytest
 from support.equal import same
-from toy_trainings import (
-    Model,
-    by_layers,
-    content_of,
-    group_each,
-    make_model,
-    migrated,
-    one_group,
-    step,
-)
+from toy_trainings import Model, by_layers, content_of, group_each, make_model, migrated, one_group, step
 
 from mm_ckpt_migrate.convert.options import Purpose
 from mm_ckpt_migrate.errors import CheckpointError, PlanError
@@ -104,9 +95,7 @@ CHANGES: list[tuple[Change, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"), CHANGES, ids=lambda value: getattr(value, "__name__", "")
-)
+@pytest.mark.parametrize(("change", "reason"), CHANGES, ids=lambda value: getattr(value, "__name__", ""))
 @pytest.mark.parametrize("family", ["maskformer", "mask2former"])
 def test_what_no_optimizer_wrote(family: str, change: Change, reason: str, tmp_path: Path) -> None:
     model = make_model(family)

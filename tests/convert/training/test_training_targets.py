@@ -43,9 +43,7 @@ def rules(families: dict[str, RuleSet]) -> RuleSet:
 
 
 @pytest.mark.parametrize("untrained", [(), FROZEN])
-def test_groups_of_frozen_parameters_go(
-    untrained: Sequence[str], rules: RuleSet, tmp_path: Path
-) -> None:
+def test_groups_of_frozen_parameters_go(untrained: Sequence[str], rules: RuleSet, tmp_path: Path) -> None:
     """Also those that were trained: the current release has no groups to load them into."""
     model = make_model()
     content = content_of(model, trained(model, group_each, untrained))
@@ -75,9 +73,7 @@ def test_in_one_group_frozen_parameters_stay(rules: RuleSet, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("grouping", [group_each, one_group, by_layers])
-def test_an_optimizer_that_never_had_the_frozen_ones(
-    grouping: Any, rules: RuleSet, tmp_path: Path
-) -> None:
+def test_an_optimizer_that_never_had_the_frozen_ones(grouping: Any, rules: RuleSet, tmp_path: Path) -> None:
     """As mmengine makes it since 0.10.4: its indices count the others alone."""
     model = make_model()
     others = {name: p for name, p in model.parameters.items() if name not in FROZEN}

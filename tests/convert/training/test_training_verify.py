@@ -148,11 +148,24 @@ def nothing(follower: Follower) -> None:
 
 
 FAULTS = (
-    exchange_states, drop_a_state, drop_a_moment, add_a_state, change_a_rate, drop_a_setting,
-    exchange_settings, exchange_groups, drop_a_group, move_a_parameter, renumber,
-    exchange_rates_of_a_scheduler, drop_a_rate_of_a_scheduler, lose_it_all,
-    lose_what_is_beside, change_what_is_beside, change_a_schedule,
-)  # fmt: skip
+    exchange_states,
+    drop_a_state,
+    drop_a_moment,
+    add_a_state,
+    change_a_rate,
+    drop_a_setting,
+    exchange_settings,
+    exchange_groups,
+    drop_a_group,
+    move_a_parameter,
+    renumber,
+    exchange_rates_of_a_scheduler,
+    drop_a_rate_of_a_scheduler,
+    lose_it_all,
+    lose_what_is_beside,
+    change_what_is_beside,
+    change_a_schedule,
+)
 
 
 def training(grouping: Any = group_each) -> dict[str, Any]:
@@ -217,16 +230,12 @@ def test_a_plan_that_leaves_the_state_where_it_was_is_seen(
     monkeypatch.setattr(training_and_configs, "match_parameters", unmoved)
     report, _ = migrated(tmp_path, training(grouping))
     assert report.exit_code == ExitCode.INTEGRITY_FAILED
-    assert report.verdicts[0].details == (
-        "optimizer: the order of its parameters is not the model's",
-    )
+    assert report.verdicts[0].details == ("optimizer: the order of its parameters is not the model's",)
     assert not (tmp_path / "new.pth").exists()
 
 
 @pytest.mark.parametrize("name", ["optimizer", "param_schedulers"])
-def test_a_section_that_is_lost_is_seen(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_section_that_is_lost_is_seen(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = contents.additions
 
     def losing(tree: Any, planned: contents.Contents) -> Any:

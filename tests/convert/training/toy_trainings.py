@@ -116,8 +116,7 @@ def by_layers(parameters: dict[str, Any]) -> Groups:
         kind = "no_decay" if tensor.ndim == 1 or "norm" in name else "decay"
         settings = {"lr": 1e-3 * (1 + len(groups)), "weight_decay": 0.1 * (kind == "decay")}
         group = groups.setdefault(
-            f"{stage}_{kind}",
-            {"params": [], "param_names": [], "group_name": f"{stage}_{kind}", **settings},
+            f"{stage}_{kind}", {"params": [], "param_names": [], "group_name": f"{stage}_{kind}", **settings}
         )
         group["params"].append(tensor)
         group["param_names"].append(name)
@@ -141,9 +140,7 @@ def content_of(model: Model, optimizer: Any, **sections: Any) -> dict[str, Any]:
     return {"meta": {"iter": 2}, "state_dict": model.state_dict, "optimizer": state, **sections}
 
 
-def migrated(
-    folder: Path, content: dict[str, Any], **options: Any
-) -> tuple[ConvertReport, dict[str, Any]]:
+def migrated(folder: Path, content: dict[str, Any], **options: Any) -> tuple[ConvertReport, dict[str, Any]]:
     """Save, which is at pickle protocol 2; convert without a target; load."""
     import torch
 
@@ -159,9 +156,7 @@ def listed(groups: Groups, names: Sequence[str]) -> list[str]:
     return [names[index] for group in groups for index in group["params"]]
 
 
-def assert_followed(
-    model: Model, before: Any, after: Any, old: Sequence[str], new: Sequence[str]
-) -> None:
+def assert_followed(model: Model, before: Any, after: Any, old: Sequence[str], new: Sequence[str]) -> None:
     """Settings and state of each parameter are the same, by value.
 
     Args:
@@ -175,9 +170,13 @@ def assert_followed(
 
 
 def assert_torch_gives_it_to_the_right_ones(
-    kind: Callable[[Groups], Any], before: Any, after: Any, old: Sequence[str], new: Sequence[str],
+    kind: Callable[[Groups], Any],
+    before: Any,
+    after: Any,
+    old: Sequence[str],
+    new: Sequence[str],
     model: Model,
-) -> None:  # fmt: skip
+) -> None:
     """A new optimizer of torch's, with the new groups, loads it; each parameter has its state."""
     import torch
 
@@ -195,9 +194,13 @@ def assert_torch_gives_it_to_the_right_ones(
 
 
 def planned(
-    folder: Path, content: dict[str, Any], rules: RuleSet, model: Model,
-    frozen: Sequence[str] = (), ties: tuple[tuple[str, ...], ...] = (),
-) -> OptimizerMove:  # fmt: skip
+    folder: Path,
+    content: dict[str, Any],
+    rules: RuleSet,
+    model: Model,
+    frozen: Sequence[str] = (),
+    ties: tuple[tuple[str, ...], ...] = (),
+) -> OptimizerMove:
     """What would become of the optimizer, for a target with these frozen parameters and ties."""
     import torch
 

@@ -22,9 +22,8 @@ def on_tmpfs(folder: Path, options: str, script: str) -> subprocess.CompletedPro
         pytest.skip("only root can mount")
     mount = f"mount -t tmpfs -o {options} tmpfs {folder} || exit 77\n"
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", mount + script],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        ["unshare", "-m", "sh", "-c", mount + script], capture_output=True, text=True, timeout=60, check=False
+    )
     if done.returncode == 77 or "unshare" in done.stderr:
         pytest.skip("this machine does not allow it")
     return done

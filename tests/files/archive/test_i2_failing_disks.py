@@ -30,13 +30,15 @@ def convert(folder: Path, *options: str) -> tuple[str | Path, ...]:
 
 @pytest.mark.parametrize(
     ("call", "code", "words"),
-    [("fstat", ExitCode.BAD_CHECKPOINT, b"old.pth: the disk failed"),
-     ("pread", ExitCode.BAD_CHECKPOINT, b"old.pth: the disk failed"),
-     ("statvfs", ExitCode.BAD_DESTINATION, b"new.pth: cannot be written"),
-     ("dup", ExitCode.BAD_DESTINATION, b"new.pth: cannot be opened"),
-     ("preadv", ExitCode.BAD_DESTINATION, b"new.pth: the disk failed to read it"),
-     ("listdir", ExitCode.BAD_RULES, b"rules: cannot be read")],
-)  # fmt: skip
+    [
+        ("fstat", ExitCode.BAD_CHECKPOINT, b"old.pth: the disk failed"),
+        ("pread", ExitCode.BAD_CHECKPOINT, b"old.pth: the disk failed"),
+        ("statvfs", ExitCode.BAD_DESTINATION, b"new.pth: cannot be written"),
+        ("dup", ExitCode.BAD_DESTINATION, b"new.pth: cannot be opened"),
+        ("preadv", ExitCode.BAD_DESTINATION, b"new.pth: the disk failed to read it"),
+        ("listdir", ExitCode.BAD_RULES, b"rules: cannot be read"),
+    ],
+)
 def test_i2_who_is_to_blame(call: str, code: ExitCode, words: bytes, folder: Path) -> None:
     struck = run_struck(call, 1, "EIO", *convert(folder))
     assert struck.returncode == code
@@ -59,8 +61,11 @@ def test_i2_an_output_that_nobody_takes(folder: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "mm_ckpt_migrate", *map(str, convert(folder))],
-            stdout=full, stderr=subprocess.PIPE, timeout=60, check=False,
-        )  # fmt: skip
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
     said = "Error: the output is not complete: No space left on device\n"
     assert done.stderr.decode() == said
     assert done.returncode == ExitCode.OK
@@ -89,8 +94,7 @@ def test_i8_a_plan_is_never_written_through_a_link(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "program",
-    ["", "print('0' * 63)", "raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)"],
+    "program", ["", "print('0' * 63)", "raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)"]
 )
 def test_k4_a_digest_process_that_fails_costs_time_only(
     program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -100,9 +104,7 @@ def test_k4_a_digest_process_that_fails_costs_time_only(
     check_digest(tmp_path, monkeypatch)
 
 
-def test_k4_a_digest_process_that_cannot_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_k4_a_digest_process_that_cannot_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 

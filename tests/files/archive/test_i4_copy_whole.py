@@ -14,12 +14,7 @@ from support.files import write
 from support.streams import Storage, mapping, stream, tensor
 from support.zips import torch_zip
 
-from mm_ckpt_migrate.errors import (
-    CheckpointError,
-    DestinationError,
-    IntegrityError,
-    MigrateError,
-)
+from mm_ckpt_migrate.errors import CheckpointError, DestinationError, IntegrityError, MigrateError
 from mm_ckpt_migrate.files.archive import source as source_module
 from mm_ckpt_migrate.files.archive import transfer as transfer_module
 from mm_ckpt_migrate.files.archive.image import Extent, Image, Piece
@@ -81,11 +76,7 @@ def test_i1_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_i2_which_of_the_two_disks_fails(
-    call: str,
-    kind: type[MigrateError],
-    said: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    call: str, kind: type[MigrateError], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel, which copies from one to the other, does not tell."""
     monkeypatch.setattr(os, "copy_file_range", failing(errno.EIO))
@@ -117,9 +108,7 @@ def changing(real: Copied, at: int) -> Copied:
 
 
 @pytest.mark.parametrize("at", [0, CHUNK, len(DATA) - 1])
-def test_x8_a_byte_arrives_changed(
-    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_x8_a_byte_arrives_changed(at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "copy_file_range", changing(os.copy_file_range, at))
     with pytest.raises(IntegrityError, match="arrived changed"):
         carry(tmp_path)
@@ -187,12 +176,7 @@ def test_storages_in_any_order(
     ],
 )
 def test_what_is_copied_in_one_go(
-    first: int,
-    second: int,
-    moved: int,
-    limit: int,
-    together: bool,
-    monkeypatch: pytest.MonkeyPatch,
+    first: int, second: int, moved: int, limit: int, together: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A little between two storages is copied along, if they lie there as they lay before."""
     monkeypatch.setattr(transfer_module, "_RUN_BYTES", limit)
@@ -246,9 +230,7 @@ def test_k3_nothing_more_is_copied_once_it_is_not_wanted(
     assert len(flushes) == 1
 
 
-def test_it_is_read_back_while_it_is_copied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_read_back_while_it_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a large file the first part leaves the memory before the last is copied."""
     real_copy, real_measure, read_back = os.copy_file_range, measure, threading.Event()
     waited: list[bool] = []

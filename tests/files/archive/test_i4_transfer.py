@@ -72,9 +72,7 @@ ROUTES = ["EXDEV", "EINVAL", "ENOSYS", "EOPNOTSUPP", "EPERM", "ETXTBSY"]
 
 
 @pytest.mark.parametrize("name", ROUTES)
-def test_i4_the_kernel_cannot_copy(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_i4_the_kernel_cannot_copy(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "copy_file_range", refuse(getattr(errno, name)))
     assert copy(tmp_path) == WHOLE
 
@@ -89,9 +87,7 @@ def test_i4_no_such_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert copy(tmp_path) == WHOLE
 
 
-def test_i3_the_kernel_copies_a_part_each_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_i3_the_kernel_copies_a_part_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, calls = os.copy_file_range, []
 
     def some(src: int, dst: int, size: int, start: int, at: int) -> int:
@@ -119,9 +115,7 @@ def test_i4_two_file_systems(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-def test_i1_no_room_while_copying(
-    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_i1_no_room_while_copying(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "copy_file_range", refuse(number))
     with pytest.raises(DestinationError, match=r"full|written"):
         copy(tmp_path)
@@ -166,9 +160,7 @@ def test_i2_fdatasync_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("key", ["0", "2", "3"])
-def test_x8_a_byte_that_arrives_changed(
-    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_x8_a_byte_that_arrives_changed(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     middle = WHOLE.index(STORAGES[key]) + len(STORAGES[key]) // 2
 
     def corrupt(src: int, dst: int, size: int, start: int, at: int) -> int:

@@ -71,9 +71,7 @@ def test_i5_the_same_for_root(old: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert asked == [(old.parent, os.W_OK | os.X_OK)]
 
 
-def test_i2_a_file_system_that_cannot_tell_its_space(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_i2_a_file_system_that_cannot_tell_its_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: Path) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 

@@ -40,9 +40,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("call", "count"),
-    [("copy_file_range", 1), ("pwrite", 1), ("fdatasync", 1), ("fsync", 1), ("link", 1)],
-)  # fmt: skip
+    ("call", "count"), [("copy_file_range", 1), ("pwrite", 1), ("fdatasync", 1), ("fsync", 1), ("link", 1)]
+)
 def test_k1_killed_before_the_end_leaves_nothing(call: str, count: int, folder: Path) -> None:
     struck = run_struck(call, count, "SIGKILL", *convert(folder / "old.pth", folder / "new.pth"))
     assert struck.returncode == SIGKILL
@@ -71,9 +70,13 @@ def test_k1_killed_while_replacing_keeps_the_old_file(call: str, count: int, fol
 
 @pytest.mark.parametrize(
     ("signal", "call", "named"),
-    [("SIGTERM", "copy_file_range", False), ("SIGTERM", "fsync", True),
-     ("SIGINT", "copy_file_range", True), ("SIGHUP", "copy_file_range", True)],
-)  # fmt: skip
+    [
+        ("SIGTERM", "copy_file_range", False),
+        ("SIGTERM", "fsync", True),
+        ("SIGINT", "copy_file_range", True),
+        ("SIGHUP", "copy_file_range", True),
+    ],
+)
 def test_k3_signals_are_an_orderly_end(signal: str, call: str, named: bool, folder: Path) -> None:
     arguments = convert(folder / "old.pth", folder / "new.pth")
     struck = run_struck(call, 1, signal, *arguments, named=named)
@@ -86,7 +89,7 @@ def test_k3_signals_are_an_orderly_end(signal: str, call: str, named: bool, fold
 @pytest.mark.parametrize(
     ("call", "action", "words"),
     [("copy_file_range", "ENOSPC", b"disk is full"), ("fsync", "EIO", b"cannot be written")],
-)  # fmt: skip
+)
 def test_i1_i2_faults_are_an_exit_code(call: str, action: str, words: bytes, folder: Path) -> None:
     struck = run_struck(call, 1, action, *convert(folder / "old.pth", folder / "new.pth"))
     assert struck.returncode == ExitCode.BAD_DESTINATION

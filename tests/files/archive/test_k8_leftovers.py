@@ -60,10 +60,15 @@ def test_it_goes_when_its_owner_has_ended(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["new.pth", ".mm-ckpt-migrate", ".mm-ckpt-migrate-notes.tmp", ".mm-ckpt-migrate-0123.tmp",
-     "a.mm-ckpt-migrate-01234567-0123456789abcdef.tmp",
-     ".mm-ckpt-migrate-01234567-0123456789abcdef.tmp.pth"],
-)  # fmt: skip
+    [
+        "new.pth",
+        ".mm-ckpt-migrate",
+        ".mm-ckpt-migrate-notes.tmp",
+        ".mm-ckpt-migrate-0123.tmp",
+        "a.mm-ckpt-migrate-01234567-0123456789abcdef.tmp",
+        ".mm-ckpt-migrate-01234567-0123456789abcdef.tmp.pth",
+    ],
+)
 def test_files_of_other_names_stay(name: str, tmp_path: Path) -> None:
     path = write(tmp_path, b"mine", name)
     sweep(tmp_path)
@@ -117,9 +122,7 @@ def test_where_nothing_can_be_locked_nothing_is_swept(
     assert path.exists()
 
 
-def test_a_sweep_that_comes_first_costs_a_name_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweep_that_comes_first_costs_a_name_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another run's sweep sees the draft before its owner holds it."""
     lock, rivals = fcntl.flock, iter([True, False])
 
@@ -137,9 +140,7 @@ def test_a_sweep_that_comes_first_costs_a_name_only(
     os.close(fd)
 
 
-def test_a_sweep_that_holds_it_costs_a_name_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweep_that_holds_it_costs_a_name_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, asked = leftovers.hold, list[int]()
 
     def second(fd: int) -> bool:

@@ -90,9 +90,12 @@ with scratch.scratch_folder() as folder:
 assert not folder.exists()
 """
     with subprocess.Popen(
-        [sys.executable, "-c", BEGIN + code], env={**os.environ, "TMPDIR": str(there)},
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as other:  # fmt: skip
+        [sys.executable, "-c", BEGIN + code],
+        env={**os.environ, "TMPDIR": str(there)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
         assert other.stdout is not None
         folder = Path(other.stdout.readline().strip())
         sweep_scratch()
@@ -126,9 +129,7 @@ def test_what_is_not_ours_is_not_touched(there: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", ["a file", "no folder", "somebody else's"])
-def test_no_place_for_it_is_a_sentence(
-    spoil: str, there: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_place_for_it_is_a_sentence(spoil: str, there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if spoil == "a file":
         (there / f"mm-ckpt-migrate-{os.getuid()}").touch()
     elif spoil == "no folder":

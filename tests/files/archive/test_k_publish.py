@@ -54,9 +54,7 @@ def test_published(draft_kind: str, tmp_path: Path) -> None:
     assert names(tmp_path) == ["new.pth"]
 
 
-def test_i13_only_the_fallback_has_a_name_while_it_is_written(
-    draft_kind: str, tmp_path: Path
-) -> None:
+def test_i13_only_the_fallback_has_a_name_while_it_is_written(draft_kind: str, tmp_path: Path) -> None:
     with Draft(tmp_path / "new.pth", 0o644):
         assert len(names(tmp_path)) == (draft_kind == "named")
         assert "new.pth" not in names(tmp_path)
@@ -154,12 +152,7 @@ FAULTS = [
 
 @pytest.mark.parametrize(("call", "number", "reason"), FAULTS)
 def test_i1_i2_faults_leave_nothing(
-    call: str,
-    number: int,
-    reason: str,
-    draft_kind: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    call: str, number: int, reason: str, draft_kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing = Failing(number)
     with Draft(tmp_path / "new.pth", 0o644) as draft:
@@ -241,9 +234,7 @@ def test_i2_a_draft_that_the_disk_refuses(tmp_path: Path, monkeypatch: pytest.Mo
     assert asked == [tmp_path]
 
 
-def test_k2_file_and_folder_are_synced_in_this_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_k2_file_and_folder_are_synced_in_this_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
     fsync, link = os.fsync, os.link
 

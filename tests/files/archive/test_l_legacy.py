@@ -82,11 +82,14 @@ CASES: dict[str, Callable[[], bytes]] = {
         body(w=legacy_tensor("0x55d0")), storages={"0x55d0": (2, TWO_FLOATS)}
     ),
     "p09_second_object": lambda: build_legacy(stream(b"N") + body(w=legacy_tensor())),
-}  # fmt: skip
+}
 TAKEN_BY_TORCH = {
-    "l1_endianness_is_1", "l1_big_endian", "l2_keys_in_a_tuple", "l4_byte_after_the_last_storage",
+    "l1_endianness_is_1",
+    "l1_big_endian",
+    "l2_keys_in_a_tuple",
+    "l4_byte_after_the_last_storage",
     "l4_second_file",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -174,8 +177,11 @@ def test_l7_x2_a_flipped_bit_is_refused_or_cannot_be_told() -> None:
 
 def test_a_pickle_longer_than_the_first_read(tmp_path: Path) -> None:
     """The end of a pickle is found although its length is written nowhere."""
-    long = stream(mapping({"meta": mapping({"cfg": text("#" * (5 << 20))}),
-                           "state_dict": mapping({"w": legacy_tensor()})}))  # fmt: skip
+    long = stream(
+        mapping(
+            {"meta": mapping({"cfg": text("#" * (5 << 20))}), "state_dict": mapping({"w": legacy_tensor()})}
+        )
+    )
     checkpoint = opened(build_legacy(long), tmp_path)
     assert len(checkpoint.config or "") == 5 << 20
     assert checkpoint.extents[KEY].offset + 8 == len(build_legacy(long))

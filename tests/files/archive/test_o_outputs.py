@@ -40,9 +40,7 @@ def test_o1_two_that_are_one_file(name: str, judge: Judge, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("link", [os.link, os.symlink])
-def test_o1_two_names_of_one_file(
-    link: Callable[[Path, Path], None], judge: Judge, tmp_path: Path
-) -> None:
+def test_o1_two_names_of_one_file(link: Callable[[Path, Path], None], judge: Judge, tmp_path: Path) -> None:
     (tmp_path / "new.pth").write_bytes(b"before")
     link(tmp_path / "new.pth", tmp_path / "plan.json")
     with pytest.raises(DestinationError, match="are one file"):
@@ -123,12 +121,11 @@ def test_o2_a_folder_that_will_be_made(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize("kind", ["folder", "fifo", "link"])
-def test_o3_what_is_no_file_is_never_replaced(
-    kind: str, force: bool, judge: Judge, tmp_path: Path
-) -> None:
+def test_o3_what_is_no_file_is_never_replaced(kind: str, force: bool, judge: Judge, tmp_path: Path) -> None:
     side = tmp_path / "plan.json"
-    {"folder": side.mkdir, "fifo": lambda: os.mkfifo(side),
-     "link": lambda: side.symlink_to("nowhere")}[kind]()  # fmt: skip
+    {"folder": side.mkdir, "fifo": lambda: os.mkfifo(side), "link": lambda: side.symlink_to("nowhere")}[
+        kind
+    ]()
     with pytest.raises(DestinationError, match=r"regular file|symbolic link"):
         judge(side, force=force)
 

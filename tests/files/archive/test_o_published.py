@@ -94,9 +94,7 @@ def test_one_that_somebody_else_made_meanwhile(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"plan.json": b"theirs"}
 
 
-def test_where_a_file_can_have_one_name_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_a_file_can_have_one_name_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was there before cannot be kept: it stays replaced, and that is told."""
     (tmp_path / "config.py").write_bytes(b"before")
     real = os.link

@@ -13,10 +13,7 @@ from support.files import in_memory, write
 from support.layout import rendered
 
 from mm_ckpt_migrate.errors import CheckpointError, LimitError
-from mm_ckpt_migrate.files.archive.safetensors import (
-    compose_safetensors,
-    read_safetensors,
-)
+from mm_ckpt_migrate.files.archive.safetensors import compose_safetensors, read_safetensors
 from mm_ckpt_migrate.files.archive.source import Source
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
 from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
@@ -111,10 +108,8 @@ CASES: dict[str, Callable[[], bytes]] = {
     "p12_name_too_long": lambda: build({"k" * 1025: entry(), "b": GOOD["b"]}),
     "p13_lone_surrogate_in_a_name": lambda: build(TEXT.replace('"a"', r'"\ud800"')),
     "p13_lone_surrogate_in_metadata": lambda: build(r'{"__metadata__":{"k":"\udfff"},' + TEXT[1:]),
-    "p12_odd_name_tied": lambda: build(
-        {"__metadata__": {"tied": json.dumps({"\x1b[2J": "a"})}, **GOOD}
-    ),
-}  # fmt: skip
+    "p12_odd_name_tied": lambda: build({"__metadata__": {"tied": json.dumps({"\x1b[2J": "a"})}, **GOOD}),
+}
 
 
 def opened(data: bytes, folder: Path) -> Checkpoint:
@@ -182,9 +177,23 @@ def test_x2_every_bit_flipped_raises_nothing_else() -> None:
 
 
 DTYPES = (
-    "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint64",
-    "uint32", "uint16", "uint8", "bool", "complex64", "float8_e4m3fn", "float8_e5m2",
-)  # fmt: skip
+    "float64",
+    "float32",
+    "float16",
+    "bfloat16",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint64",
+    "uint32",
+    "uint16",
+    "uint8",
+    "bool",
+    "complex64",
+    "float8_e4m3fn",
+    "float8_e5m2",
+)
 
 
 @pytest.mark.parametrize("metadata", [{"format": "pt"}, {"m": "ü"}, {"z": "1", "a": "ü", "m": ""}])
@@ -234,9 +243,7 @@ def test_s1_says_what_is_wrong(case: str, tmp_path: Path) -> None:
     ("literal", "words"),
     [("NaN", "NaN is not a number"), ("2.0", "2.0 is not a number"), ("-2", "-2 is below zero")],
 )
-def test_s5_numbers_are_refused_where_they_are_read(
-    literal: str, words: str, tmp_path: Path
-) -> None:
+def test_s5_numbers_are_refused_where_they_are_read(literal: str, words: str, tmp_path: Path) -> None:
     """Not only where a shape is looked at."""
     with (
         Source(write(tmp_path, build(TEXT.replace("[2]", f"[{literal}]")))) as source,

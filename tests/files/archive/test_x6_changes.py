@@ -42,9 +42,7 @@ def flip_last_storage(path: Path) -> None:
 
 @each_container
 @pytest.mark.timeout(60)
-def test_x6_source_changed_between_digest_and_copy(
-    old: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_x6_source_changed_between_digest_and_copy(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worst moment: the digest is of the old bytes, and what is copied are the new ones."""
     digested = threading.Event()
     start, result, copy = DigestProcess.__init__, DigestProcess.result, os.copy_file_range

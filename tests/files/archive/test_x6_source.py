@@ -36,9 +36,7 @@ def test_blocks_take_little_memory(size: int, tmp_path: Path) -> None:
     assert taken == min(size, CHUNK)
 
 
-def test_nobody_goes_on_to_compute_a_digest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nobody_goes_on_to_compute_a_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source_module, "_WORTH_A_PROCESS", 0)
     with Source(write(tmp_path, bytes(1 << 20))) as source:
         source.start_digest()
@@ -94,9 +92,7 @@ def test_i3_short_reads_are_looped_over(tmp_path: Path, monkeypatch: pytest.Monk
         assert source.digest() == hashlib.sha256(data).hexdigest()
 
 
-def test_i2_a_failing_disk_is_an_error_of_the_source(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_i2_a_failing_disk_is_an_error_of_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> bytes:
         raise OSError(5, "Input/output error")
 

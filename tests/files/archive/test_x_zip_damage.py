@@ -22,9 +22,10 @@ from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
 
 SECOND = tensor(Storage("1", 3, "torch.ByteStorage"), shape=(3,))
 PICKLE = stream(
-    mapping({"meta": mapping({"cfg": text("model = 1")}),
-             "state_dict": mapping({"a": tensor(), "b": SECOND})})
-)  # fmt: skip
+    mapping(
+        {"meta": mapping({"cfg": text("model = 1")}), "state_dict": mapping({"a": tensor(), "b": SECOND})}
+    )
+)
 WHOLE = torch_zip(PICKLE, {"0": TWO_FLOATS, "1": b"abc"})
 
 

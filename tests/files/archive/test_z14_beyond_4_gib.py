@@ -60,9 +60,7 @@ def check_same_headers(path: Path, sizes: list[int]) -> None:
         assert image.size == source.size
         for offset, literal in image.literals():
             assert source.read(offset, len(literal)) == literal
-        assert [(o, e.offset) for o, e in image.extents()] == [
-            (e.offset, e.offset) for e in found.extents
-        ]
+        assert [(o, e.offset) for o, e in image.extents()] == [(e.offset, e.offset) for e in found.extents]
 
 
 @pytest.mark.parametrize("longer", [1, 63, 64, 65, 4096])

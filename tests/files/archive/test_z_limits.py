@@ -91,10 +91,7 @@ def test_a_zip_directory_with_more_than_its_entries(tmp_path: Path) -> None:
     assert data.endswith(end_records(count, size, start))
     fewer = data.removesuffix(end_records(count, size, start))
     fewer += end_records(count - 1, size, start)
-    with (
-        Source(write(tmp_path, fewer)) as source,
-        pytest.raises(CheckpointError, match="belong to no entry"),
-    ):
+    with Source(write(tmp_path, fewer)) as source, pytest.raises(CheckpointError, match="belong to no entry"):
         read_zip(source)
 
 
@@ -145,8 +142,17 @@ def test_the_limits_are_those_that_are_promised() -> None:
         if re.search(r"[0-9] \|$", line)
     ]
     assert told == [
-        parse.MAX_PICKLE_BYTES, parse.MAX_STRING_BYTES, MAX_NAME_BYTES, parse.MAX_OPCODES,
-        parse.FREE_OPCODES, parse.FREE_OBJECTS, parse.FREE_MEETINGS, hashed.MAX_OTHER_KEYS,
-        parse.MAX_DEPTH, zipread.MAX_DIRECTORY_BYTES, safetensors.MAX_HEADER_BYTES,
-        safetensors.MAX_METADATA, safetensors.MAX_TENSORS,
-    ]  # fmt: skip
+        parse.MAX_PICKLE_BYTES,
+        parse.MAX_STRING_BYTES,
+        MAX_NAME_BYTES,
+        parse.MAX_OPCODES,
+        parse.FREE_OPCODES,
+        parse.FREE_OBJECTS,
+        parse.FREE_MEETINGS,
+        hashed.MAX_OTHER_KEYS,
+        parse.MAX_DEPTH,
+        zipread.MAX_DIRECTORY_BYTES,
+        safetensors.MAX_HEADER_BYTES,
+        safetensors.MAX_METADATA,
+        safetensors.MAX_TENSORS,
+    ]

@@ -178,7 +178,7 @@ CASES: dict[str, Callable[[], bytes]] = {
     "z17_first_in_another_folder": lambda: renamed(PICKLE, "other/data.pkl"),
     "z17_no_folder": lambda: renamed(PICKLE, "data.pkl"),
     "z17_pickle_is_not_first": lambda: build_zip(members_of()[1:] + members_of()[:1]),
-}  # fmt: skip
+}
 REASONS = {
     "z01": "two zip members are named",
     "z02": "contradicts the zip directory|not as torch.save writes it|behind the end",
@@ -195,21 +195,38 @@ REASONS = {
     "z17": "not written by torch.save|no data.pkl as its first member",
 }
 TAKEN_BY_TORCH = {
-    "z01_name_twice", "z01_storage_twice", "z01_name_twice_but_for_case", "z02_local_name",
-    "z02_local_method", "z02_local_crc", "z02_local_size", "z02_local_padding",
-    "z02_descriptor_crc", "z02_descriptor_size", "z02_central_offset", "z02_central_attributes",
-    "z04_bytes_after", "z05_two_archives", "z05_second_end_record", "z06_archive_comment",
-    "z07_hole_between_two", "z07_record_in_no_directory",
-    "z08_deflated_storage", "z10_unknown_flag", "z13_locator_offset", "z13_end_offset",
-    "z13_no_zip64", "z16_parent", "z16_nul", "z16_escape_code", "z17_pickle_is_not_first",
-}  # fmt: skip
+    "z01_name_twice",
+    "z01_storage_twice",
+    "z01_name_twice_but_for_case",
+    "z02_local_name",
+    "z02_local_method",
+    "z02_local_crc",
+    "z02_local_size",
+    "z02_local_padding",
+    "z02_descriptor_crc",
+    "z02_descriptor_size",
+    "z02_central_offset",
+    "z02_central_attributes",
+    "z04_bytes_after",
+    "z05_two_archives",
+    "z05_second_end_record",
+    "z06_archive_comment",
+    "z07_hole_between_two",
+    "z07_record_in_no_directory",
+    "z08_deflated_storage",
+    "z10_unknown_flag",
+    "z13_locator_offset",
+    "z13_end_offset",
+    "z13_no_zip64",
+    "z16_parent",
+    "z16_nul",
+    "z16_escape_code",
+    "z17_pickle_is_not_first",
+}
 
 
 def refusal(data: bytes, folder: Path) -> CheckpointError:
-    with (
-        Source(write(folder, data)) as source,
-        pytest.raises(CheckpointError) as caught,
-    ):
+    with Source(write(folder, data)) as source, pytest.raises(CheckpointError) as caught:
         open_checkpoint(source)
     return caught.value
 

@@ -54,9 +54,7 @@ def test_same_bytes_as_a_genuine_file(path: Path) -> None:
     assert zip_laid_out_again(data) == data
 
 
-@pytest.mark.parametrize(
-    "name", ["plain.pth", "my model.pth", "best:7.pth", "a-b+c@d,e(1).pth", "ü.pth"]
-)
+@pytest.mark.parametrize("name", ["plain.pth", "my model.pth", "best:7.pth", "a-b+c@d,e(1).pth", "ü.pth"])
 def test_top_folder_that_torch_takes_from_the_files_name(name: str, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     path = tmp_path / name

@@ -10,16 +10,7 @@ from typing import Any
 
 import pytest
 from support.opened import opened, opened_stream
-from support.streams import (
-    ORDERED_DICT,
-    Storage,
-    call,
-    items,
-    mapping,
-    plain,
-    tensor,
-    text,
-)
+from support.streams import ORDERED_DICT, Storage, call, items, mapping, plain, tensor, text
 from support.zips import TWO_FLOATS
 
 from mm_ckpt_migrate.errors import CheckpointError, LimitError
@@ -43,16 +34,13 @@ LAYOUTS: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "model": (mapping({"epoch": plain(1), "model": WEIGHTS}), ("model",)),
     "net": (mapping({"net": WEIGHTS, "acc": plain(0.5)}), ("net",)),
     "state_dict_before_model": (mapping({"model": OTHER, "state_dict": WEIGHTS}), ("state_dict",)),
-    "state_dict_beside_a_tensor": (
-        mapping({"best_score": tensor(), "state_dict": WEIGHTS}), ("state_dict",)
-    ),
-    "state_dict_beside_other_tensors": (
-        mapping({"rng": OTHER, "state_dict": WEIGHTS}), ("state_dict",)
-    ),
+    "state_dict_beside_a_tensor": (mapping({"best_score": tensor(), "state_dict": WEIGHTS}), ("state_dict",)),
+    "state_dict_beside_other_tensors": (mapping({"rng": OTHER, "state_dict": WEIGHTS}), ("state_dict",)),
     "integer_keys_at_the_root": (
-        b"}" + items([(plain(1), b"N"), (text("state_dict"), WEIGHTS)]), ("state_dict",)
+        b"}" + items([(plain(1), b"N"), (text("state_dict"), WEIGHTS)]),
+        ("state_dict",),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", LAYOUTS)
@@ -68,8 +56,7 @@ NONE: dict[str, tuple[bytes, str]] = {
         "a pickled mmseg.models.EncoderDecoder object",
     ),
     "p25_module_under_a_name": (
-        mapping({"net": call("torch.nn.modules.linear.Linear", opcode=b"\x81") + b"}b",
-                 "w": tensor()}),
+        mapping({"net": call("torch.nn.modules.linear.Linear", opcode=b"\x81") + b"}b", "w": tensor()}),
         "not a dense tensor",
     ),
     "p01_call_as_root": (call("os.system", text("ls")), "a pickled os.system object"),
@@ -81,15 +68,15 @@ NONE: dict[str, tuple[bytes, str]] = {
     "two_state_dicts": (mapping({"student": WEIGHTS, "teacher": OTHER}), "student, teacher"),
     "no_tensors": (mapping({"state_dict": b"}", "epoch": plain(1)}), "not a dense tensor"),
     "p10_state_dict_twice": (
-        b"}" + items([(text("state_dict"), WEIGHTS), (text("state_dict"), OTHER)]), "twice"
+        b"}" + items([(text("state_dict"), WEIGHTS), (text("state_dict"), OTHER)]),
+        "twice",
     ),
     "p10_meta_twice": (
         b"}" + items([(text("meta"), b"}"), (text("state_dict"), WEIGHTS), (text("meta"), b"}")]),
         "twice",
     ),
     "p10_number_twice_in_the_optimizer": (
-        mapping({"state_dict": WEIGHTS,
-                 "optimizer": b"}" + items([(plain(0), b"N"), (plain(0), b"N")])}),
+        mapping({"state_dict": WEIGHTS, "optimizer": b"}" + items([(plain(0), b"N"), (plain(0), b"N")])}),
         "twice",
     ),
     "p10_key_twice": (
@@ -97,25 +84,20 @@ NONE: dict[str, tuple[bytes, str]] = {
         "'a' stands in one dict twice",
     ),
     "p10_key_twice_in_another_guise": (
-        b"}" + items([(text("state_dict"), WEIGHTS),
-                      (call("builtins.str", text("state_dict")), OTHER)]), "may be equal"
+        b"}" + items([(text("state_dict"), WEIGHTS), (call("builtins.str", text("state_dict")), OTHER)]),
+        "may be equal",
     ),
     "p10_tuple_twice": (
-        mapping({"state_dict": WEIGHTS,
-                 "meta": b"}" + items([(PAIR, b"N"), (PAIR, b"N")])}),
+        mapping({"state_dict": WEIGHTS, "meta": b"}" + items([(PAIR, b"N"), (PAIR, b"N")])}),
         "twice",
     ),
-    "dict_as_key": (
-        mapping({"state_dict": WEIGHTS, "meta": b"}" + items([(b"}", b"N")])}), "as a key"
-    ),
-    "p12_number_as_key": (
-        mapping({"state_dict": b"}" + items([(plain(1), tensor())])}), "not a string"
-    ),
+    "dict_as_key": (mapping({"state_dict": WEIGHTS, "meta": b"}" + items([(b"}", b"N")])}), "as a key"),
+    "p12_number_as_key": (mapping({"state_dict": b"}" + items([(plain(1), tensor())])}), "not a string"),
     "p12_number_as_key_of_the_averaged_model": (
-        mapping({"state_dict": WEIGHTS,
-                 "ema_state_dict": b"}" + items([(plain(1), tensor())])}), "not a string"
+        mapping({"state_dict": WEIGHTS, "ema_state_dict": b"}" + items([(plain(1), tensor())])}),
+        "not a string",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", NONE)
@@ -168,14 +150,17 @@ def test_p26_torchs_own_torchscript(tmp_path: Path) -> None:
 
 
 def training_file() -> Checkpoint:
-    meta = {"cfg": text("model = dict()"), "mmengine_version": text("0.7.4"), "epoch": plain(3),
-            "mmseg_version": text("1.0.0rc4"), "\x1b[2J_version": text("\x1b[2J")}  # fmt: skip
+    meta = {
+        "cfg": text("model = dict()"),
+        "mmengine_version": text("0.7.4"),
+        "epoch": plain(3),
+        "mmseg_version": text("1.0.0rc4"),
+        "\x1b[2J_version": text("\x1b[2J"),
+    }
     ema = mapping({"steps": tensor(), "module.a": tensor()})
     metadata = mapping({"": mapping({"version": plain(1)}), "a": b"}"}, ORDERED_DICT)
     weights = WEIGHTS + mapping({"_metadata": metadata}) + b"b"
-    return opened_stream(
-        mapping({"meta": mapping(meta), "state_dict": weights, "ema_state_dict": ema})
-    )
+    return opened_stream(mapping({"meta": mapping(meta), "state_dict": weights, "ema_state_dict": ema}))
 
 
 def test_what_a_training_file_says_of_itself() -> None:

@@ -21,19 +21,23 @@ WEIGHTS = mapping(
         "a.bias": call("torch._utils._rebuild_parameter", tensor(shape=(1,)), b"\x88", b"}"),
         "b": tensor(Storage("1", 3, "torch.ByteStorage"), shape=(3,)),
         "c": tensor(
-            Storage("2", 4, "torch.storage.UntypedStorage"), shape=(), stride=(), offset=0,
-            rebuild="torch._utils._rebuild_tensor_v3", more=b"ctorch\nuint16\n",
+            Storage("2", 4, "torch.storage.UntypedStorage"),
+            shape=(),
+            stride=(),
+            offset=0,
+            rebuild="torch._utils._rebuild_tensor_v3",
+            more=b"ctorch\nuint16\n",
         ),
     },
     ORDERED_DICT,
-)  # fmt: skip
+)
 ROOT = mapping(
     {
         "meta": mapping({"cfg": text("x"), "mmseg_version": text("1"), "mm_ckpt_migrate": b"}"}),
         "state_dict": WEIGHTS + mapping({"_metadata": METADATA}) + b"b",
         "ema_state_dict": mapping({"steps": tensor(shape=(), stride=()), "module.b": tensor()}),
     }
-)  # fmt: skip
+)
 STREAM = stream(ROOT)
 STORAGES = {"0": TWO_FLOATS, "1": b"abc", "2": b"\0" * 4}
 LEGACY_STORAGES = {"0": (2, TWO_FLOATS), "1": (3, b"abc"), "2": (4, b"\0" * 4)}

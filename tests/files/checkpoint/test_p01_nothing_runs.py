@@ -78,31 +78,35 @@ VALUES: dict[str, bytes] = {
     "import_module": call("importlib.import_module", text(CANARY)),
     "getattr": call("builtins.getattr", name(f"{CANARY}.Class"), text("method")),
     "rebuild_from_type": call(
-        "torch._tensor._rebuild_from_type_v2", name(f"{CANARY}.function"),
-        name(f"{CANARY}.Class"), b")", b"}",
+        "torch._tensor._rebuild_from_type_v2", name(f"{CANARY}.function"), name(f"{CANARY}.Class"), b")", b"}"
     ),
     "loads": call("pickle.loads", text("canary")),
-    "hooks": call(
-        "torch._utils._rebuild_parameter", tensor(), b"\x88", call(f"{CANARY}.function")
-    ),
+    "hooks": call("torch._utils._rebuild_parameter", tensor(), b"\x88", call(f"{CANARY}.function")),
     "persistent": b"(" + text("module") + name(f"{CANARY}.Net") + text("x") + text("") + b"tQ",
-}  # fmt: skip
+}
 BODIES: dict[str, bytes] = {
-    **{f"in_state_dict_{key}": mapping({"state_dict": mapping({"w": tensor(), "x": value})})
-       for key, value in VALUES.items()},
-    **{f"in_meta_{key}": mapping({"meta": mapping({"x": value}), "state_dict": WEIGHTS})
-       for key, value in VALUES.items()},
-    **{f"in_optimizer_{key}": mapping({"state_dict": WEIGHTS, "optimizer": value})
-       for key, value in VALUES.items()},
+    **{
+        f"in_state_dict_{key}": mapping({"state_dict": mapping({"w": tensor(), "x": value})})
+        for key, value in VALUES.items()
+    },
+    **{
+        f"in_meta_{key}": mapping({"meta": mapping({"x": value}), "state_dict": WEIGHTS})
+        for key, value in VALUES.items()
+    },
+    **{
+        f"in_optimizer_{key}": mapping({"state_dict": WEIGHTS, "optimizer": value})
+        for key, value in VALUES.items()
+    },
     **{f"as_root_{key}": value for key, value in VALUES.items()},
-    "in_metadata": mapping({"state_dict": mapping({"w": tensor()}, ORDERED_DICT) + mapping(
-        {"_metadata": system_call()}) + b"b"}),
+    "in_metadata": mapping(
+        {"state_dict": mapping({"w": tensor()}, ORDERED_DICT) + mapping({"_metadata": system_call()}) + b"b"}
+    ),
     "as_key": mapping({"state_dict": b"}" + b"(" + system_call() + tensor() + b"u"}),
     "protocol_4": b"\x8c\x02os\x8c\x06system\x93" + text("touch ran") + b"\x85R",
     "inst": b"(" + text("touch ran") + b"ios\nsystem\n",
     "obj": b"(cos\nsystem\n" + text("touch ran") + b"o",
     "ext1": b"\x82\x01",
-}  # fmt: skip
+}
 
 
 # The object of a legacy file goes the same way, so that one place of each kind is enough.
@@ -146,9 +150,13 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (folder / "plan.json").write_text(json.dumps(plan))
     done = subprocess.run(
         [sys.executable, "-c", _WATCHER, folder / "plan.json"],
-        capture_output=True, text=True, timeout=200, cwd=folder, check=False,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        cwd=folder,
+        check=False,
         env={**os.environ, "PYTHONPATH": str(folder)},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     found["folder"] = folder

@@ -44,19 +44,23 @@ HEADER = json.dumps(
     {"__metadata__": {"mm_ckpt_migrate": json.dumps(STAMP), "tied": "[" * 9999, "cfg": ESCAPE}}
 ).encode()
 FILES: dict[str, bytes] = {
-    "versions_and_config": hostile(**{
-        "mmseg_version": text(ESCAPE), f"{ESCAPE}\ud800_version": text("1"),
-        "cfg": text(f"x = '{ESCAPE}'"),
-    }),
+    "versions_and_config": hostile(
+        **{
+            "mmseg_version": text(ESCAPE),
+            f"{ESCAPE}\ud800_version": text("1"),
+            "cfg": text(f"x = '{ESCAPE}'"),
+        }
+    ),
     "stamp": hostile(mm_ckpt_migrate=mapping({k: text(v) for k, v in STAMP.items()})),
     "empty_stamp": hostile(mm_ckpt_migrate=b"}"),
     "stamp_of_numbers": hostile(mm_ckpt_migrate=mapping({k: plain(1) for k in STAMP})),
     "stamp_is_a_list": hostile(mm_ckpt_migrate=b"]" + text(ESCAPE) + b"a"),
-    "section": torch_zip(stream(mapping({ESCAPE: b"}", "\ud800": b"}", "s": b"}" + text("w") +
-                                         tensor() + b"s"}))),
+    "section": torch_zip(
+        stream(mapping({ESCAPE: b"}", "\ud800": b"}", "s": b"}" + text("w") + tensor() + b"s"}))
+    ),
     "key": torch_zip(stream(mapping({"state_dict": mapping({ESCAPE: tensor()})}))),
     "safetensors": len(HEADER).to_bytes(8, "little") + HEADER,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", FILES)

@@ -46,8 +46,7 @@ def test_genuine_files_hold_nothing_foreign(path: Path) -> None:
 
 def test_some_genuine_file_holds_a_history_buffer() -> None:
     trees = [opened(path.read_bytes()).tree for path in golden_files()]
-    paths = {node.path for tree in trees if tree for node in walk(tree.root)
-             if isinstance(node, Global)}  # fmt: skip
+    paths = {node.path for tree in trees if tree for node in walk(tree.root) if isinstance(node, Global)}
     assert BUFFER in paths
     assert paths & {"__builtin__.getattr", "builtins.getattr"}
 
@@ -84,9 +83,7 @@ GETATTR: dict[str, bytes] = {
     "other_method_of_one_cycle": getattr_of(name(ONE_CYCLE), text("__init__")),
     "method_of_another_owner": getattr_of(name(BUFFER), text("_annealing_cos")),
     "statistic_of_one_cycle": getattr_of(name(ONE_CYCLE), text("mean")),
-    "another_schedule": getattr_of(
-        name(ONE_CYCLE.replace("OneCycle", "Poly")), text("_annealing_cos")
-    ),
+    "another_schedule": getattr_of(name(ONE_CYCLE.replace("OneCycle", "Poly")), text("_annealing_cos")),
     "of_a_module": getattr_of(name("torch.os"), text("system")),
     "of_a_harmless_class": getattr_of(name("collections.OrderedDict"), text("mean")),
     "other_attribute": getattr_of(name(BUFFER), text("__init__")),
@@ -99,10 +96,13 @@ GETATTR: dict[str, bytes] = {
     "never_called": name("__builtin__.getattr"),
     "passed_to_another": call("collections.defaultdict", name("builtins.getattr")),
     "called_by_another": call(
-        "torch._tensor._rebuild_from_type_v2", name("builtins.getattr"), name("torch.Tensor"),
-        name(BUFFER) + text("mean") + b"\x86", b"}",
+        "torch._tensor._rebuild_from_type_v2",
+        name("builtins.getattr"),
+        name("torch.Tensor"),
+        name(BUFFER) + text("mean") + b"\x86",
+        b"}",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("beside", [b"N", history_buffer()], ids=["alone", "beside_a_genuine"])
@@ -113,25 +113,74 @@ def test_p03_any_other_getattr(case: str, beside: bytes) -> None:
 
 
 FOREIGN = [
-    "os.system", "posix.system", "nt.system", "subprocess.Popen", "builtins.eval", "builtins.exec",
-    "__builtin__.eval", "builtins.__import__", "builtins.open", "builtins.compile",
-    "builtins.globals", "builtins.setattr", "builtins.getattr", "builtins.type", "builtins.map",
-    "builtins.object", "builtins.breakpoint", "builtins.list.__init__",
-    "importlib.import_module", "runpy.run_path", "pickle.loads", "_pickle.loads", "torch.load",
-    "torch.hub.load", "torch.storage._load_from_bytes", "torch.jit.load", "torch.os.system",
-    "torch.serialization.load", "torch.utils.cpp_extension.load", "torch.FloatTensor",
-    "torch._utils._rebuild_tensor_v2.evil", "torch._utils._import_dotted_name",
-    "torch.nn.modules.linear.Linear", "torch.nn.Module", "torch.float32.__class__",
+    "os.system",
+    "posix.system",
+    "nt.system",
+    "subprocess.Popen",
+    "builtins.eval",
+    "builtins.exec",
+    "__builtin__.eval",
+    "builtins.__import__",
+    "builtins.open",
+    "builtins.compile",
+    "builtins.globals",
+    "builtins.setattr",
+    "builtins.getattr",
+    "builtins.type",
+    "builtins.map",
+    "builtins.object",
+    "builtins.breakpoint",
+    "builtins.list.__init__",
+    "importlib.import_module",
+    "runpy.run_path",
+    "pickle.loads",
+    "_pickle.loads",
+    "torch.load",
+    "torch.hub.load",
+    "torch.storage._load_from_bytes",
+    "torch.jit.load",
+    "torch.os.system",
+    "torch.serialization.load",
+    "torch.utils.cpp_extension.load",
+    "torch.FloatTensor",
+    "torch._utils._rebuild_tensor_v2.evil",
+    "torch._utils._import_dotted_name",
+    "torch.nn.modules.linear.Linear",
+    "torch.nn.Module",
+    "torch.float32.__class__",
     "torch.distributed._shard.sharded_tensor.api.ShardedTensor",
-    "numpy.load", "numpy.fromfile", "numpy.f2py.crackfortran.myeval", "numpy.core.multiarray.open",
-    "numpy.testing._private.utils.runstring", "collections.namedtuple", "collections.ChainMap",
-    "functools.partial", "operator.methodcaller", "operator.attrgetter", "copyreg._reconstructor",
-    "codecs.decode", "_codecs.decode", "pathlib.Path", "shutil.rmtree", "sys.exit", "ctypes.CDLL",
-    "mmengine.config.config.Config.fromfile", "mmengine.fileio.load", "mmengine.runner.Runner",
-    "mmseg.models.EncoderDecoder", "mmcv.utils.config.Config.fromstring", "addict.Dict",
-    "webbrowser.open", "socket.socket", "pip.main", "pydoc.pipepager", "timeit.timeit",
-    "datetime.datetime.now", "argparse.FileType", "canary_module.anything",
-]  # fmt: skip
+    "numpy.load",
+    "numpy.fromfile",
+    "numpy.f2py.crackfortran.myeval",
+    "numpy.core.multiarray.open",
+    "numpy.testing._private.utils.runstring",
+    "collections.namedtuple",
+    "collections.ChainMap",
+    "functools.partial",
+    "operator.methodcaller",
+    "operator.attrgetter",
+    "copyreg._reconstructor",
+    "codecs.decode",
+    "_codecs.decode",
+    "pathlib.Path",
+    "shutil.rmtree",
+    "sys.exit",
+    "ctypes.CDLL",
+    "mmengine.config.config.Config.fromfile",
+    "mmengine.fileio.load",
+    "mmengine.runner.Runner",
+    "mmseg.models.EncoderDecoder",
+    "mmcv.utils.config.Config.fromstring",
+    "addict.Dict",
+    "webbrowser.open",
+    "socket.socket",
+    "pip.main",
+    "pydoc.pipepager",
+    "timeit.timeit",
+    "datetime.datetime.now",
+    "argparse.FileType",
+    "canary_module.anything",
+]
 
 
 @pytest.mark.parametrize("path", FOREIGN)
@@ -171,7 +220,7 @@ PLACES = {
     "as_state": {"state_dict": WEIGHTS, "x": call(BUFFER, opcode=b"\x81") + system_call() + b"b"},
     "in_arguments": {"state_dict": WEIGHTS, "x": call("builtins.set", system_call())},
     "unused": {"state_dict": WEIGHTS, "more": name("os.system")},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("place", PLACES)

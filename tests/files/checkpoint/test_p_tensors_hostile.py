@@ -38,22 +38,30 @@ HUGE = 1 << 62
 CASES: dict[str, bytes] = {
     "p01_os_system": system_call(),
     "p01_os_system_as_hook": call(
-        "torch._utils._rebuild_tensor_v2", Storage().bytes(), plain(0), numbers((2,)),
-        numbers((1,)), b"\x89", system_call(),
+        "torch._utils._rebuild_tensor_v2",
+        Storage().bytes(),
+        plain(0),
+        numbers((2,)),
+        numbers((1,)),
+        b"\x89",
+        system_call(),
     ),
     "p05_build_on_a_tensor": tensor() + mapping({"a": b"N"}) + b"b",
-    "p05_build_with_other_storage": tensor()
-    + b"(" + Storage().bytes() + plain(0) + b")" + b")" + b"tb",
+    "p05_build_with_other_storage": tensor() + b"(" + Storage().bytes() + plain(0) + b")" + b")" + b"tb",
     "p05_items_put_into_a_tensor": tensor() + plain(0) + plain(1.5) + b"s",
-    "p05_build_on_a_parameter": call(
-        "torch._utils._rebuild_parameter", tensor(), b"\x88", ORDERED_DICT
-    ) + b"}b",
+    "p05_build_on_a_parameter": call("torch._utils._rebuild_parameter", tensor(), b"\x88", ORDERED_DICT)
+    + b"}b",
     "p05_build_on_a_parameters_tensor": call(
         "torch._utils._rebuild_parameter", tensor() + b"}b", b"\x88", ORDERED_DICT
     ),
     "needs_a_gradient_of_a_number": call(
-        "torch._utils._rebuild_tensor_v2", Storage().bytes(), plain(0), numbers((2,)),
-        numbers((1,)), plain(1), ORDERED_DICT,
+        "torch._utils._rebuild_tensor_v2",
+        Storage().bytes(),
+        plain(0),
+        numbers((2,)),
+        numbers((1,)),
+        plain(1),
+        ORDERED_DICT,
     ),
     "p15_bytearray": call("__builtin__.bytearray", plain(3 * 10**9)),
     "p15_float_tensor": call("torch.FloatTensor", plain(5 * 10**8)),
@@ -81,8 +89,7 @@ CASES: dict[str, bytes] = {
     "p17_bool_as_size": tensor(shape=(True,)),
     "p17_float_as_offset": tensor(offset=0.0),
     "p17_shape_is_a_list": call(
-        "torch._utils._rebuild_tensor_v2", Storage().bytes(), plain(0), b"]", b")", b"\x89",
-        ORDERED_DICT,
+        "torch._utils._rebuild_tensor_v2", Storage().bytes(), plain(0), b"]", b")", b"\x89", ORDERED_DICT
     ),
     "p20_leading_zero": storage(key="00"),
     "p20_plus": storage(key="+0"),
@@ -100,19 +107,24 @@ CASES: dict[str, bytes] = {
     "storage_of_another_module": storage(kind="canary.FloatStorage"),
     "storage_of_another_tag": storage(tag="module"),
     "storage_with_too_many_fields": storage(more=b"NN"),
-    "storage_is_text": call("torch._utils._rebuild_tensor_v2", text("0"), plain(0), b")", b")",
-                            b"\x89", ORDERED_DICT),
+    "storage_is_text": call(
+        "torch._utils._rebuild_tensor_v2", text("0"), plain(0), b")", b")", b"\x89", ORDERED_DICT
+    ),
     "v3_of_unknown_type": tensor(
         Storage(kind="torch.UntypedStorage", numel=8),
-        rebuild="torch._utils._rebuild_tensor_v3", more=name("torch.evil"),
+        rebuild="torch._utils._rebuild_tensor_v3",
+        more=name("torch.evil"),
     ),
     "v3_of_another_modules_type": tensor(
         Storage(kind="torch.UntypedStorage", numel=8),
-        rebuild="torch._utils._rebuild_tensor_v3", more=name("canary.float32"),
+        rebuild="torch._utils._rebuild_tensor_v3",
+        more=name("canary.float32"),
     ),
     "v3_beyond_the_storage": tensor(
-        Storage(kind="torch.UntypedStorage", numel=8), shape=(3,),
-        rebuild="torch._utils._rebuild_tensor_v3", more=name("torch.float32"),
+        Storage(kind="torch.UntypedStorage", numel=8),
+        shape=(3,),
+        rebuild="torch._utils._rebuild_tensor_v3",
+        more=name("torch.float32"),
     ),
     "v3_without_a_type": tensor(
         Storage(kind="torch.UntypedStorage", numel=8), rebuild="torch._utils._rebuild_tensor_v3"
@@ -123,7 +135,7 @@ CASES: dict[str, bytes] = {
     "parameter_of_text": call("torch._utils._rebuild_parameter", text("a"), b"\x88", b"}"),
     "a_function_alike": tensor(rebuild="torch._utils._rebuild_tensor_v9"),
     "a_function_of_another_module": tensor(rebuild="canary._rebuild_tensor_v2"),
-}  # fmt: skip
+}
 # Where a name of no genuine checkpoint stands where nobody looks, it is listed, and refused later.
 LISTED = {"p01_os_system_as_hook"}
 
@@ -158,8 +170,7 @@ def test_p19_torch_keeps_the_first_type_without_a_word() -> None:
 
 
 def test_p16_storage_that_is_spoken_of_outside_the_state_dict() -> None:
-    body = mapping({"meta": mapping({"x": tensor(Storage("7"))}),
-                    "state_dict": mapping({"w": tensor()})})  # fmt: skip
+    body = mapping({"meta": mapping({"x": tensor(Storage("7"))}), "state_dict": mapping({"w": tensor()})})
     with pytest.raises(CheckpointError, match="storage 7 is missing"):
         opened_stream(body)
 
@@ -167,12 +178,15 @@ def test_p16_storage_that_is_spoken_of_outside_the_state_dict() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        tensor(shape=(3,)), tensor(offset=1), tensor(stride=(2,)), tensor(shape=(True,)),
+        tensor(shape=(3,)),
+        tensor(offset=1),
+        tensor(stride=(2,)),
+        tensor(shape=(True,)),
         call("torch._utils._rebuild_tensor_v2", Storage().bytes(), plain(0), numbers((2,))),
         call("torch._utils._rebuild_tensor_v2", b"N", b"N", b"N", b"N", b"N", b"N"),
     ],
     ids=["shape", "offset", "stride", "bool", "too_few", "nothing"],
-)  # fmt: skip
+)
 def test_p17_tensors_beside_the_state_dict(value: bytes) -> None:
     body = mapping({"optimizer": mapping({"x": value}), "state_dict": mapping({"w": tensor()})})
     with pytest.raises(CheckpointError, match="a tensor beside the state dict's"):

@@ -35,21 +35,22 @@ def test_l7_nothing_can_be_known(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [(f"a-{SHA[:8]}.pth", None), ("old.pth", SHA), ("old.pth", SHA[:8].upper()),
-     ("a-01234567.pth", SHA[:8])],
-)  # fmt: skip
+    [(f"a-{SHA[:8]}.pth", None), ("old.pth", SHA), ("old.pth", SHA[:8].upper()), ("a-01234567.pth", SHA[:8])],
+)
 def test_l7_a_digest_answers_it(name: str, expected: str | None, tmp_path: Path) -> None:
     assert said(tmp_path, LEGACY, name, expected) == ()
 
 
 @pytest.mark.parametrize(
     ("data", "name", "expected"),
-    [(LEGACY, "a-01234567.pth", None), (LEGACY, f"a-{SHA[:8]}.pth", "01234567"),
-     (torch_zip(), "old.pth", "01234567"), (LEGACY, "old.pth", SHA[1:])],
-)  # fmt: skip
-def test_l7_another_digest_is_refused(
-    data: bytes, name: str, expected: str | None, tmp_path: Path
-) -> None:
+    [
+        (LEGACY, "a-01234567.pth", None),
+        (LEGACY, f"a-{SHA[:8]}.pth", "01234567"),
+        (torch_zip(), "old.pth", "01234567"),
+        (LEGACY, "old.pth", SHA[1:]),
+    ],
+)
+def test_l7_another_digest_is_refused(data: bytes, name: str, expected: str | None, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="its SHA-256"):
         said(tmp_path, data, name, expected)
 

@@ -16,14 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.files import golden_files, golden_id
-from support.simplified import (
-    load,
-    said,
-    simplified,
-    simplified_file,
-    simplified_stream,
-    stays,
-)
+from support.simplified import load, said, simplified, simplified_file, simplified_stream, stays
 from support.streams import ORDERED_DICT, call, mapping, name, plain, stream, system_call, text
 from support.zips import torch_zip
 
@@ -113,8 +106,10 @@ def test_genuine_logs_keep_every_number(genuine: Path) -> None:
         logs, counts = buffer.data
         plain_ = made["log_history"][name_]
         assert plain_ == {
-            "max_length": 1000000, "log_history": logs.tolist(), "count_history": counts.tolist(),
-        }  # fmt: skip
+            "max_length": 1000000,
+            "log_history": logs.tolist(),
+            "count_history": counts.tolist(),
+        }
     assert made["log_scalars"] == {}
     assert type(made["log_scalars"]) is collections.OrderedDict
     assert made["resumed_keys"] == {
@@ -137,9 +132,7 @@ def test_mmengine_takes_a_genuine_hub_without_a_warning(genuine: Path, warned: l
 def test_genuine_report(genuine: Path) -> None:
     report = simplified_file(genuine)[1]
     count = len(torch.load(genuine, weights_only=False)["message_hub"]["log_scalars"])
-    assert (
-        report[0] == f"{count} log buffers became plain dicts of numbers: message_hub.log_scalars"
-    )
+    assert report[0] == f"{count} log buffers became plain dicts of numbers: message_hub.log_scalars"
     assert "message_hub.runtime_info.eta" in report[1]
     assert "log_history" in report[2]
     assert len(report) == 3
@@ -189,9 +182,10 @@ def test_a_pickled_hub_becomes_its_state(warned: list[str]) -> None:
 def test_a_long_log_keeps_its_bytes() -> None:
     logs = np.arange(3000) / 7
     state = {
-        "log_scalars": {"a": HistoryBuffer(logs, np.ones(3000, "i8"))}, "runtime_info": {},
+        "log_scalars": {"a": HistoryBuffer(logs, np.ones(3000, "i8"))},
+        "runtime_info": {},
         "resumed_keys": {"a": True},
-    }  # fmt: skip
+    }
     made = hub_of(checkpoint(state))["log_history"]["a"]
     assert made["log_history"]["dtype"] == "<f8"
     assert made["log_history"]["shape"] == [3000]
@@ -200,9 +194,7 @@ def test_a_long_log_keeps_its_bytes() -> None:
 
 
 def test_an_empty_log() -> None:
-    assert simplified(HistoryBuffer()) == {
-        "max_length": 1000000, "log_history": [], "count_history": [],
-    }  # fmt: skip
+    assert simplified(HistoryBuffer()) == {"max_length": 1000000, "log_history": [], "count_history": []}
 
 
 def test_one_buffer_in_two_places_stays_one() -> None:
@@ -213,10 +205,7 @@ def test_one_buffer_in_two_places_stays_one() -> None:
 
 
 def odd_buffers() -> dict[str, Any]:
-    odd = {
-        key: HistoryBuffer([1.0], [1])
-        for key in ("more", "objects", "less", "length", "twice", "key")
-    }
+    odd = {key: HistoryBuffer([1.0], [1]) for key in ("more", "objects", "less", "length", "twice", "key")}
     odd["more"].extra = 1
     odd["objects"]._log_history = np.array([None])
     del odd["less"]._count_history
@@ -275,10 +264,12 @@ def configs() -> dict[str, Any]:
 
     value = {"a": 1, "b": {"c": [{"d": "x"}, {}], "e": (1, None)}}
     return {
-        "addict": Addict(value), "config_dict": ConfigDict(value), "config": Config(value),
+        "addict": Addict(value),
+        "config_dict": ConfigDict(value),
+        "config": Config(value),
         "defaultdict": collections.defaultdict(list, value),
         "ordered": collections.OrderedDict(value),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("case", configs())
@@ -297,9 +288,7 @@ def test_one_config_in_two_places_stays_one(case: str) -> None:
 
 def test_mmcv_pickles_a_config_dict_as_addict_does() -> None:
     raw = pickle.dumps({"v": configs()["addict"]}, protocol=2)
-    made, _ = simplified_stream(
-        raw.replace(b"addict.addict\nDict", b"mmcv.utils.config\nConfigDict")
-    )
+    made, _ = simplified_stream(raw.replace(b"addict.addict\nDict", b"mmcv.utils.config\nConfigDict"))
     assert load(torch_zip(made, {}))["v"]["b"]["c"] == [{"d": "x"}, {}]
 
 
@@ -316,9 +305,11 @@ def test_config_report() -> None:
     )
 
 
-@pytest.mark.parametrize("path", [
-    Path("/tmp/a/b"), Path("a"), Path(), PurePosixPath("a//b"), PureWindowsPath("C:\\a\\b"),
-], ids=repr)  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    [Path("/tmp/a/b"), Path("a"), Path(), PurePosixPath("a//b"), PureWindowsPath("C:\\a\\b")],
+    ids=repr,
+)
 def test_paths_become_text(path: Any) -> None:
     assert simplified([path, path]) == [str(path)] * 2
 
@@ -344,11 +335,15 @@ def tensors() -> dict[str, Any]:
     optimizer.step()
     whole = torch.arange(12.0).reshape(3, 4)
     return {
-        "state_dict": model.state_dict(), "optimizer": optimizer.state_dict(),
+        "state_dict": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
         "odd": [whole, whole.T, torch.nn.Parameter(whole), torch.eye(3).to_sparse()],
-        "size": whole.shape, "dtype": torch.float16, "device": torch.device("cpu"),
-        "counter": collections.Counter("aab"), "set": {1, "a"},
-    }  # fmt: skip
+        "size": whole.shape,
+        "dtype": torch.float16,
+        "device": torch.device("cpu"),
+        "counter": collections.Counter("aab"),
+        "set": {1, "a"},
+    }
 
 
 def test_tensors_stay() -> None:
@@ -371,14 +366,20 @@ STAYS: dict[str, bytes] = {
     "buffer_with_empty_state": name(BUFFER) + b")\x81}b",
     "buffer_with_a_tuple_for_state": name(BUFFER) + b")\x81)b",
     "buffer_with_entries": name(BUFFER) + b")\x81" + text("a") + plain(1) + b"s",
-    "buffer_of_numbers": name(BUFFER) + b")\x81" + mapping({
-        "max_length": plain(1), "_log_history": plain(1), "_count_history": plain(1)}) + b"b",
-    "buffer_of_calls": name(BUFFER) + b")\x81" + mapping({
-        "max_length": plain(1), "_log_history": system_call(), "_count_history": b"]"}) + b"b",
+    "buffer_of_numbers": name(BUFFER)
+    + b")\x81"
+    + mapping({"max_length": plain(1), "_log_history": plain(1), "_count_history": plain(1)})
+    + b"b",
+    "buffer_of_calls": name(BUFFER)
+    + b")\x81"
+    + mapping({"max_length": plain(1), "_log_history": system_call(), "_count_history": b"]"})
+    + b"b",
     "another_buffer": name("mmengine.logging.HistoryBuffer") + b")\x81}b",
     "hub_without_state": name(f"{MESSAGE_HUB}.MessageHub") + b")\x81",
-    "hub_of_lists": name(f"{MESSAGE_HUB}.MessageHub") + b")\x81" + mapping({
-        "_log_scalars": b"]", "_runtime_info": b"]", "_resumed_keys": b"]"}) + b"b",
+    "hub_of_lists": name(f"{MESSAGE_HUB}.MessageHub")
+    + b")\x81"
+    + mapping({"_log_scalars": b"]", "_runtime_info": b"]", "_resumed_keys": b"]"})
+    + b"b",
     "config_dict_of_two": call("mmengine.config.config.ConfigDict", b"}", b"}"),
     "config_dict_of_a_list": call("mmengine.config.config.ConfigDict", b"]"),
     "config_dict_changed": call("mmengine.config.config.ConfigDict", b"}") + b"}b",
@@ -388,8 +389,10 @@ STAYS: dict[str, bytes] = {
     "config_with_arguments": name("mmengine.config.config.Config") + b"N\x85\x81(}NNtb",
     "config_of_little": name("mmengine.config.config.Config") + b")\x81(}Ntb",
     "config_of_a_list": name("mmengine.config.config.Config") + b")\x81(]NNtb",
-    "config_of_an_odd_dict": name("mmengine.config.config.Config") + b")\x81("
-        + call("mmengine.config.config.ConfigDict", b"]") + b"NNtb",
+    "config_of_an_odd_dict": name("mmengine.config.config.Config")
+    + b")\x81("
+    + call("mmengine.config.config.ConfigDict", b"]")
+    + b"NNtb",
     "defaultdict_with_state": call("collections.defaultdict", name("builtins.int")) + b"}b",
     "defaultdict_of_a_call": call("collections.defaultdict", system_call()),
     "defaultdict_of_entries": call("collections.defaultdict", b"N", b"}"),
@@ -403,7 +406,7 @@ STAYS: dict[str, bytes] = {
     "getattr": call("builtins.getattr", name(BUFFER), text("mean")),
     "inside_a_call": call("builtins.set", b"](" + call("pathlib.PosixPath", text("a")) + b"e"),
     "persistent": mapping({"a": text("b")}) + b"Q",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", STAYS)
@@ -416,20 +419,38 @@ def test_what_is_not_as_its_library_pickles_it_stays(case: str) -> None:
             load(torch_zip(raw, {}))
 
 
-@pytest.mark.parametrize("value", [
-    datetime.datetime(2020, 1, 2), collections.deque([1]), frozenset({1}), range(3), slice(1),
-    argparse.Namespace(a=np.float64(1)), partial(int, np.float64(1)), {frozenset({1}): 1},
-], ids=repr)  # fmt: skip
+@pytest.mark.parametrize(
+    "value",
+    [
+        datetime.datetime(2020, 1, 2),
+        collections.deque([1]),
+        frozenset({1}),
+        range(3),
+        slice(1),
+        argparse.Namespace(a=np.float64(1)),
+        partial(int, np.float64(1)),
+        {frozenset({1}): 1},
+    ],
+    ids=repr,
+)
 def test_other_objects_stay(value: Any) -> None:
     raw = pickle.dumps({"v": value}, protocol=2)
     assert stays(raw)
     assert refused_globals(walk(parse_whole(raw)))
 
 
-@pytest.mark.parametrize("value", [
-    "mmengine.logging.history_buffer HistoryBuffer", {"log_scalars": {"a": [1]}}, {"max_length": 1},
-    b"bytes", {"_log_history": [], "_count_history": [], "max_length": 3}, [{"a": ({},)}],
-], ids=repr)  # fmt: skip
+@pytest.mark.parametrize(
+    "value",
+    [
+        "mmengine.logging.history_buffer HistoryBuffer",
+        {"log_scalars": {"a": [1]}},
+        {"max_length": 1},
+        b"bytes",
+        {"_log_history": [], "_count_history": [], "max_length": 3},
+        [{"a": ({},)}],
+    ],
+    ids=repr,
+)
 def test_plain_values_stay(value: Any) -> None:
     assert stays(pickle.dumps({"v": value, "message_hub": value}, protocol=2))
 
@@ -451,17 +472,20 @@ def test_a_mapping_made_from_entries_stays() -> None:
 
 SAMPLE = pickle.dumps(
     {
-        "message_hub": trained().state_dict(), "hub": trained(), "path": [Path("a")],
-        **configs(), "array": np.eye(2), "text": np.str_("ab"), "empty": b"",
+        "message_hub": trained().state_dict(),
+        "hub": trained(),
+        "path": [Path("a")],
+        **configs(),
+        "array": np.eye(2),
+        "text": np.str_("ab"),
+        "empty": b"",
     },
     protocol=2,
-)  # fmt: skip
+)
 
 
 @given(
-    changes=st.lists(
-        st.tuples(st.integers(2, len(SAMPLE) - 2), st.integers(0, 255)), min_size=1, max_size=3
-    )
+    changes=st.lists(st.tuples(st.integers(2, len(SAMPLE) - 2), st.integers(0, 255)), min_size=1, max_size=3)
 )
 def test_no_damage_is_too_much(changes: list[tuple[int, int]]) -> None:
     """What can be read at all is simplified without an exception, and can be read again."""

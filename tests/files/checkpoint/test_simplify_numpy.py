@@ -76,8 +76,7 @@ def test_a_small_table_is_its_nested_list(
 
 
 @given(
-    texts=st.lists(st.text(st.characters(), max_size=3), min_size=1, max_size=6),
-    order=st.sampled_from("<>"),
+    texts=st.lists(st.text(st.characters(), max_size=3), min_size=1, max_size=6), order=st.sampled_from("<>")
 )
 def test_an_array_of_strings_is_their_list(texts: list[str], order: str) -> None:
     array = np.array(texts).astype(f"{order}U3")
@@ -162,9 +161,7 @@ def test_report() -> None:
     )
     many = {str(i): {"a": np.float64(i)} for i in range(5)}
     assert said(many) == ("5 numpy scalars became plain numbers: 0.a; 1.a; 2.a; and 2 places more",)
-    assert said({"k\x1b[2J\n": np.float64(1)}) == (
-        "1 numpy scalar became a plain number: k\\x1b[2J\\n",
-    )
+    assert said({"k\x1b[2J\n": np.float64(1)}) == ("1 numpy scalar became a plain number: k\\x1b[2J\\n",)
 
 
 def test_a_long_log_takes_no_memory() -> None:
@@ -229,7 +226,7 @@ CHANGES: dict[str, bytes] = {
     "array_with_text_for_bytes": array_of(data=text("\0" * 16)),
     "matrix_with_text_for_bytes": array_of(numbers([1, 2]), data=text("\0" * 16)),
     "array_with_number_for_bool": array_of(fortran=plain(0)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CHANGES)
@@ -254,9 +251,7 @@ STAYS: dict[str, bytes] = {
     "changed_afterwards": scalar_of(dtype_of()) + b"}b",
     "another_callable": call("numpy.core.multiarray.scalar2", dtype_of(), encoded()),
     "no_dtype": call(SCALAR, text("f8"), encoded()),
-    "dtype_without_state": call(
-        SCALAR, call("numpy.dtype", text("f8"), b"\x89", b"\x88"), encoded()
-    ),
+    "dtype_without_state": call(SCALAR, call("numpy.dtype", text("f8"), b"\x89", b"\x88"), encoded()),
     "dtype_by_another_name": scalar_of(dtype_of(made_by="numpy.dtypes")),
     "aligned": scalar_of(dtype_of(flags=b"\x88\x88")),
     "other_version": scalar_of(dtype_of(state=(2, *STATE[1:]))),
@@ -276,9 +271,7 @@ STAYS: dict[str, bytes] = {
     "odd_name": scalar_of(dtype_of("")),
     "text_of_odd_size": scalar_of(dtype_of("U2", state=(3, "<", None, None, None, 4, 4, 8))),
     "text_of_no_size": scalar_of(dtype_of("U", state=(3, "<", None, None, None, 8, 4, 8))),
-    "text_of_no_character": scalar_of(
-        dtype_of("U2", state=(3, "<", None, None, None, 8, 4, 8)), "ÿ" * 8
-    ),
+    "text_of_no_character": scalar_of(dtype_of("U2", state=(3, "<", None, None, None, 8, 4, 8)), "ÿ" * 8),
     "array_too_short": array_of(numbers([3])),
     "array_too_long": array_of(numbers([1])),
     "matrix_too_short": array_of(numbers([2, 2])),
@@ -301,8 +294,7 @@ STAYS: dict[str, bytes] = {
         dtype=dtype_of("U2", state=(3, "<", None, None, None, 8, 4, 8)), data=encoded("ÿ" * 16)
     ),
     "long_array_of_texts": array_of(
-        numbers([1001]), dtype_of("U1", state=(3, "<", None, None, None, 4, 4, 8)),
-        encoded("\0" * 4004),
+        numbers([1001]), dtype_of("U1", state=(3, "<", None, None, None, 4, 4, 8)), encoded("\0" * 4004)
     ),
     "array_of_a_subclass": array_of(kind="numpy.matrix"),
     "array_without_state": array_of()[: array_of().index(b"(K\x01(")],
@@ -312,7 +304,7 @@ STAYS: dict[str, bytes] = {
     "inside_a_key": b"}" + tuple_of(scalar_of(dtype_of())) + b"K\x01s",
     "a_dtype_alone": dtype_of(),
     "a_function_alone": name(SCALAR),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", STAYS)
@@ -320,14 +312,27 @@ def test_what_is_not_as_numpy_pickles_it_stays(case: str) -> None:
     assert stays(stream(mapping({"v": STAYS[case]})))
 
 
-@pytest.mark.parametrize("value", [
-    np.longdouble(1), np.complex64(1j), np.datetime64("2020-01-01"), np.timedelta64(1, "s"),
-    np.bytes_(b"a"),
-    np.zeros(2, [("a", "f8"), ("b", "i4")]), np.zeros(1, [("a", "f8")])[0],
-    np.array([None, 1], object), np.array([b"a"]), np.zeros(2, "c16"),
-    np.dtype("f8"), np.float64, np.array([1, 2]).view(np.recarray), np.ma.masked_array([1], [True]),
-    np.zeros(2, np.dtype("f8", metadata={"a": 1})),
-], ids=repr)  # fmt: skip
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.longdouble(1),
+        np.complex64(1j),
+        np.datetime64("2020-01-01"),
+        np.timedelta64(1, "s"),
+        np.bytes_(b"a"),
+        np.zeros(2, [("a", "f8"), ("b", "i4")]),
+        np.zeros(1, [("a", "f8")])[0],
+        np.array([None, 1], object),
+        np.array([b"a"]),
+        np.zeros(2, "c16"),
+        np.dtype("f8"),
+        np.float64,
+        np.array([1, 2]).view(np.recarray),
+        np.ma.masked_array([1], [True]),
+        np.zeros(2, np.dtype("f8", metadata={"a": 1})),
+    ],
+    ids=repr,
+)
 def test_what_has_no_plain_form_stays(value: Any) -> None:
     assert stays(pickle.dumps({"v": value}, protocol=2))
 
@@ -340,9 +345,14 @@ def test_what_something_fixed_shares_stays_in_both_places() -> None:
 
 
 PLAIN: list[Any] = [
-    "numpy.core.multiarray scalar", {"dtype": "<f8", "data": b"123"}, [1, 2.5, None, True, 2**70],
-    ((), [], {}), {1: {2: {"a": {3}}}}, 1j, bytearray(b"ab"),
-]  # fmt: skip
+    "numpy.core.multiarray scalar",
+    {"dtype": "<f8", "data": b"123"},
+    [1, 2.5, None, True, 2**70],
+    ((), [], {}),
+    {1: {2: {"a": {3}}}},
+    1j,
+    bytearray(b"ab"),
+]
 
 
 @pytest.mark.parametrize("value", PLAIN, ids=repr)

@@ -16,10 +16,26 @@ from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
 torch = pytest.importorskip("torch")
 
 DTYPES = (
-    "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint64",
-    "uint32", "uint16", "uint8", "bool", "complex64", "complex128", "float8_e4m3fn",
-    "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz",
-)  # fmt: skip
+    "float64",
+    "float32",
+    "float16",
+    "bfloat16",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint64",
+    "uint32",
+    "uint16",
+    "uint8",
+    "bool",
+    "complex64",
+    "complex128",
+    "float8_e4m3fn",
+    "float8_e5m2",
+    "float8_e4m3fnuz",
+    "float8_e5m2fnuz",
+)
 BASE = torch.arange(60, dtype=torch.float32).reshape(3, 4, 5)
 SHAPES: dict[str, Any] = {
     "whole": BASE,
@@ -112,9 +128,15 @@ def test_a_whole_model_with_its_metadata() -> None:
 def test_s10_ties_are_names_of_one_tensor(legacy: bool) -> None:
     one, two = torch.ones(4), torch.ones(4)
     entries = {
-        "a": one, "b": two, "c": one, "view": one[1:], "same_view": one[1:], "d": one,
-        "none": torch.zeros(0), "none_too": torch.zeros(0),
-    }  # fmt: skip
+        "a": one,
+        "b": two,
+        "c": one,
+        "view": one[1:],
+        "same_view": one[1:],
+        "d": one,
+        "none": torch.zeros(0),
+        "none_too": torch.zeros(0),
+    }
     checkpoint = check(saved(entries, legacy=legacy), entries)
     assert checkpoint.schema.ties == (("a", "c", "d"), ("view", "same_view"))
 

@@ -25,14 +25,7 @@ from mm_ckpt_migrate.files.pickles.build import (
 from mm_ckpt_migrate.files.pickles.emit import emit
 from mm_ckpt_migrate.files.pickles.errors import PickleError, PickleLimitError
 from mm_ckpt_migrate.files.pickles.hashed import check_keys_once
-from mm_ckpt_migrate.files.pickles.nodes import (
-    Mutable,
-    Node,
-    Scalar,
-    Tuple,
-    children,
-    walk,
-)
+from mm_ckpt_migrate.files.pickles.nodes import Mutable, Node, Scalar, Tuple, children, walk
 from mm_ckpt_migrate.files.pickles.parse import parse_whole
 
 
@@ -45,12 +38,7 @@ def parsed(value: object) -> Mutable:
 def test_values_are_put_in_place_or_at_the_end() -> None:
     root = parsed({"a": 1, 2: "kept", "b": 3})
     set_values(root, {"b": from_plain([4]), "c": from_plain("new")})
-    assert list(pickle.loads(emit(root)).items()) == [
-        ("a", 1),
-        (2, "kept"),
-        ("b", [4]),
-        ("c", "new"),
-    ]
+    assert list(pickle.loads(emit(root)).items()) == [("a", 1), (2, "kept"), ("b", [4]), ("c", "new")]
 
 
 def test_a_value_under_an_empty_name() -> None:
@@ -60,9 +48,7 @@ def test_a_value_under_an_empty_name() -> None:
     assert pickle.loads(emit(root))[""] == "new"
 
 
-@pytest.mark.parametrize(
-    "value", [{"a": 1, "b": {"a": 2}}, {1: 1, "1": 2}, OrderedDict(a=1), {}, [1, 1]]
-)
+@pytest.mark.parametrize("value", [{"a": 1, "b": {"a": 2}}, {1: 1, "1": 2}, OrderedDict(a=1), {}, [1, 1]])
 def test_keys_that_stand_once(value: object) -> None:
     check_keys_once(parsed(value))
 

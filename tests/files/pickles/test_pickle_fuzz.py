@@ -32,9 +32,7 @@ values = st.recursive(
     max_leaves=30,
 )
 texts_only = st.recursive(
-    scalars,
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
+    scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20
 )
 
 
@@ -58,7 +56,7 @@ SEEDS = [
     pickle.dumps([OrderedDict(a=1)] * 3 + [list(range(300))], 2),
     stream(mapping({"canary": name("canary_module.canary"), "x": system_call()})),
     stream(call("canary_module.Class", text("a"), opcode=b"\x81") + b"}b"),
-]  # fmt: skip
+]
 edits = st.tuples(
     st.sampled_from(["set", "insert", "delete", "copy"]), st.floats(0, 1), st.binary(max_size=6)
 )

@@ -145,11 +145,20 @@ def test_same_bytes_with_persistent_ids() -> None:
 def test_same_bytes_for_numpy(dump: Dump) -> None:
     np = pytest.importorskip("numpy")
     values = [
-        np.arange(6, dtype=np.float32).reshape(2, 3), np.asfortranarray(np.eye(3)), np.array([]),
-        np.float64(0.5), np.int64(-3), np.bool_(True), np.str_("text"), np.array(["a", "bc"]),
-        np.array([None, {}], dtype=object), np.dtype("<f4"), np.dtype([("a", "i4"), ("b", "O")]),
-        np.random.RandomState(0), np.random.default_rng(0),
-    ]  # fmt: skip
+        np.arange(6, dtype=np.float32).reshape(2, 3),
+        np.asfortranarray(np.eye(3)),
+        np.array([]),
+        np.float64(0.5),
+        np.int64(-3),
+        np.bool_(True),
+        np.str_("text"),
+        np.array(["a", "bc"]),
+        np.array([None, {}], dtype=object),
+        np.dtype("<f4"),
+        np.dtype([("a", "i4"), ("b", "O")]),
+        np.random.RandomState(0),
+        np.random.default_rng(0),
+    ]
     stream = dump(values)
     assert emit(parse_whole(stream)) == stream
 

@@ -46,21 +46,28 @@ def _training_state(torch: Any) -> dict[str, Any]:
     optimizer.step()
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2)
     return {
-        "state_dict": model.state_dict(), "optimizer": optimizer.state_dict(),
-        "param_schedulers": [scheduler.state_dict()], "meta": {"epoch": 1, "size": torch.Size([2])},
-    }  # fmt: skip
+        "state_dict": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "param_schedulers": [scheduler.state_dict()],
+        "meta": {"epoch": 1, "size": torch.Size([2])},
+    }
 
 
 def _odd_tensors(torch: Any) -> dict[str, Any]:
     whole = torch.arange(12.0).reshape(3, 4)
     return {
-        "views": [whole, whole[1], whole.T], "empty": torch.zeros(0, 3), "scalar": torch.tensor(1),
-        "parameter": torch.nn.Parameter(whole), "complex": torch.zeros(2, dtype=torch.complex64),
+        "views": [whole, whole[1], whole.T],
+        "empty": torch.zeros(0, 3),
+        "scalar": torch.tensor(1),
+        "parameter": torch.nn.Parameter(whole),
+        "complex": torch.zeros(2, dtype=torch.complex64),
         "conjugate": torch.zeros(2, dtype=torch.complex64).conj(),
         "small": [torch.zeros(2, dtype=t) for t in (torch.bfloat16, torch.uint16, torch.bool)],
         "quantised": torch.quantize_per_tensor(whole, 0.1, 0, torch.qint8),
-        "sparse": torch.eye(3).to_sparse(), "device": torch.device("cpu"), "dtype": torch.float16,
-    }  # fmt: skip
+        "sparse": torch.eye(3).to_sparse(),
+        "device": torch.device("cpu"),
+        "dtype": torch.float16,
+    }
 
 
 @pytest.mark.filterwarnings("ignore:.*quantize")

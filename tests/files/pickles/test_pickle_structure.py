@@ -11,11 +11,7 @@ from support.streams import PROTO_2, name, plain, stream, text
 from mm_ckpt_migrate.files.pickles import parse as module
 from mm_ckpt_migrate.files.pickles.build import to_plain
 from mm_ckpt_migrate.files.pickles.emit import emit
-from mm_ckpt_migrate.files.pickles.errors import (
-    PickleCutShortError,
-    PickleError,
-    PickleLimitError,
-)
+from mm_ckpt_migrate.files.pickles.errors import PickleCutShortError, PickleError, PickleLimitError
 from mm_ckpt_migrate.files.pickles.nodes import walk
 from mm_ckpt_migrate.files.pickles.parse import parse, parse_whole
 
@@ -190,9 +186,7 @@ DENSE = {
 
 @pytest.mark.parametrize("case", DENSE)
 def test_more_than_the_bytes_of_a_genuine_file_make(case: str) -> None:
-    with pytest.raises(
-        PickleLimitError, match=r"more than [0-9,]+ (opcodes|objects) in [0-9,]+ bytes"
-    ):
+    with pytest.raises(PickleLimitError, match=r"more than [0-9,]+ (opcodes|objects) in [0-9,]+ bytes"):
         parse_whole(stream(DENSE[case]))
 
 

@@ -106,14 +106,11 @@ def test_what_a_release_renames_by_itself_has_nothing_strange_in_it() -> None:
     ("finding", "release", "config", "other"),
     [
         (Finding.CURRENT, NEW, M2F, None),
-        (Finding.CURRENT, DET_NEW, "atss/atss_r50_fpn_1x_coco.py",
-         "retinanet/retinanet_r18_fpn_1x_coco.py"),
-        (Finding.MIGRATE, DET2, "yolact/yolact_r50_1x8_coco.py",
-         "retinanet/retinanet_r18_fpn_1x_coco.py"),
-        (Finding.LOADS, DET2, "rpn/rpn_r50_fpn_1x_coco.py",
-         "retinanet/retinanet_r18_fpn_1x_coco.py"),
+        (Finding.CURRENT, DET_NEW, "atss/atss_r50_fpn_1x_coco.py", "retinanet/retinanet_r18_fpn_1x_coco.py"),
+        (Finding.MIGRATE, DET2, "yolact/yolact_r50_1x8_coco.py", "retinanet/retinanet_r18_fpn_1x_coco.py"),
+        (Finding.LOADS, DET2, "rpn/rpn_r50_fpn_1x_coco.py", "retinanet/retinanet_r18_fpn_1x_coco.py"),
     ],
-)  # fmt: skip
+)
 def test_another_backbone(finding: Finding, release: str, config: str, other: str | None) -> None:
     """A ResNet of two convolutions a block in place of three: no config has the two together."""
     schema = layout_of(release, config)

@@ -83,9 +83,7 @@ def test_a_number_of_classes_that_no_config_has() -> None:
         assert found.identity is not None
         assert not found.identity.exact
         assert found.identity.difference.of_classes
-        assert {r.name for r in found.identity.difference.reshaped} == {
-            r.name for r in known.reshaped
-        }
+        assert {r.name for r in found.identity.difference.reshaped} == {r.name for r in known.reshaped}
         tried += 1
     assert tried > 100
 

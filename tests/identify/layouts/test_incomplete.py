@@ -58,5 +58,11 @@ def test_what_is_left_of_an_old_model(case: str) -> None:
 
 def test_there_is_one_of_every_family() -> None:
     assert {case.split()[1] for case in CASES} >= {
-        "detr", "deformable_detr", "maskformer", "mask2former", "rpn", "yolact", "vit",
-    }  # fmt: skip
+        "detr",
+        "deformable_detr",
+        "maskformer",
+        "mask2former",
+        "rpn",
+        "yolact",
+        "vit",
+    }

@@ -14,9 +14,13 @@ from mm_ckpt_migrate.identify.layouts.table import LAYOUTS, Table
 from mm_ckpt_migrate.identify.layouts.weights import WEIGHTS
 
 CONFIGS = {
-    "mmdet-2.28.2": 625, "mmdet-3.0.0rc4": 639, "mmdet-3.3.0": 781,
-    "mmsegmentation-0.30.0": 644, "mmsegmentation-1.0.0rc4": 660, "mmsegmentation-1.2.2": 679,
-}  # fmt: skip
+    "mmdet-2.28.2": 625,
+    "mmdet-3.0.0rc4": 639,
+    "mmdet-3.3.0": 781,
+    "mmsegmentation-0.30.0": 644,
+    "mmsegmentation-1.0.0rc4": 660,
+    "mmsegmentation-1.2.2": 679,
+}
 
 
 def test_it_is_small() -> None:
@@ -51,14 +55,23 @@ def test_counterparts_are_configs_of_the_current_release(table: Table, release: 
 def test_names_go_before_files() -> None:
     """mmsegmentation 1.2.2 gives an R50 the file of an R101."""
     old = {"psp/psp_r101_512x1024_40k_city.py": 1, "psp/lone_8x2.py": 1, "psp/two.py": 1}
-    new = {"psp/psp_r101_4xb2-40k_city-512x1024.py": 1, "psp/psp_r50_4xb2-40k_city-512x1024.py": 2,
-           "psp/other.py": 3, "psp/two_4xb2.py": 1, "psp/two_8xb2.py": 1}  # fmt: skip
+    new = {
+        "psp/psp_r101_4xb2-40k_city-512x1024.py": 1,
+        "psp/psp_r50_4xb2-40k_city-512x1024.py": 2,
+        "psp/other.py": 3,
+        "psp/two_4xb2.py": 1,
+        "psp/two_8xb2.py": 1,
+    }
     weights = {
-        "mmdet-2.28.2": {"a_2020-11111111.pth": "psp/psp_r101_512x1024_40k_city.py",
-                         "b_2020-22222222.pth": "psp/lone_8x2.py"},
-        "mmdet-3.3.0": {"a_2020-11111111.pth": "psp/psp_r50_4xb2-40k_city-512x1024.py",
-                        "b_2020-33333333.pth": "psp/other.py"},
-    }  # fmt: skip
+        "mmdet-2.28.2": {
+            "a_2020-11111111.pth": "psp/psp_r101_512x1024_40k_city.py",
+            "b_2020-22222222.pth": "psp/lone_8x2.py",
+        },
+        "mmdet-3.3.0": {
+            "a_2020-11111111.pth": "psp/psp_r50_4xb2-40k_city-512x1024.py",
+            "b_2020-33333333.pth": "psp/other.py",
+        },
+    }
     found = counterparts({"mmdet-2.28.2": old, "mmdet-3.3.0": new}, weights)
     assert found == {
         "mmdet-2.28.2": {

@@ -10,12 +10,7 @@ from layouts.tables import DET2, DET_NEW, NEW, OLD
 from layouts.test_identify import LIBRARY, M2F, TABLE, layout_of
 from mm_ckpt_migrate.identify.diagnosis.diagnosis import Diagnosis, Finding
 from mm_ckpt_migrate.identify.diagnosis.judge import diagnose
-from mm_ckpt_migrate.identify.diagnosis.written import (
-    UNSAID,
-    Written,
-    packages_of,
-    stranger,
-)
+from mm_ckpt_migrate.identify.diagnosis.written import UNSAID, Written, packages_of, stranger
 from mm_ckpt_migrate.mapping.rules.others import Project
 from mm_ckpt_migrate.schema import Schema, TensorSpec
 
@@ -53,12 +48,15 @@ def test_nothing_that_another_project_wrote_is_fine(name: str) -> None:
 @pytest.mark.parametrize(
     ("project", "said"),
     [
-        *((project, meta(**{package: "1.1"}))
-          for project in LIBRARY.projects if project.below is None for package in project.packages),
-        *((project, Written(model=model))
-          for project in LIBRARY.projects for model in project.models),
+        *(
+            (project, meta(**{package: "1.1"}))
+            for project in LIBRARY.projects
+            if project.below is None
+            for package in project.packages
+        ),
+        *((project, Written(model=model)) for project in LIBRARY.projects for model in project.models),
     ],
-)  # fmt: skip
+)
 def test_every_package_and_model_of_a_project_names_it(project: Project, said: Written) -> None:
     schema = layout_of(OLD, M2F)
     assert judge(schema).finding is Finding.MIGRATE
@@ -69,9 +67,12 @@ def test_every_package_and_model_of_a_project_names_it(project: Project, said: W
 @pytest.mark.parametrize("version", ["1.2.0+0f33c08", "1.0rc0", "1.0.0", "0.6.0", "v1.1", "1"])
 @pytest.mark.parametrize(
     ("release", "config"),
-    [(DET_NEW, RETINA), (DET2, "fcos/fcos_r50_caffe_fpn_gn-head_1x_coco.py"),
-     (DET2, "rpn/rpn_r50_fpn_1x_coco.py")],
-)  # fmt: skip
+    [
+        (DET_NEW, RETINA),
+        (DET2, "fcos/fcos_r50_caffe_fpn_gn-head_1x_coco.py"),
+        (DET2, "rpn/rpn_r50_fpn_1x_coco.py"),
+    ],
+)
 def test_mmdet_1_is_named_by_its_version(release: str, config: str, version: str) -> None:
     """One stage has today's names, and RPN those that rules are for."""
     schema = layout_of(release, config)
@@ -105,10 +106,9 @@ def test_later_ones_are_what_they_were(version: str) -> None:
         (DET2, "rpn/rpn_r50_fpn_1x_coco.py", Written(model="mmdet.CascadeRCNN"), "CascadeRCNN"),
         (DET2, "detr/detr_r50_8x2_150e_coco.py", Written(model="YOLACT"), "YOLACT"),
         (OLD, M2F, Written(scope="mmseg", model="mmdet.RPN"), "RPN"),
-        (OLD, "vit/vit_vit-b16_mln_upernet_8xb2-80k_ade20k-512x512.py", meta(mmdet="2.25.0"),
-         "mmdet"),
+        (OLD, "vit/vit_vit-b16_mln_upernet_8xb2-80k_ade20k-512x512.py", meta(mmdet="2.25.0"), "mmdet"),
     ],
-)  # fmt: skip
+)
 def test_who_wrote_it_is_named(release: str, config: str, written: Written, name: str) -> None:
     schema = layout_of(release, config)
     assert judge(schema).finding in FINE
@@ -132,7 +132,7 @@ def test_who_wrote_it_is_named(release: str, config: str, written: Written, name
         (OLD, M2F, Written(scope="mmrazor")),
         (OLD, M2F, meta(python="3.8", torch="1.9.0")),
     ],
-)  # fmt: skip
+)
 def test_what_agrees_changes_nothing(release: str, config: str, written: Written) -> None:
     schema = layout_of(release, config)
     assert judge(schema, written) == judge(schema)
@@ -145,8 +145,7 @@ def test_it_makes_nothing_fine() -> None:
         assert judge(schema, written) == judge(schema)
     half = layout_of(OLD, M2F)
     names = (s.name.replace("layers.3.ffns.0.", "layers.3.ffn.") for s in half.tensors)
-    mixed = Schema(tuple(TensorSpec(n, s.shape, s.dtype) for n, s in zip(names, half.tensors,
-                                                                         strict=True)))  # fmt: skip
+    mixed = Schema(tuple(TensorSpec(n, s.shape, s.dtype) for n, s in zip(names, half.tensors, strict=True)))
     assert judge(mixed, meta(mmcls="0.25.0")).finding is Finding.CANNOT
 
 
@@ -162,9 +161,7 @@ def test_parts_that_no_rule_knows() -> None:
     schema = layout_of(OLD, M2F)
     more = TensorSpec("teacher_model.backbone.conv1.weight", (64, 3, 7, 7), "float32")
     found = judge(Schema((*schema.tensors, more)))
-    assert (found.finding, found.family, found.unknown) == (
-        Finding.UNKNOWN, "mask2former", (more.name,),
-    )  # fmt: skip
+    assert (found.finding, found.family, found.unknown) == (Finding.UNKNOWN, "mask2former", (more.name,))
     assert more.name in found.advice
     auxiliary = TensorSpec("auxiliary_head.conv_seg.weight", (150, 256, 1, 1), "float32")
     assert judge(Schema((*schema.tensors, auxiliary))).finding is Finding.MIGRATE

@@ -16,13 +16,19 @@ Families = dict[str, RuleSet]
 
 SEG2 = "mmsegmentation-0.30.0"
 FOLDERS = {
-    "detr/": "detr", "deformable_detr/": "deformable_detr", "yolact/": "yolact", "rpn/": "rpn",
-    "guided_anchoring/ga_rpn": "rpn", "guided_anchoring/ga-rpn": "rpn", "vit/": "vit",
-    "setr/": "vit", "segmenter/": "vit", "dpt/": "vit",
-}  # fmt: skip
+    "detr/": "detr",
+    "deformable_detr/": "deformable_detr",
+    "yolact/": "yolact",
+    "rpn/": "rpn",
+    "guided_anchoring/ga_rpn": "rpn",
+    "guided_anchoring/ga-rpn": "rpn",
+    "vit/": "vit",
+    "setr/": "vit",
+    "segmenter/": "vit",
+    "dpt/": "vit",
+}
 # mmdet renamed RPN and YOLACT in 3.0.0rc0 already.
-OF_DETECTION = {DET2: {"detr", "deformable_detr", "yolact", "rpn"},
-                DET_OLD: {"detr", "deformable_detr"}}  # fmt: skip
+OF_DETECTION = {DET2: {"detr", "deformable_detr", "yolact", "rpn"}, DET_OLD: {"detr", "deformable_detr"}}
 # Nothing in it has the shape of anything else: it has no control.
 NO_NECK = "rpn/rpn_r50_caffe_c4_1x_coco.py"
 BIAS = "backbone.patch_embed.projection.bias"

@@ -12,14 +12,7 @@ from support.files import GOLDEN_FOLDER
 from support.opened import opened
 
 from mm_ckpt_migrate.errors import PlanError
-from mm_ckpt_migrate.mapping.plan import (
-    Plan,
-    compare_layouts,
-    compose,
-    invert,
-    make_plan,
-    migrated_schema,
-)
+from mm_ckpt_migrate.mapping.plan import Plan, compare_layouts, compose, invert, make_plan, migrated_schema
 from mm_ckpt_migrate.mapping.rules.detect import Layout, detect
 from mm_ckpt_migrate.mapping.rules.order import reorder
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
@@ -47,9 +40,12 @@ def plan(first: Schema, families: Families) -> Plan:
 def test_one_plan_does_what_two_do(first: Schema, plan: Plan, families: Families) -> None:
     step = make_plan(first, alone(families["detr_g1"]))
     middle = migrated_schema(step, first)
-    assert compare_layouts(
-        migrated_schema(make_plan(middle, families["detr"]), middle), migrated_schema(plan, first)
-    ) == []  # fmt: skip
+    assert (
+        compare_layouts(
+            migrated_schema(make_plan(middle, families["detr"]), middle), migrated_schema(plan, first)
+        )
+        == []
+    )
     other = make_plan(middle, families["detr"])
     assert plan == compose(step, other)
     assert plan.targets == {old: other.targets[new] for old, new in step.targets.items()}
@@ -66,16 +62,16 @@ def test_the_step_between_is_the_second_generation(families: Families) -> None:
 def test_it_names_both_ends(plan: Plan, families: Families) -> None:
     ends = families["detr_g1"], families["detr"]
     assert (plan.family, plan.released_from, plan.released_to) == (
-        "detr_g1", ends[0].released_from, ends[1].released_to,
-    )  # fmt: skip
+        "detr_g1",
+        ends[0].released_from,
+        ends[1].released_to,
+    )
     assert plan.rules == tuple(str(rule) for rules in ends for rule in rules.rules)
     assert plan.rules_digest not in {rules.digest for rules in ends}
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_a_config_of_the_first_generation_plans_onto_the_current_one(
-    config: str, families: Families
-) -> None:
+def test_a_config_of_the_first_generation_plans_onto_the_current_one(config: str, families: Families) -> None:
     first = first_generation(layout(DET_OLD, f"detr/{config}.py"))
     plan = make_plan(first, families["detr_g1"])
     new = layout(DET_NEW, f"detr/{config}.py")
@@ -87,11 +83,16 @@ def test_a_config_of_the_first_generation_plans_onto_the_current_one(
 @pytest.mark.parametrize(
     ("old", "new", "rule"),
     [
-        (f"{LAYER}.self_attn.attn.in_proj_weight", "decoder.layers.5.self_attn.attn.in_proj_weight",
-         "attentions.0.** -> decoder.layers.{i}.self_attn.**"),
-        (f"{LAYER}.multihead_attn.attn.out_proj.bias",
-         "decoder.layers.5.cross_attn.attn.out_proj.bias",
-         "attentions.1.** -> decoder.layers.{i}.cross_attn.**"),
+        (
+            f"{LAYER}.self_attn.attn.in_proj_weight",
+            "decoder.layers.5.self_attn.attn.in_proj_weight",
+            "attentions.0.** -> decoder.layers.{i}.self_attn.**",
+        ),
+        (
+            f"{LAYER}.multihead_attn.attn.out_proj.bias",
+            "decoder.layers.5.cross_attn.attn.out_proj.bias",
+            "attentions.1.** -> decoder.layers.{i}.cross_attn.**",
+        ),
         (f"{LAYER}.ffn.layers.0.0.weight", "decoder.layers.5.ffn.layers.0.0.weight", "ffn.**"),
         (f"{LAYER}.norms.2.bias", "decoder.layers.5.norms.2.bias", "{coder}.**"),
         ("bbox_head.transformer.decoder.norm.weight", "decoder.post_norm.weight", "{coder}.**"),
@@ -100,7 +101,7 @@ def test_a_config_of_the_first_generation_plans_onto_the_current_one(
         ("bbox_head.reg_ffn.layers.0.0.weight", None, None),
         ("backbone.conv1.weight", None, None),
     ],
-)  # fmt: skip
+)
 def test_a_name_at_a_time(
     old: str, new: str | None, rule: str | None, r50: Schema, families: Families
 ) -> None:
@@ -118,9 +119,7 @@ def test_a_name_at_a_time(
 # --- the control --------------------------------------------------------------------------------
 
 
-def test_the_control_of_a_chain_fits_the_model_too(
-    first: Schema, plan: Plan, families: Families
-) -> None:
+def test_the_control_of_a_chain_fits_the_model_too(first: Schema, plan: Plan, families: Families) -> None:
     wrong = make_plan(first, families["detr_g1"].with_control())
     right = migrated_schema(plan, first)
     assert compare_layouts(migrated_schema(wrong, first), right) == []
@@ -152,9 +151,12 @@ def test_the_norm_before_the_attentions_is_not_taken(r50: Schema, families: Fami
 
 @pytest.mark.parametrize(
     "extra",
-    [f"{LAYER}.attentions.0.attn.in_proj_weight", f"{LAYER}.ffns.0.layers.1.bias",
-     "bbox_head.transformer.decoder.post_norm.weight"],
-)  # fmt: skip
+    [
+        f"{LAYER}.attentions.0.attn.in_proj_weight",
+        f"{LAYER}.ffns.0.layers.1.bias",
+        "bbox_head.transformer.decoder.post_norm.weight",
+    ],
+)
 def test_two_generations_in_one_file_collide(
     extra: str, r50: Schema, families: Families, schema: MakeSchema
 ) -> None:
@@ -164,9 +166,13 @@ def test_two_generations_in_one_file_collide(
 
 @pytest.mark.parametrize(
     "change",
-    [(".self_attn.", ".attn."), (".ffn.", ".mlp."), ("decoder.norm.", "decoder.ln."),
-     (".multihead_attn.", ".cross.")],
-)  # fmt: skip
+    [
+        (".self_attn.", ".attn."),
+        (".ffn.", ".mlp."),
+        ("decoder.norm.", "decoder.ln."),
+        (".multihead_attn.", ".cross."),
+    ],
+)
 def test_a_renamed_part_is_refused(
     change: tuple[str, str], r50: Schema, families: Families, schema: MakeSchema
 ) -> None:
@@ -183,9 +189,7 @@ def test_what_the_second_step_cannot_move_is_refused(
     if key.startswith(LAYER):
         # Inside of a layer it is moved with it; it is for the target to refuse it.
         new = layout(DET_NEW, f"detr/{CONFIGS[1]}.py")
-        lines = compare_layouts(
-            migrated_schema(make_plan(old, families["detr_g1"]), old), schema(new.names)
-        )
+        lines = compare_layouts(migrated_schema(make_plan(old, families["detr_g1"]), old), schema(new.names))
         assert lines == ["unexpected: decoder.layers.5.extra.weight"]
     else:
         with pytest.raises(PlanError, match=f"'{key}' has an old name that no rule of detr.yaml"):
@@ -211,8 +215,6 @@ def test_the_table_of_parameters_is_that_of_the_current_release(families: Famili
     """What optimizer state is indexed by."""
     name = f"detr/{CONFIGS[1]}.py"
     first = first_generation(layout(DET_OLD, name))
-    targets = reorder(
-        make_plan(first, families["detr_g1"]).targets.values(), families["detr_g1"].last.order
-    )
+    targets = reorder(make_plan(first, families["detr_g1"]).targets.values(), families["detr_g1"].last.order)
     wanted = parameters(configs(DET_NEW)[name])
     assert [target for target in targets if target in set(wanted)] == wanted

@@ -89,13 +89,13 @@ def test_a_version_that_changes_in_both_steps_keeps_its_first(first: Schema) -> 
     first_step = only(ModuleMove("a", "b", 2, 1), ModuleMove("x", "y", 4), ModuleMove("p", "q", 1))
     second = only(ModuleMove("b", "c", 3, 2), ModuleMove("y", "z", 5, 4), ModuleMove("q", "r", 1))
     assert compose(first_step, second).modules == (
-        ModuleMove("a", "c", 3, 1), ModuleMove("x", "z", 5, 4), ModuleMove("p", "r", 1),
-    )  # fmt: skip
+        ModuleMove("a", "c", 3, 1),
+        ModuleMove("x", "z", 5, 4),
+        ModuleMove("p", "r", 1),
+    )
 
 
-def test_what_the_first_step_drops_stays_dropped(
-    toy: Callable[..., RuleSet], schema: MakeSchema
-) -> None:
+def test_what_the_first_step_drops_stays_dropped(toy: Callable[..., RuleSet], schema: MakeSchema) -> None:
     rules = toy('{from: "b.{i}", drop: true}')
     other = replace(toy('{from: "a.{i}.new.**", to: "a.{i}.newer.**"}'), family="other")
     other = replace(other, rules=other.rules[1:])

@@ -22,12 +22,7 @@ from family_pairs import (
 )
 from layouts.tables import DET2, DET_OLD, OLD, configs, parameters, ties
 
-from mm_ckpt_migrate.mapping.plan import (
-    compare_layouts,
-    invert,
-    make_plan,
-    migrated_schema,
-)
+from mm_ckpt_migrate.mapping.plan import compare_layouts, invert, make_plan, migrated_schema
 from mm_ckpt_migrate.mapping.rules.detect import Layout
 from mm_ckpt_migrate.mapping.rules.order import reorder
 from mm_ckpt_migrate.schema import Schema
@@ -39,9 +34,15 @@ def test_there_are_as_many_configs_as_shipped() -> None:
         for release, family in {(p.release, p.family) for p in PAIRS}
     }
     assert counts == {
-        (DET2, "detr"): 1, (DET2, "deformable_detr"): 3, (DET2, "yolact"): 3, (DET2, "rpn"): 16,
-        (DET_OLD, "detr"): 4, (DET_OLD, "deformable_detr"): 3, (SEG2, "vit"): 23, (OLD, "vit"): 24,
-    }  # fmt: skip
+        (DET2, "detr"): 1,
+        (DET2, "deformable_detr"): 3,
+        (DET2, "yolact"): 3,
+        (DET2, "rpn"): 16,
+        (DET_OLD, "detr"): 4,
+        (DET_OLD, "deformable_detr"): 3,
+        (SEG2, "vit"): 23,
+        (OLD, "vit"): 24,
+    }
 
 
 @pytest.mark.parametrize("pair", RENAMED, ids=str)
@@ -70,18 +71,14 @@ def test_tied_tensors_stay_tied(pair: Pair, families: Families) -> None:
         for release, config in ((pair.release, pair.config), (pair.new_release, pair.current))
     )
     tied = Schema(pair.old.tensors, None, old)
-    assert {frozenset(group) for group in migrated_schema(plan, tied).ties} == set(
-        map(frozenset, new)
-    )
+    assert {frozenset(group) for group in migrated_schema(plan, tied).ties} == set(map(frozenset, new))
     assert len(old) == (8 if "deformable" in pair.config and "refine" not in pair.config else 0)
 
 
 @pytest.mark.parametrize("pair", RENAMED, ids=str)
 def test_the_inverse_gives_the_old_layout_back(pair: Pair, families: Families) -> None:
     plan = planned(pair, families)
-    assert migrated_schema(invert(plan), migrated_schema(plan, pair.old)).tensors == (
-        pair.old.tensors
-    )
+    assert migrated_schema(invert(plan), migrated_schema(plan, pair.old)).tensors == (pair.old.tensors)
     assert invert(invert(plan)) == plan
 
 
@@ -123,32 +120,49 @@ def test_the_control_fits_the_model_too(pair: Pair, families: Families) -> None:
 @pytest.mark.parametrize(
     ("pair", "old", "new"),
     [
-        (R50, "bbox_head.transformer.encoder.layers.0.attentions.0.attn.in_proj_weight",
-              "encoder.layers.0.self_attn.attn.in_proj_weight"),
-        (R50, "bbox_head.transformer.decoder.layers.5.attentions.0.attn.out_proj.bias",
-              "decoder.layers.5.self_attn.attn.out_proj.bias"),
-        (R50, "bbox_head.transformer.decoder.layers.5.attentions.1.attn.out_proj.bias",
-              "decoder.layers.5.cross_attn.attn.out_proj.bias"),
-        (R50, "bbox_head.transformer.decoder.layers.2.ffns.0.layers.0.0.weight",
-              "decoder.layers.2.ffn.layers.0.0.weight"),
+        (
+            R50,
+            "bbox_head.transformer.encoder.layers.0.attentions.0.attn.in_proj_weight",
+            "encoder.layers.0.self_attn.attn.in_proj_weight",
+        ),
+        (
+            R50,
+            "bbox_head.transformer.decoder.layers.5.attentions.0.attn.out_proj.bias",
+            "decoder.layers.5.self_attn.attn.out_proj.bias",
+        ),
+        (
+            R50,
+            "bbox_head.transformer.decoder.layers.5.attentions.1.attn.out_proj.bias",
+            "decoder.layers.5.cross_attn.attn.out_proj.bias",
+        ),
+        (
+            R50,
+            "bbox_head.transformer.decoder.layers.2.ffns.0.layers.0.0.weight",
+            "decoder.layers.2.ffn.layers.0.0.weight",
+        ),
         (R50, "bbox_head.transformer.decoder.post_norm.weight", "decoder.post_norm.weight"),
         (R50, "bbox_head.input_proj.bias", "neck.convs.0.conv.bias"),
         (R50, "bbox_head.fc_cls.bias", None),
         (R50, "bbox_head.reg_ffn.layers.1.weight", None),
         (R50, "backbone.layer1.0.bn1.num_batches_tracked", None),
         (DEFORMABLE, "bbox_head.transformer.level_embeds", "level_embed"),
-        (DEFORMABLE, "bbox_head.transformer.reference_points.weight",
-                     "reference_points_fc.weight"),
-        (DEFORMABLE, "bbox_head.transformer.encoder.layers.0.attentions.0.value_proj.bias",
-                     "encoder.layers.0.self_attn.value_proj.bias"),
-        (DEFORMABLE, "bbox_head.transformer.decoder.layers.0.attentions.1.sampling_offsets.bias",
-                     "decoder.layers.0.cross_attn.sampling_offsets.bias"),
+        (DEFORMABLE, "bbox_head.transformer.reference_points.weight", "reference_points_fc.weight"),
+        (
+            DEFORMABLE,
+            "bbox_head.transformer.encoder.layers.0.attentions.0.value_proj.bias",
+            "encoder.layers.0.self_attn.value_proj.bias",
+        ),
+        (
+            DEFORMABLE,
+            "bbox_head.transformer.decoder.layers.0.attentions.1.sampling_offsets.bias",
+            "decoder.layers.0.cross_attn.sampling_offsets.bias",
+        ),
         (DEFORMABLE, "bbox_head.cls_branches.5.weight", None),
         (DEFORMABLE, "neck.convs.0.conv.weight", None),
         (YOLACT, "segm_head.segm_conv.weight", "mask_head.segm_branch.segm_conv.weight"),
         (YOLACT, "mask_head.protonet.0.weight", None),
     ],
-)  # fmt: skip
+)
 def test_a_name_at_a_time(pair: Pair, old: str, new: str | None, families: Families) -> None:
     assert planned(pair, families).targets[old] == (new or old)
 
@@ -157,9 +171,7 @@ def test_a_name_at_a_time(pair: Pair, old: str, new: str | None, families: Famil
 
 
 @pytest.mark.parametrize("pair", VIT, ids=str)
-def test_a_vision_transformer_keeps_its_names_and_has_one_more(
-    pair: Pair, families: Families
-) -> None:
+def test_a_vision_transformer_keeps_its_names_and_has_one_more(pair: Pair, families: Families) -> None:
     """The one that the current release has no place for, unless the config says so."""
     plan = planned(pair, families)
     assert plan.renamed == {}

@@ -7,12 +7,7 @@ import re
 import pytest
 from layouts.tables import DET2, OLD, family_of, layout, pairs
 
-from mm_ckpt_migrate.mapping.plan import (
-    compare_layouts,
-    invert,
-    make_plan,
-    migrated_schema,
-)
+from mm_ckpt_migrate.mapping.plan import compare_layouts, invert, make_plan, migrated_schema
 from mm_ckpt_migrate.mapping.rules.detect import Layout, detect
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.schema import Schema
@@ -100,18 +95,36 @@ def test_the_other_familys_rules_fit_as_well(config: str, other: str, families: 
 @pytest.mark.parametrize(
     ("config", "old", "new"),
     [
-        (R50, "decode_head.transformer_decoder.layers.5.attentions.0.attn.in_proj_weight",
-              "decode_head.transformer_decoder.layers.5.self_attn.attn.in_proj_weight"),
-        (R50, "decode_head.transformer_decoder.layers.0.attentions.1.attn.out_proj.bias",
-              "decode_head.transformer_decoder.layers.0.cross_attn.attn.out_proj.bias"),
-        (R50, "decode_head.transformer_decoder.layers.0.ffns.0.layers.0.0.weight",
-              "decode_head.transformer_decoder.layers.0.ffn.layers.0.0.weight"),
-        (SWIN_L, "decode_head.transformer_decoder.layers.8.attentions.0.attn.in_proj_weight",
-                 "decode_head.transformer_decoder.layers.8.cross_attn.attn.in_proj_weight"),
-        (SWIN_L, "decode_head.transformer_decoder.layers.8.attentions.1.attn.in_proj_weight",
-                 "decode_head.transformer_decoder.layers.8.self_attn.attn.in_proj_weight"),
-        (SWIN_L, "decode_head.pixel_decoder.encoder.layers.5.attentions.0.value_proj.bias",
-                 "decode_head.pixel_decoder.encoder.layers.5.self_attn.value_proj.bias"),
+        (
+            R50,
+            "decode_head.transformer_decoder.layers.5.attentions.0.attn.in_proj_weight",
+            "decode_head.transformer_decoder.layers.5.self_attn.attn.in_proj_weight",
+        ),
+        (
+            R50,
+            "decode_head.transformer_decoder.layers.0.attentions.1.attn.out_proj.bias",
+            "decode_head.transformer_decoder.layers.0.cross_attn.attn.out_proj.bias",
+        ),
+        (
+            R50,
+            "decode_head.transformer_decoder.layers.0.ffns.0.layers.0.0.weight",
+            "decode_head.transformer_decoder.layers.0.ffn.layers.0.0.weight",
+        ),
+        (
+            SWIN_L,
+            "decode_head.transformer_decoder.layers.8.attentions.0.attn.in_proj_weight",
+            "decode_head.transformer_decoder.layers.8.cross_attn.attn.in_proj_weight",
+        ),
+        (
+            SWIN_L,
+            "decode_head.transformer_decoder.layers.8.attentions.1.attn.in_proj_weight",
+            "decode_head.transformer_decoder.layers.8.self_attn.attn.in_proj_weight",
+        ),
+        (
+            SWIN_L,
+            "decode_head.pixel_decoder.encoder.layers.5.attentions.0.value_proj.bias",
+            "decode_head.pixel_decoder.encoder.layers.5.self_attn.value_proj.bias",
+        ),
         # Must not change, however much they look like it.
         (R50, "decode_head.transformer_decoder.layers.0.norms.0.weight", None),
         (R50, "decode_head.transformer_decoder.post_norm.weight", None),
@@ -124,7 +137,7 @@ def test_the_other_familys_rules_fit_as_well(config: str, other: str, families: 
         (SWIN_L, "decode_head.pixel_decoder.encoder.layers.0.norms.1.bias", None),
         (SWIN_L, "decode_head.pixel_decoder.level_encoding.weight", None),
     ],
-)  # fmt: skip
+)
 def test_a_name_at_a_time(config: str, old: str, new: str | None, families: Families) -> None:
     plan = make_plan(layout(OLD, config), families[family_of(config)])
     assert plan.targets[old] == (new or old)

@@ -9,12 +9,7 @@ import pytest
 from layouts.tables import NEW, OLD, layout
 
 from mm_ckpt_migrate.errors import ExitCode, PlanError
-from mm_ckpt_migrate.mapping.plan import (
-    compare_layouts,
-    invert,
-    make_plan,
-    migrated_schema,
-)
+from mm_ckpt_migrate.mapping.plan import compare_layouts, invert, make_plan, migrated_schema
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.schema import Schema
 
@@ -35,17 +30,18 @@ def test_total(toy: Toy, schema: MakeSchema) -> None:
     names = ["a.0.old.w", "b", "a.1.old.w.x", "a.1.other", "z.{i}", "a.0.old"]
     plan = make_plan(schema(names), toy())
     assert [(m.source, m.target) for m in plan.moves] == [
-        ("a.0.old.w", "a.0.new.w"), ("b", "b"), ("a.1.old.w.x", "a.1.new.w.x"),
-        ("a.1.other", "a.1.other"), ("z.{i}", "z.{i}"), ("a.0.old", "a.0.old"),
-    ]  # fmt: skip
+        ("a.0.old.w", "a.0.new.w"),
+        ("b", "b"),
+        ("a.1.old.w.x", "a.1.new.w.x"),
+        ("a.1.other", "a.1.other"),
+        ("z.{i}", "z.{i}"),
+        ("a.0.old", "a.0.old"),
+    ]
 
 
 @pytest.mark.parametrize(
     ("rule", "key"),
-    [
-        ('{from: "b.{i}.x", to: "a.{i}.new.w"}', "b.0.x"),
-        ('{from: "b.**", to: "a.**"}', "b.0.new.w"),
-    ],
+    [('{from: "b.{i}.x", to: "a.{i}.new.w"}', "b.0.x"), ('{from: "b.**", to: "a.**"}', "b.0.new.w")],
 )
 def test_injective_two_rules_meet(toy: Toy, schema: MakeSchema, rule: str, key: str) -> None:
     error = fault(schema(["a.0.old.w", key]), toy(rule))
@@ -60,9 +56,7 @@ def test_injective_a_moved_key_meets_a_kept_one(toy: Toy, schema: MakeSchema) ->
 
 
 def test_a_dropped_key_meets_nobody(toy: Toy, schema: MakeSchema) -> None:
-    plan = make_plan(
-        schema(["a.0.old.w", "b.x", "b.y"]), toy('{from: "b.{i}", drop: true, optional: true}')
-    )
+    plan = make_plan(schema(["a.0.old.w", "b.x", "b.y"]), toy('{from: "b.{i}", drop: true, optional: true}'))
     assert plan.targets == {"a.0.old.w": "a.0.new.w"}
     with pytest.raises(PlanError, match=r"'b\.x' was dropped and cannot be brought back"):
         invert(plan)
@@ -102,23 +96,20 @@ def test_no_old_name_is_left(toy: Toy, schema: MakeSchema) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    [f"{LAYER}.attentions.2.attn.in_proj_weight", f"{LAYER}.ffns.1.layers.1.bias",
-     "decode_head.pixel_decoder.encoder.layers.0.attentions.1.attn.in_proj_weight"],
-)  # fmt: skip
-def test_a_customised_model_is_refused(
-    key: str, families: dict[str, RuleSet], schema: MakeSchema
-) -> None:
+    [
+        f"{LAYER}.attentions.2.attn.in_proj_weight",
+        f"{LAYER}.ffns.1.layers.1.bias",
+        "decode_head.pixel_decoder.encoder.layers.0.attentions.1.attn.in_proj_weight",
+    ],
+)
+def test_a_customised_model_is_refused(key: str, families: dict[str, RuleSet], schema: MakeSchema) -> None:
     names = [*layout(OLD, R50).names, key]
     error = fault(schema(names), families["maskformer"])
     assert f"'{key}' has an old name that no rule" in error.message
 
 
-@pytest.mark.parametrize(
-    "key", [f"{LAYER}.self_attn.attn.in_proj_weight", f"{LAYER}.ffn.layers.1.bias"]
-)
-def test_a_half_migrated_model_is_refused(
-    key: str, families: dict[str, RuleSet], schema: MakeSchema
-) -> None:
+@pytest.mark.parametrize("key", [f"{LAYER}.self_attn.attn.in_proj_weight", f"{LAYER}.ffn.layers.1.bias"])
+def test_a_half_migrated_model_is_refused(key: str, families: dict[str, RuleSet], schema: MakeSchema) -> None:
     error = fault(schema([*layout(OLD, R50).names, key]), families["maskformer"])
     assert f"would both become '{key}'" in error.message
 
@@ -149,13 +140,23 @@ def spoilt(new: Schema, how: str) -> Schema:
     [
         ("missing", ["unexpected: decode_head.mask_embed.4.bias"]),
         ("unexpected", ["missing: backbone.extra"]),
-        ("shape", ["different: backbone.conv1.weight is float32[64, 3, 7, 7] in the checkpoint "
-                   "and float32[64, 3, 7, 7, 1] in the model"]),
-        ("dtype", ["different: backbone.conv1.weight is float32[64, 3, 7, 7] in the checkpoint "
-                   "and float16[64, 3, 7, 7] in the model"]),
+        (
+            "shape",
+            [
+                "different: backbone.conv1.weight is float32[64, 3, 7, 7] in the checkpoint "
+                "and float32[64, 3, 7, 7, 1] in the model"
+            ],
+        ),
+        (
+            "dtype",
+            [
+                "different: backbone.conv1.weight is float32[64, 3, 7, 7] in the checkpoint "
+                "and float16[64, 3, 7, 7] in the model"
+            ],
+        ),
         ("renamed", ["missing: backbone.stem.weight", "unexpected: backbone.conv1.weight"]),
     ],
-)  # fmt: skip
+)
 def test_covering(how: str, lines: list[str], families: dict[str, RuleSet]) -> None:
     old, new = layout(OLD, R50), layout(NEW, R50)
     migrated = migrated_schema(make_plan(old, families["maskformer"]), old)

@@ -81,8 +81,16 @@ FIELDS = ["plan", "family", "from", "to", "rules_sha256", "rules", "keys", "modu
 
 @given(st.sampled_from(FIELDS), JSON)
 def test_a_hostile_field_is_refused_or_harmless(field: str, value: object) -> None:
-    data = {"plan": 1, "family": "f", "from": "1", "to": "2", "rules_sha256": "0", "rules": [],
-            "keys": [["a", "b", None]], "modules": [[None, "m", 1]]}  # fmt: skip
+    data = {
+        "plan": 1,
+        "family": "f",
+        "from": "1",
+        "to": "2",
+        "rules_sha256": "0",
+        "rules": [],
+        "keys": [["a", "b", None]],
+        "modules": [[None, "m", 1]],
+    }
     try:
         again = plan_from_json(data | {field: value})
     except PlanError:

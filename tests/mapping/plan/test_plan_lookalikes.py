@@ -6,17 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from family_pairs import (
-    DEFORMABLE,
-    R50,
-    SEG2,
-    YOLACT,
-    Families,
-    Pair,
-    family_of_config,
-    found,
-    planned,
-)
+from family_pairs import DEFORMABLE, R50, SEG2, YOLACT, Families, Pair, family_of_config, found, planned
 from layouts.tables import DET2, DET_NEW, DET_OLD, NEW, OLD, configs, names
 
 from mm_ckpt_migrate.errors import PlanError
@@ -49,8 +39,7 @@ def test_a_cascade_rpn_is_never_an_rpn(families: Families) -> None:
             assert found(names(release, config), families) == [], config
 
 
-OTHERS = ("conditional_detr/", "dino/", "ddq/", "dab_detr/", "grounding_dino/", "glip/",
-          "mm_grounding_dino/")  # fmt: skip
+OTHERS = ("conditional_detr/", "dino/", "ddq/", "dab_detr/", "grounding_dino/", "glip/", "mm_grounding_dino/")
 
 
 @pytest.mark.parametrize("folder", OTHERS)
@@ -101,10 +90,13 @@ NORM = "bbox_head.transformer.decoder.layers.3.norms.1.bias"
         (NORM, "", ["missing: decoder.layers.3.norms.1.bias"]),
         ("", "bbox_head.fc_obj.bias", ["unexpected: bbox_head.fc_obj.bias"]),
         ("", "neck.convs.0.bn.weight", ["unexpected: neck.convs.0.bn.weight"]),
-        (NORM, NORM.replace("norms", "ln"),
-         ["missing: decoder.layers.3.norms.1.bias", "unexpected: decoder.layers.3.ln.1.bias"]),
+        (
+            NORM,
+            NORM.replace("norms", "ln"),
+            ["missing: decoder.layers.3.norms.1.bias", "unexpected: decoder.layers.3.ln.1.bias"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_changed_model_does_not_cover_the_target(
     without: str, plus: str, lines: list[str], families: Families
 ) -> None:
@@ -120,12 +112,8 @@ def fault(schema: Schema, rules: RuleSet) -> str:
 
 
 @pytest.mark.parametrize("pair", [R50, DEFORMABLE], ids=["detr", "deformable_detr"])
-@pytest.mark.parametrize(
-    "key", ["bbox_head.transformer.x", "bbox_head.transformer.middle.layers.0.weight"]
-)
-def test_what_is_left_in_the_old_transformer_is_refused(
-    key: str, pair: Pair, families: Families
-) -> None:
+@pytest.mark.parametrize("key", ["bbox_head.transformer.x", "bbox_head.transformer.middle.layers.0.weight"])
+def test_what_is_left_in_the_old_transformer_is_refused(key: str, pair: Pair, families: Families) -> None:
     message = fault(keys_of(pair.old, plus=key), families[pair.family])
     assert message == f"'{key}' has an old name that no rule of {pair.family}.yaml moves"
 
@@ -163,22 +151,31 @@ def test_both_names_of_one_tensor_collide(pair: Pair, families: Families) -> Non
     assert f"'{old}' and '{new}' would both become '{new}'" in message
 
 
-def test_a_list_that_is_gone_leaves_no_path(
-    families: Families, schema: Callable[..., Schema]
-) -> None:
+def test_a_list_that_is_gone_leaves_no_path(families: Families, schema: Callable[..., Schema]) -> None:
     """Although a general rule fits the path of the list itself."""
     layer = "bbox_head.transformer.decoder.layers.0"
     kept = [name for name in R50.old.names if "layers.0." in name or "layers" not in name]
     keys = [*kept]
-    paths = ["", "bbox_head", "bbox_head.transformer", layer, f"{layer}.attentions",
-             f"{layer}.attentions.0", f"{layer}.ffns"]  # fmt: skip
+    paths = [
+        "",
+        "bbox_head",
+        "bbox_head.transformer",
+        layer,
+        f"{layer}.attentions",
+        f"{layer}.attentions.0",
+        f"{layer}.ffns",
+    ]
     plan = make_plan(schema(keys, paths), families["detr"])
     targets = {move.source: move.target for move in plan.modules if move.source is not None}
     assert targets == {
-        "": "", "bbox_head": "bbox_head", "bbox_head.transformer": None, layer: "decoder.layers.0",
-        f"{layer}.attentions": None, f"{layer}.attentions.0": "decoder.layers.0.self_attn",
+        "": "",
+        "bbox_head": "bbox_head",
+        "bbox_head.transformer": None,
+        layer: "decoder.layers.0",
+        f"{layer}.attentions": None,
+        f"{layer}.attentions.0": "decoder.layers.0.self_attn",
         f"{layer}.ffns": None,
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("folder", ["beit", "mae", "convnext", "segformer", "swin", "twins", "san"])

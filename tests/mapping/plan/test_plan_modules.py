@@ -77,14 +77,13 @@ def test_the_inverse_brings_every_entry_back(
     ("old", "new"),
     [
         ("decode_head.transformer_decoder.layers.0.attentions.0", "cross_attn"),
-        ("decode_head.transformer_decoder.layers.0.attentions.0.attn.out_proj",
-         "cross_attn.attn.out_proj"),
+        ("decode_head.transformer_decoder.layers.0.attentions.0.attn.out_proj", "cross_attn.attn.out_proj"),
         ("decode_head.transformer_decoder.layers.0.ffns.0.layers.0.0", "ffn.layers.0.0"),
         ("decode_head.transformer_decoder.layers.0.attentions", None),
         ("decode_head.transformer_decoder.layers.0.norms", "norms"),
         ("decode_head.transformer_decoder.layers.0", ""),
     ],
-)  # fmt: skip
+)
 def test_a_path_at_a_time(old: str, new: str | None, families: dict[str, RuleSet]) -> None:
     plan = make_plan(layout(OLD, M2F), families["mask2former"])
     target = next(m.target for m in plan.modules if m.source == old)

@@ -18,10 +18,12 @@ FAST_1 = [*RESNET, *FPN, *FC]
 RESNET_CLS = [*RESNET, *both("backbone.layer1.0.bn1", "backbone.layer1.0.bn2"), *both("head.fc")]
 RESNET_CLS += both("backbone.layer2.0.bn1")
 VIT = [
-    "backbone.cls_token", "backbone.pos_embed", *both("backbone.patch_embed.projection"),
+    "backbone.cls_token",
+    "backbone.pos_embed",
+    *both("backbone.patch_embed.projection"),
     *both("backbone.layers.0.ln1", "backbone.layers.0.attn.qkv", "backbone.layers.0.attn.proj"),
     *both("backbone.layers.0.ln2", "backbone.layers.0.ffn.layers.0.0"),
-]  # fmt: skip
+]
 VIT_CLS = [*VIT, *both("head.layers.head")]
 # mmpose 0.x and 1.x models/heads
 POSE = [*RESNET, *both("backbone.layer1.0.bn1", "keypoint_head.deconv_layers.0")]
@@ -37,13 +39,20 @@ CENTER_PILLARS = [*both("pts_voxel_encoder.pfn_layers.0.norm"), *CENTER_POINT]
 CENTER_VOXELS = [*both("pts_middle_encoder.conv_input.1"), *CENTER_POINT]
 # mmtrack 1.0.0rc1 models/vis/mask2former.py
 VIDEO = [
-    *RESNET, "track_head.query_feat.weight",
-    *mmcv_layer("track_head.pixel_decoder.encoder.layers.0", [
-        deformable("track_head.pixel_decoder.encoder.layers.0.attentions.0")]),
-    *mmcv_layer("track_head.transformer_decoder.layers.0", [
-        with_ends("track_head.transformer_decoder.layers.0.attentions.0.attn", *IN_PROJ),
-        with_ends("track_head.transformer_decoder.layers.0.attentions.1.attn", *IN_PROJ)]),
-]  # fmt: skip
+    *RESNET,
+    "track_head.query_feat.weight",
+    *mmcv_layer(
+        "track_head.pixel_decoder.encoder.layers.0",
+        [deformable("track_head.pixel_decoder.encoder.layers.0.attentions.0")],
+    ),
+    *mmcv_layer(
+        "track_head.transformer_decoder.layers.0",
+        [
+            with_ends("track_head.transformer_decoder.layers.0.attentions.0.attn", *IN_PROJ),
+            with_ends("track_head.transformer_decoder.layers.0.attentions.1.attn", *IN_PROJ),
+        ],
+    ),
+]
 # mmrazor 1.x models/algorithms/distill/configurable/single_teacher_distill.py
 DISTILLED = [f"{part}.{name}" for part in ("architecture", "teacher") for name in [*RESNET, *FPN]]
 

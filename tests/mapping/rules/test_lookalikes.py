@@ -10,8 +10,7 @@ from other_projects import OTHERS
 from mm_ckpt_migrate.mapping.rules.detect import Layout, detect, find_lookalike
 from mm_ckpt_migrate.mapping.rules.library import Library
 
-OWN_DETECTORS = ("conditional_detr", "dab_detr", "dino", "ddq", "glip", "grounding_dino",
-                 "mm_grounding_dino")  # fmt: skip
+OWN_DETECTORS = ("conditional_detr", "dab_detr", "dino", "ddq", "glip", "grounding_dino", "mm_grounding_dino")
 
 
 ALL = {**OTHERS, **OPENMMLAB}

@@ -22,12 +22,8 @@ AT = 'config:\n  - at: ["model.x"]\n    keep: [size]\n    type: '
 
 
 def test_versions_of_modules(loaded: Loaded) -> None:
-    rules = loaded(
-        'versions:\n  - {module: left, version: 2}\n  - {module: "{head}.a.**", version: 3}\n'
-    )
-    assert [rules.version(path, 1) for path in ("left", "left.a", "left.a.b", "right", "")] == [
-        2, 1, 3, 1, 1,
-    ]  # fmt: skip
+    rules = loaded('versions:\n  - {module: left, version: 2}\n  - {module: "{head}.a.**", version: 3}\n')
+    assert [rules.version(path, 1) for path in ("left", "left.a", "left.a.b", "right", "")] == [2, 1, 3, 1, 1]
     assert rules.version("left", None) is None
 
 
@@ -88,8 +84,9 @@ def test_a_control_beside_the_rules(minimal: str, tmp_path: Path) -> None:
     path.write_text(minimal.replace(CONTROL, other, 1))
     rules = load_ruleset(path)
     assert [str(rule) for rule in rules.with_control().rules] == [
-        "{head}.a.{i}.x.** -> {head}.a.{i}.y.**", "{head}.b.0 -> {head}.b.1",
-    ]  # fmt: skip
+        "{head}.a.{i}.x.** -> {head}.a.{i}.y.**",
+        "{head}.b.0 -> {head}.b.1",
+    ]
     assert [str(rule) for rule in rules.rules] == ["{head}.a.{i}.x.** -> {head}.a.{i}.y.**"]
 
 

@@ -135,8 +135,10 @@ def test_what_moves_up_is_what_the_detector_takes(library: Library) -> None:
         gone = {r.source[2] for r in rules.relocations if r.source and not r.keep}
         new = {path[1] for path in moved if path[0] == "bbox_head"}
         assert (stay - gone - {"type"}) | new == head - {
-            "share_pred_layer", "num_pred_layer", "as_two_stage",  # the detector sets them
-        }  # fmt: skip
+            "share_pred_layer",
+            "num_pred_layer",
+            "as_two_stage",  # the detector sets them
+        }
 
 
 def _arguments(kind: Any) -> set[str]:
@@ -168,16 +170,12 @@ def _classes(name: str, family: str) -> list[Any]:
         "MultiScaleDeformableAttention": [_deformable()],
         "SinePositionalEncoding": [layers.SinePositionalEncoding],
         "DetrTransformerDecoder": [
-            transformer.Mask2FormerTransformerDecoder
-            if masked
-            else detr_layers.DetrTransformerDecoder
+            transformer.Mask2FormerTransformerDecoder if masked else detr_layers.DetrTransformerDecoder
         ],
         "DeformableDetrTransformerDecoder": [transformer.DeformableDetrTransformerDecoder],
         "DetrTransformerDecoderLayer": [detr_layers.DetrTransformerDecoderLayer],
         "DetrTransformerEncoder": [
-            transformer.Mask2FormerTransformerEncoder
-            if masked
-            else detr_layers.DetrTransformerEncoder
+            transformer.Mask2FormerTransformerEncoder if masked else detr_layers.DetrTransformerEncoder
         ],
         "BaseTransformerLayer": [detr_layers.DetrTransformerEncoderLayer],
     }

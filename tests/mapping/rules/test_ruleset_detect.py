@@ -31,12 +31,20 @@ OTHERS = [
 ]
 # What the first part of a config's path, and for some a part of its name, says of its family.
 FAMILIES = {
-    "maskformer/": "maskformer", "mask2former/": "mask2former", "detr/": "detr",
-    "deformable_detr/": "deformable_detr", "v3det/deformable": "deformable_detr",
-    "yolact/": "yolact", "rpn/": "rpn", "guided_anchoring/ga-rpn": "rpn",
-    "guided_anchoring/ga_rpn": "rpn", "dpt/": "vit", "segmenter/": "vit", "setr/": "vit",
+    "maskformer/": "maskformer",
+    "mask2former/": "mask2former",
+    "detr/": "detr",
+    "deformable_detr/": "deformable_detr",
+    "v3det/deformable": "deformable_detr",
+    "yolact/": "yolact",
+    "rpn/": "rpn",
+    "guided_anchoring/ga-rpn": "rpn",
+    "guided_anchoring/ga_rpn": "rpn",
+    "dpt/": "vit",
+    "segmenter/": "vit",
+    "setr/": "vit",
     "vit/": "vit",
-}  # fmt: skip
+}
 # Of each release, which names its layouts have.
 LAYOUTS = {
     "mmsegmentation-0.30.0": {"vit": Layout.OLD},
@@ -61,9 +69,7 @@ def test_exactly_our_families_are_recognised_in_a_release(release: str, library:
     for config, name in configs(release).items():
         family = next((f for start, f in FAMILIES.items() if config.startswith(start)), None)
         layout = LAYOUTS[release].get(family) if family else None
-        found = [
-            (hit.rules.family, hit.layout) for hit in detect(all_names()[name], library.families)
-        ]
+        found = [(hit.rules.family, hit.layout) for hit in detect(all_names()[name], library.families)]
         assert found == ([(family, layout)] if layout else []), config
 
 
@@ -81,8 +87,10 @@ def test_other_models_are_neither_ours_nor_called_something_else(
     ("keys", "name"),
     [
         (
-            ["pts_bbox_head.transformer.decoder.layers.0.attentions.0.attn.in_proj_weight",
-             "pts_bbox_head.memory_embed.0.weight"],
+            [
+                "pts_bbox_head.transformer.decoder.layers.0.attentions.0.attn.in_proj_weight",
+                "pts_bbox_head.memory_embed.0.weight",
+            ],
             "StreamPETR",
         ),
         (["pts_bbox_head.transformer.encoder.layers.0.attentions.1.x.weight"], "BEVFormer"),
@@ -93,7 +101,7 @@ def test_other_models_are_neither_ours_nor_called_something_else(
         (["transformer.encoder.layers.0.self_attn.in_proj_weight", "class_embed.bias"], "DETR"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
-)  # fmt: skip
+)
 def test_a_lookalike_is_named(keys: list[str], name: str, library: Library) -> None:
     assert detect(keys, library.families) == []
     found = find_lookalike(keys, library.lookalikes)
@@ -110,14 +118,14 @@ def test_a_lookalike_is_named(keys: list[str], name: str, library: Library) -> N
         ([f"{HEAD}.self_attn.attn.out_proj.bias"], Layout.NEW),
         ([f"{HEAD}.ffn.layers.1.bias"], Layout.NEW),
         ([f"{HEAD}.ffns.0.layers.1.bias", f"{HEAD}.cross_attn.attn.out_proj.bias"], Layout.MIXED),
-        ([f"{HEAD}.ffns.0.layers.1.bias",
-          "decode_head.pixel_decoder.encoder.layers.0.ffn.layers.1.bias"], Layout.MIXED),
+        (
+            [f"{HEAD}.ffns.0.layers.1.bias", "decode_head.pixel_decoder.encoder.layers.0.ffn.layers.1.bias"],
+            Layout.MIXED,
+        ),
         (["bbox_head.transformer_decoder.layers.0.ffns.0.layers.1.bias"], None),
     ],
-)  # fmt: skip
-def test_one_key_tells_the_layout(
-    extra: list[str], layout: Layout | None, library: Library
-) -> None:
+)
+def test_one_key_tells_the_layout(extra: list[str], layout: Layout | None, library: Library) -> None:
     keys = [
         "decode_head.query_feat.weight",
         "decode_head.pixel_decoder.level_encoding.weight",

@@ -53,9 +53,7 @@ def test_it_is_loaded(minimal: str, tmp_path: Path) -> None:
         ("why: it can", "why: it can\n  also: 1", "`also` is not a field that belongs here"),
     ],
 )
-def test_faults(
-    right: str, wrong: str, said: str, minimal: str, refused: Callable[[str], RuleError]
-) -> None:
+def test_faults(right: str, wrong: str, said: str, minimal: str, refused: Callable[[str], RuleError]) -> None:
     text = minimal + FOLD
     assert text.count(right) == 1
     error = refused(text.replace(right, wrong))

@@ -26,13 +26,9 @@ def test_the_minimal_file_loads(minimal: str, tmp_path: Path) -> None:
     path = tmp_path / "toy.yaml"
     path.write_text(minimal)
     rules = load_ruleset(path)
-    assert (rules.family, rules.number, rules.released_from, rules.released_to) == (
-        "toy", None, "1", "2",
-    )  # fmt: skip
+    assert (rules.family, rules.number, rules.released_from, rules.released_to) == ("toy", None, "1", "2")
     assert [str(rule) for rule in rules.rules] == ["{head}.a.{i}.x.** -> {head}.a.{i}.y.**"]
-    assert [str(rule) for rule in rules.with_control().rules] == [
-        "{head}.a.{i}.x.** -> {head}.a.{i}.z.**"
-    ]
+    assert [str(rule) for rule in rules.with_control().rules] == ["{head}.a.{i}.x.** -> {head}.a.{i}.z.**"]
 
 
 def replaced(text: str, old: str, new: str) -> tuple[str, int]:
@@ -70,8 +66,8 @@ def replaced(text: str, old: str, new: str) -> tuple[str, int]:
         ("  head: [left, right]", "  Head: [left]  # here", "no name of a capture"),
         ("  head: [left, right]", "  head: [x]\n  haed: [y]  # here", "no pattern has {haed}"),
         ('  present: ["{head}.a.**"]', "  present: []  # here", "at least 1"),
-        ('  absent: []', '  absent: ["**"]  # here', "every key"),
-        ('  absent: []', '  absent: ["a.**.b"]  # here', "no segment"),
+        ("  absent: []", '  absent: ["**"]  # here', "every key"),
+        ("  absent: []", '  absent: ["a.**.b"]  # here', "no segment"),
         # Control.
         (CONTROLS, "control: []  # here\n", "at least 1"),
         (CONTROLS, SAME, "must differ from the rule"),
@@ -82,10 +78,8 @@ def replaced(text: str, old: str, new: str) -> tuple[str, int]:
         ("roles: []\n", ROLES + "    operation_order: []  # here\n", "at least 1"),
         ("roles: []\n", ROLES + ORDER + "    note: x  # here\n", "`note` is not a field"),
     ],
-)  # fmt: skip
-def test_is_refused_on_its_line(
-    minimal: str, refused: Refused, old: str, new: str, reason: str
-) -> None:
+)
+def test_is_refused_on_its_line(minimal: str, refused: Refused, old: str, new: str, reason: str) -> None:
     text, line = replaced(minimal, old, new)
     error = refused(text)
     assert reason in str(error)
@@ -113,9 +107,7 @@ def test_is_refused_on_its_line(
         ("from: a\n    to: b\n  - from: a  # here\n    drop: true", "a second rule moves 'a'"),
     ],
 )
-def test_a_rule_is_refused_on_its_line(
-    minimal: str, refused: Refused, rule: str, reason: str
-) -> None:
+def test_a_rule_is_refused_on_its_line(minimal: str, refused: Refused, rule: str, reason: str) -> None:
     text, line = replaced(minimal, RULES, f"rules:\n  - {rule}\n")
     error = refused(text)
     assert reason in str(error)
@@ -123,8 +115,7 @@ def test_a_rule_is_refused_on_its_line(
 
 
 @pytest.mark.parametrize(
-    "field",
-    ["schema", "family", "title", "releases", "why", "upstream", "recognise", "rules", "control"],
+    "field", ["schema", "family", "title", "releases", "why", "upstream", "recognise", "rules", "control"]
 )
 def test_a_missing_field_is_named(minimal: str, refused: Refused, field: str) -> None:
     blocks = [f"{block}\n" for block in minimal.replace("\n", "\0").split("\0") if block]
@@ -155,8 +146,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "claim"),
-    [("", "", "toy"), ("number: 1\n", "number: 1\nfamily: other\n", "1")],
+    ("first", "second", "claim"), [("", "", "toy"), ("number: 1\n", "number: 1\nfamily: other\n", "1")]
 )
 def test_two_files_may_not_claim_one_name(
     minimal: str, tmp_path: Path, first: str, second: str, claim: str

@@ -30,9 +30,7 @@ def test_the_children_of_the_model_itself() -> None:
 
 
 def test_children_that_are_not_named_stay_in_front() -> None:
-    assert reorder(NAMES, [order(None, "c", "b")]) == (
-        "a.1.w", "a.0.w", "d", *NAMES[3:7], "b.x",
-    )  # fmt: skip
+    assert reorder(NAMES, [order(None, "c", "b")]) == ("a.1.w", "a.0.w", "d", *NAMES[3:7], "b.x")
 
 
 def test_a_named_child_that_is_not_there_means_nothing() -> None:
@@ -52,8 +50,15 @@ def test_an_order_inside_of_an_order(number: int) -> None:
     shuffled = list(permutations(orders))[number]
     names = ("b.x", "a.1.w", "a.0.w", *NAMES[3:])
     assert reorder(names, shuffled) == (
-        "d", "c.l.0.x.w", "c.l.0.y.w", "c.l.1.x.w", "c.l.1.y.w", "a.0.w", "a.1.w", "b.x",
-    )  # fmt: skip
+        "d",
+        "c.l.0.x.w",
+        "c.l.0.y.w",
+        "c.l.1.x.w",
+        "c.l.1.y.w",
+        "a.0.w",
+        "a.1.w",
+        "b.x",
+    )
 
 
 def test_module_paths_stand_before_what_is_in_them() -> None:

@@ -63,9 +63,31 @@ def test_the_rest_may_be_empty_for_a_module_only() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "**", ".", "a.", ".a", "a..b", "a.**.b", "**.a", "a.*", "a.{}", "a.{I}", "a.{i}x",
-     "a.x{i}", "a b", "a.[0-9]", "^a$", "a.(b|c)", "a.\\d", "ä", "a.{i}.**.**", "a.{0}", "a.{i"],
-)  # fmt: skip
+    [
+        "",
+        "**",
+        ".",
+        "a.",
+        ".a",
+        "a..b",
+        "a.**.b",
+        "**.a",
+        "a.*",
+        "a.{}",
+        "a.{I}",
+        "a.{i}x",
+        "a.x{i}",
+        "a b",
+        "a.[0-9]",
+        "^a$",
+        "a.(b|c)",
+        "a.\\d",
+        "ä",
+        "a.{i}.**.**",
+        "a.{0}",
+        "a.{i",
+    ],
+)
 def test_is_no_pattern(text: str) -> None:
     with pytest.raises(PatternError):
         compile_pattern(text, {})
@@ -98,8 +120,7 @@ def patterns(draw: st.DrawFn) -> Pattern:
 
 
 def bindings(pattern: Pattern) -> st.SearchStrategy[dict[str, str]]:
-    values = {n: st.sampled_from(sorted(CHOICES[n])) if n in CHOICES else PARTS
-              for n in pattern.captures}  # fmt: skip
+    values = {n: st.sampled_from(sorted(CHOICES[n])) if n in CHOICES else PARTS for n in pattern.captures}
     rest = st.lists(PARTS, min_size=1, max_size=3).map(".".join)
     return st.fixed_dictionaries({**values, "**": rest if pattern.has_rest else st.just("")})
 

@@ -44,14 +44,18 @@ def test_none_of_them_is_needed(loaded: Loaded) -> None:
         (WORDS + ", default: 100}", "model.a.b", "model.c", 100),
         (WORDS + ", default: null}", "model.a.b", "model.c", None),
         (WORDS + ', default: "0.5"}', "model.a.b", "model.c", 0.5),
-        (WORDS + ', default: {x: "1.0", y: [1, "-2.5", word]}}', "model.a.b", "model.c",
-         {"x": 1.0, "y": [1, -2.5, "word"]}),
+        (
+            WORDS + ', default: {x: "1.0", y: [1, "-2.5", word]}}',
+            "model.a.b",
+            "model.c",
+            {"x": 1.0, "y": [1, -2.5, "word"]},
+        ),
         ("{to: model.c, value: ChannelMapper}", None, "model.c", "ChannelMapper"),
         ("{to: model.c, value: null}", None, "model.c", None),
         ("{to: model.c, value: false}", None, "model.c", False),
         ("{gone: model.a.b}", "model.a.b", None, ABSENT),
     ],
-)  # fmt: skip
+)
 def test_where_a_setting_belongs_now(
     entry: str, source: str | None, target: str | None, value: Any, loaded: Loaded
 ) -> None:
@@ -139,9 +143,7 @@ def test_what_the_weights_decide(loaded: Loaded) -> None:
     (need,) = loaded(NEED).needs
     assert need.key.match(("left", "a", "3", "bias")) is not None
     assert need.key.match(("other", "a", "3", "bias")) is None
-    assert (need.place, need.kind, need.why) == (
-        ("model", "backbone"), "Layer", "it would be lost",
-    )  # fmt: skip
+    assert (need.place, need.kind, need.why) == (("model", "backbone"), "Layer", "it would be lost")
     wanted = {"bias": True, "rate": 0.5, "size": 3, "kind": "own", "none": None}
     assert repr(need.settings) == repr(wanted)
 

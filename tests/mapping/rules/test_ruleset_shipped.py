@@ -7,12 +7,7 @@ from pathlib import Path
 import pytest
 
 from mm_ckpt_migrate.errors import FamilyError
-from mm_ckpt_migrate.mapping.rules.library import (
-    Library,
-    command_names,
-    family_named,
-    rules_folder,
-)
+from mm_ckpt_migrate.mapping.rules.library import Library, command_names, family_named, rules_folder
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 
 FAMILIES = ("maskformer", "mask2former")
@@ -30,8 +25,7 @@ def test_every_file_in_the_folder_is_loaded(library: Library) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "family"),
-    [("1", "maskformer"), ("2", "mask2former"), ("MaskFormer", "maskformer")],
+    ("typed", "family"), [("1", "maskformer"), ("2", "mask2former"), ("MaskFormer", "maskformer")]
 )
 def test_a_family_goes_by_number_and_name(typed: str, family: str, library: Library) -> None:
     assert family_named(library.families, typed).family == family

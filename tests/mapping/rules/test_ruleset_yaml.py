@@ -55,10 +55,8 @@ def spoil(minimal: str, old: str, new: str) -> tuple[str, int | None]:
         ("title: A toy", "title: 'A toy  # here", "not YAML"),
         ("title: A toy", "title: A: toy  # here", "not YAML"),
     ],
-)  # fmt: skip
-def test_is_refused_on_its_line(
-    minimal: str, refused: Refused, old: str, new: str, reason: str
-) -> None:
+)
+def test_is_refused_on_its_line(minimal: str, refused: Refused, old: str, new: str, reason: str) -> None:
     text, line = spoil(minimal, old, new)
     error = refused(text)
     assert reason in str(error)
@@ -110,8 +108,10 @@ def test_is_no_rule_file(refused: Refused, raw: bytes, reason: str, line: int | 
 
 
 def test_a_billion_laughs_cost_nothing(refused: Refused) -> None:
-    layers = "".join(f"{name}: &{name} [{', '.join([f'*{below}'] * 9)}]\n"
-                     for below, name in zip("abcdefgh", "bcdefghi", strict=True))  # fmt: skip
+    layers = "".join(
+        f"{name}: &{name} [{', '.join([f'*{below}'] * 9)}]\n"
+        for below, name in zip("abcdefgh", "bcdefghi", strict=True)
+    )
     text = "a: &a [lol]\n" + layers
     assert len(text) < 500
     assert refused(text).line == 1

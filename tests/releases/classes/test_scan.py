@@ -25,9 +25,12 @@ def run(script: str, *arguments: str) -> str:
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools" / "classes" / script), *arguments],
-        capture_output=True, text=True, check=False, timeout=600,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
         env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]
 
@@ -45,9 +48,7 @@ def test_a_scan_of_the_installed_release_finds_what_the_lists_say(tmp_path: Path
 def test_the_scan_sees_every_way_to_do_harm_and_clears_the_harmless() -> None:
     verdicts = json.loads(run("canaries.py"))
     assert len(verdicts) > 20
-    assert {
-        name for name, cleared in verdicts.items() if cleared != name.startswith("Good")
-    } == set()
+    assert {name for name, cleared in verdicts.items() if cleared != name.startswith("Good")} == set()
 
 
 def test_every_line_names_a_class_once() -> None:

@@ -18,12 +18,14 @@ from mm_ckpt_migrate.releases.allowed.request import TargetRequest, make_request
 # None of these could be built before: without their packages, or with no network and from a
 # folder that has no configs, their constructors fail.
 NEVER = (
-    "model.type: 'Detectron2Wrapper'", "model.backbone.type: 'VPD'",
-    "model.backbone.type: 'mmpretrain.TIMMBackbone'", "model.teacher_config: 'configs/",
+    "model.type: 'Detectron2Wrapper'",
+    "model.backbone.type: 'VPD'",
+    "model.backbone.type: 'mmpretrain.TIMMBackbone'",
+    "model.teacher_config: 'configs/",
     "model.postprocess_model.checkpoint: 'https://",
     "test_dataloader.dataset.type: 'DSDLSegDataset'",
     "test_dataloader.dataset.pipeline[0].type: 'LoadMultipleRSImageFromFile'",
-)  # fmt: skip
+)
 
 
 def shipped(package: str) -> Iterator[tuple[Path, Config]]:

@@ -54,9 +54,7 @@ def test_a_shipped_config_has_its_recorded_layout(name: str) -> None:
     spec = importlib.util.find_spec(scope)
     assert spec is not None
     assert spec.origin is not None
-    config = Config.fromfile(
-        Path(spec.origin).parent / ".mim/configs" / path, import_custom_modules=False
-    )
+    config = Config.fromfile(Path(spec.origin).parent / ".mim/configs" / path, import_custom_modules=False)
     model = build(config.model.to_dict(), scope)
     tensors = [[t.name, list(t.shape), t.dtype] for t in model.schema.tensors]
     found = {"tensors": len(tensors), "layout": digest(tensors), "order": digest(model.parameters)}
@@ -65,9 +63,7 @@ def test_a_shipped_config_has_its_recorded_layout(name: str) -> None:
 
 def test_a_small_model_is_described(small_model: dict[str, Any]) -> None:
     model = build(small_model)
-    assert str(model.schema["backbone.stem.0.weight"]) == (
-        "backbone.stem.0.weight float32[32, 3, 3, 3]"
-    )
+    assert str(model.schema["backbone.stem.0.weight"]) == ("backbone.stem.0.weight float32[32, 3, 3, 3]")
     assert str(model.schema["backbone.stem.1.num_batches_tracked"]).endswith("int64[]")
     assert set(model.parameters) < set(model.schema.names)
     assert "backbone.stem.1.running_mean" not in model.parameters

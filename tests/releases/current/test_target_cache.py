@@ -100,9 +100,7 @@ def test_someone_elses_file_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache.load("k") is None
 
 
-def test_a_cache_that_cannot_be_written_is_no_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MM_CKPT_MIGRATE_CACHE", str(tmp_path / "file" / "below"))
     cache.store("k", PAYLOAD)

@@ -25,12 +25,22 @@ def refused(model: Any, scope: str = "mmseg", **options: Any) -> ConfigError:
 @pytest.mark.parametrize(
     "kind",
     [
-        "os.system", "subprocess.Popen", "torch.load", "mmsegx.Evil", "builtins.eval",
-        "torch.hub.load", "torch.nn.modules.module.torch.load", "mmengine.runner.Runner",
-        "mmengine.Runner", "mmengine.utils.path.os.system", "mmengine.config.Config.fromfile",
-        "mmdet.models.utils.misc.os.system", "mmdet.apis.init_detector", "mmcv.FPN",
+        "os.system",
+        "subprocess.Popen",
+        "torch.load",
+        "mmsegx.Evil",
+        "builtins.eval",
+        "torch.hub.load",
+        "torch.nn.modules.module.torch.load",
+        "mmengine.runner.Runner",
+        "mmengine.Runner",
+        "mmengine.utils.path.os.system",
+        "mmengine.config.Config.fromfile",
+        "mmdet.models.utils.misc.os.system",
+        "mmdet.apis.init_detector",
+        "mmcv.FPN",
     ],
-)  # fmt: skip
+)
 def test_a_dotted_name_that_is_no_listed_class_is_refused(kind: str) -> None:
     assert "model.head[0].type: " in str(refused({"type": kind}))
 
@@ -49,9 +59,7 @@ def test_a_type_that_is_no_string_is_refused(kind: object) -> None:
     assert "is no name of a class" in str(refused({"type": kind}))
 
 
-@pytest.mark.parametrize(
-    "kind", ["LoggerHook", "Runner", "DefaultSampler", "SGD", "LoadImageFromFile"]
-)
+@pytest.mark.parametrize("kind", ["LoggerHook", "Runner", "DefaultSampler", "SGD", "LoadImageFromFile"])
 def test_a_class_of_another_registry_is_refused(kind: str) -> None:
     refused({"type": kind})
 

@@ -77,9 +77,7 @@ def test_the_legacy_format_loads(state: Any, load: Callable[..., LoadOutcome]) -
     assert load(state, _use_new_zipfile_serialization=False).ok
 
 
-def test_an_unlinked_file_loads_by_descriptor(
-    state: Any, process: TargetProcess, tmp_path: Path
-) -> None:
+def test_an_unlinked_file_loads_by_descriptor(state: Any, process: TargetProcess, tmp_path: Path) -> None:
     import torch
 
     path = tmp_path / "file.pth"
@@ -151,9 +149,7 @@ def test_a_wrong_dtype_fails(state: Any, load: Callable[..., LoadOutcome]) -> No
     assert (outcome.ok, outcome.errors) == (False, (expected,))
 
 
-def test_half_precision_is_widened_without_loss(
-    state: Any, load: Callable[..., LoadOutcome]
-) -> None:
+def test_half_precision_is_widened_without_loss(state: Any, load: Callable[..., LoadOutcome]) -> None:
     state[BIAS] = state[BIAS].half()
     assert load(state).ok
 
@@ -186,9 +182,7 @@ def test_a_foreign_global_is_refused_by_name(
     assert not (tmp_path / "harm").exists()
 
 
-def test_getattr_reaches_nothing_but_statistics(
-    state: Any, load: Callable[..., LoadOutcome]
-) -> None:
+def test_getattr_reaches_nothing_but_statistics(state: Any, load: Callable[..., LoadOutcome]) -> None:
     from mmengine.logging import HistoryBuffer
 
     class Harm:
@@ -207,9 +201,7 @@ def test_what_holds_no_state_dict_fails(root: object, load: Callable[..., LoadOu
 
 
 @pytest.mark.parametrize("keep", [0, 10, 5000])
-def test_a_truncated_file_fails(
-    state: Any, process: TargetProcess, tmp_path: Path, keep: int
-) -> None:
+def test_a_truncated_file_fails(state: Any, process: TargetProcess, tmp_path: Path, keep: int) -> None:
     import torch
 
     path = tmp_path / "file.pth"
@@ -245,9 +237,7 @@ def write_safetensors(path: Path, state: Any) -> None:
     path.write_bytes(struct.pack("<Q", len(text)) + text + body)
 
 
-def test_a_fitting_safetensors_file_loads(
-    state: Any, process: TargetProcess, tmp_path: Path
-) -> None:
+def test_a_fitting_safetensors_file_loads(state: Any, process: TargetProcess, tmp_path: Path) -> None:
     write_safetensors(tmp_path / "file.safetensors", state)
     assert process.load(tmp_path / "file.safetensors", "safetensors").ok
 
@@ -261,9 +251,7 @@ def test_a_wrong_safetensors_file_fails(state: Any, process: TargetProcess, tmp_
     assert any("dtype mismatch" in error for error in outcome.errors)
 
 
-def test_a_truncated_safetensors_file_fails(
-    state: Any, process: TargetProcess, tmp_path: Path
-) -> None:
+def test_a_truncated_safetensors_file_fails(state: Any, process: TargetProcess, tmp_path: Path) -> None:
     write_safetensors(tmp_path / "file.safetensors", state)
     os.truncate(tmp_path / "file.safetensors", 20_000)
     assert not process.load(tmp_path / "file.safetensors", "safetensors").ok

@@ -84,9 +84,7 @@ def test_what_a_child_says_of_a_file_is_looked_at_too(request_: TargetRequest) -
             process.load(Path(__file__))
 
 
-def test_leaving_kills_the_child_and_what_it_started(
-    request_: TargetRequest, tmp_path: Path
-) -> None:
+def test_leaving_kills_the_child_and_what_it_started(request_: TargetRequest, tmp_path: Path) -> None:
     script = f"sleep 60 & echo $! > {tmp_path}/pid; sleep 60"
     started = time.monotonic()
     with TargetProcess(request_, interpreter=shell(script)) as process:
@@ -100,10 +98,7 @@ def test_leaving_kills_the_child_and_what_it_started(
 
 
 def test_an_interrupt_kills_the_child(request_: TargetRequest) -> None:
-    with (
-        pytest.raises(KeyboardInterrupt),
-        TargetProcess(request_, interpreter=shell("sleep 60")) as process,
-    ):
+    with pytest.raises(KeyboardInterrupt), TargetProcess(request_, interpreter=shell("sleep 60")) as process:
         raise KeyboardInterrupt
     assert not running(process.pid)
 

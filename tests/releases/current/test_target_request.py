@@ -16,12 +16,7 @@ def built(model: dict[str, Any]) -> Any:
 
 
 def test_plain_values_arrive_unchanged() -> None:
-    model: dict[Any, Any] = {
-        "a": (1, (2.5,), ()),
-        "b": [None, True, "x'\n"],
-        3: {"c": float("inf")},
-        "d": -1,
-    }
+    model: dict[Any, Any] = {"a": (1, (2.5,), ()), "b": [None, True, "x'\n"], 3: {"c": float("inf")}, "d": -1}
     assert built(model) == model
 
 
@@ -34,10 +29,7 @@ def test_plain_values_arrive_unchanged() -> None:
         ({"teacher_ckpt": "y.pth"}, {"teacher_ckpt": None}),
         ({"init_cfg": {"type": "Pretrained", "checkpoint": "y"}}, {"init_cfg": None}),
         ({"init_cfg": {"type": "mmengine.PretrainedInit"}}, {"init_cfg": None}),
-        (
-            {"init_cfg": [{"type": "Pretrained"}, {"type": "Kaiming"}]},
-            {"init_cfg": [{"type": "Kaiming"}]},
-        ),
+        ({"init_cfg": [{"type": "Pretrained"}, {"type": "Kaiming"}]}, {"init_cfg": [{"type": "Kaiming"}]}),
     ],
 )
 def test_weights_are_not_asked_for(config: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -61,9 +53,7 @@ def test_a_type_on_the_list_is_allowed(kind: str) -> None:
     assert built({"type": kind}) == {"type": kind}
 
 
-@pytest.mark.parametrize(
-    "name", ["mmdet./tmp/x", "mmdet.models\0", "mmdet..models", "mmdet.", "mmseg.a b"]
-)
+@pytest.mark.parametrize("name", ["mmdet./tmp/x", "mmdet.models\0", "mmdet..models", "mmdet.", "mmseg.a b"])
 def test_what_is_no_name_of_a_module_is_not_imported(name: str) -> None:
     with pytest.raises(ConfigError, match="custom_imports"):
         make_request({}, "mmseg", imports=name)

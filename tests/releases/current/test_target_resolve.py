@@ -33,9 +33,14 @@ class FakeProcess:
     def payload(self) -> Mapping[str, Any]:
         tensors = [[self.name, [1], "float32"]]
         return {
-            "tensors": tensors, "modules": {}, "ties": [], "parameters": [self.name],
-            "frozen": [], "stack": {}, "device": "cpu",
-        }  # fmt: skip
+            "tensors": tensors,
+            "modules": {},
+            "ties": [],
+            "parameters": [self.name],
+            "frozen": [],
+            "stack": {},
+            "device": "cpu",
+        }
 
     def schema(self) -> TargetModel:
         return wire.decode(self.payload(), cached=False)
@@ -101,7 +106,10 @@ def test_no_part_of_the_parents_side_imports_torch() -> None:
         "stack.installed(); print({'torch', 'numpy', 'mmengine'} & set(sys.modules))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
         cwd=Path(__file__).parents[3],
-    )  # fmt: skip
+    )
     assert done.stdout.strip() == "set()"

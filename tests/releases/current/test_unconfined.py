@@ -99,10 +99,16 @@ def test_a_verification_refuses_it_and_shows_what_it_can(no_seccomp: None, tmp_p
 def test_a_measuring_child_refuses_it(no_seccomp: None, small_model: dict[str, Any]) -> None:
     request = make_request(small_model, "mmseg", source="the config inside old.pth")
     asked = {
-        "do": "forward", "model": request.model, "scope": "mmseg", "imports": (), "needs": (),
-        "packages": request.packages, "checkpoint": "/none", "confined": request.confined,
+        "do": "forward",
+        "model": request.model,
+        "scope": "mmseg",
+        "imports": (),
+        "needs": (),
+        "packages": request.packages,
+        "checkpoint": "/none",
+        "confined": request.confined,
         "source": request.source,
-    }  # fmt: skip
+    }
     with ReleaseProcess() as process:
         with pytest.raises(ConfigError, match=r"inside old\.pth: nobody named it"):
             process.ask(asked)
@@ -156,8 +162,9 @@ def test_what_mmdet_evaluates_is_ended_even_were_it_built(name: str, tmp_path: P
     model: Any = read_config(config)["model"]
     request = make_request(model, "mmseg", source=config)
     model["decode_head"]["train_cfg"]["assigner"] = {
-        "type": "mmdet.CameraMotionCompensation", "warp_mode": payload
-    }  # fmt: skip
+        "type": "mmdet.CameraMotionCompensation",
+        "warp_mode": payload,
+    }
     with pytest.raises(ConfigError, match=r"warp_mode|CameraMotionCompensation"):
         make_request(model, "mmseg", source=config)
     hostile = replace(request, model=literal(model, config), packages=("mmdet", "mmseg"))

@@ -56,9 +56,7 @@ ENDED = {
     "setuid": "libc.setuid(1)",
     "a thread of before": "(go.set(), time.sleep(20))",
 }
-BEFORE = (
-    "go = threading.Event(); threading.Thread(target=lambda: go.wait() and libc.fork()).start()"
-)
+BEFORE = "go = threading.Event(); threading.Thread(target=lambda: go.wait() and libc.fork()).start()"
 
 ENDED_X86 = {
     "vfork": "libc.syscall(58)",
@@ -76,8 +74,7 @@ ENDED_X86 = {
     "x32": "libc.syscall(0x40000000 | 59, b'/bin/true', None, None)",
     "x32, harmless": "libc.syscall(0x40000000 | 39)",
     # mov eax, 20 (getpid); int 0x80; ret: i386's numbers
-    "int 0x80": "ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))"
-    "()",
+    "int 0x80": "ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))()",
 }
 I386 = (
     "code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC); "
@@ -212,12 +209,8 @@ def test_an_assertion_of_native_code_is_told_from_an_attack(folder: Path) -> Non
     assert not isinstance(caught.value, ChildStopped)
 
 
-@pytest.mark.parametrize(
-    ("line", "said"), [("1 / 0", "division"), ("sys.exit('enough')", "enough")]
-)
-def test_an_error_that_nobody_minds_is_told_from_an_attack(
-    line: str, said: str, folder: Path
-) -> None:
+@pytest.mark.parametrize(("line", "said"), [("1 / 0", "division"), ("sys.exit('enough')", "enough")])
+def test_an_error_that_nobody_minds_is_told_from_an_attack(line: str, said: str, folder: Path) -> None:
     with pytest.raises(ChildGone, match=f"status 1: .*{said}") as caught:
         run(line, folder)
     assert not isinstance(caught.value, ChildStopped)

@@ -30,9 +30,46 @@ DANGEROUS = {
     "clocks and names": (153, 159, 164, 167, 168, 170, 171, 179, 227, 305, 443),
 }
 CHANGES = (
-    76, 77, 82, 83, 84, 85, 86, 87, 88, 90, 91, 92, 93, 94, 132, 133, 188, 189, 190, 197, 198, 199,
-    235, 258, 259, 260, 261, 263, 264, 265, 266, 268, 280, 285, 316, 452, 463, 466, 469,
-)  # fmt: skip
+    76,
+    77,
+    82,
+    83,
+    84,
+    85,
+    86,
+    87,
+    88,
+    90,
+    91,
+    92,
+    93,
+    94,
+    132,
+    133,
+    188,
+    189,
+    190,
+    197,
+    198,
+    199,
+    235,
+    258,
+    259,
+    260,
+    261,
+    263,
+    264,
+    265,
+    266,
+    268,
+    280,
+    285,
+    316,
+    452,
+    463,
+    466,
+    469,
+)
 ELSEWHERE = (29, 30, 31, 64, 65, 66, 68, 69, 70, 71, 67, 108 + 214, 240, 241, 319, 435, 437, 447)
 
 
@@ -54,8 +91,9 @@ def answer(code: bytes, number: int, arguments: tuple[int, ...] = (), arch: int 
         elif what == 0x06:
             return _said(operand)
         else:
-            true = {0x15: register == operand, 0x35: register >= operand,
-                    0x45: bool(register & operand)}[what]  # fmt: skip
+            true = {0x15: register == operand, 0x35: register >= operand, 0x45: bool(register & operand)}[
+                what
+            ]
             place += if_true if true else if_false
 
 
@@ -96,9 +134,7 @@ def test_what_is_dangerous_ends_whatever_it_is_called_with(kind: str, code: byte
     draw = random.Random(0)
     for number in DANGEROUS[kind]:
         for _ in range(50):
-            arguments = tuple(
-                draw.choice((0, 1, OWN, FILES, draw.getrandbits(64))) for _ in "6" * 6
-            )
+            arguments = tuple(draw.choice((0, 1, OWN, FILES, draw.getrandbits(64))) for _ in "6" * 6)
             assert answer(code, number, arguments) == END, number
 
 
@@ -137,10 +173,7 @@ def test_other_numbers_for_calls_are_no_way_around(machine: str) -> None:
         (257, (0, 0, 0o2000000), ALLOW),
         *((257, (0, 0, flag), "EACCES") for flag in (1, 2, 0o100, 0o1001, 0o20200002)),
         (56, (0x3D0F00,), ALLOW),  # what glibc's threads are made with
-        *(
-            (56, (flags,), END)
-            for flags in (17, 0, 0x4111, 0x10000 | 0x20000, 0x10000 | 0x10000000)
-        ),
+        *((56, (flags,), END) for flags in (17, 0, 0x4111, 0x10000 | 0x20000, 0x10000 | 0x10000000)),
         (41, (1,), "EACCES"),
         *((41, (family,), END) for family in (2, 10, 16, 17, 38, 40)),
         (47, (FILES,), ALLOW),
@@ -164,9 +197,7 @@ def test_other_numbers_for_calls_are_no_way_around(machine: str) -> None:
         (160, (7, 0x7FFF12345678), ALLOW),
     ],
 )
-def test_what_is_judged(
-    number: int, arguments: tuple[int, ...], expected: str, code: bytes
-) -> None:
+def test_what_is_judged(number: int, arguments: tuple[int, ...], expected: str, code: bytes) -> None:
     assert answer(code, number, arguments) == expected
 
 
@@ -198,10 +229,7 @@ def test_the_numbers_are_the_kernels(machine: str, header: str) -> None:
     if not Path(header).exists():
         pytest.skip("no headers of the kernel here")
     text = Path(header).read_text()
-    known = {
-        name: int(number)
-        for name, number in re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)\b", text)
-    }
+    known = {name: int(number) for name, number in re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)\b", text)}
     known["newfstatat"] = known.get("newfstatat", known.get("fstatat", -1))
     for table in (calls.ALLOWED, calls.REFUSED, calls.ENDING, calls.JUDGED):
         for name, number in calls.numbers(table, machine).items():

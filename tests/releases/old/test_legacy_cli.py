@@ -52,18 +52,14 @@ def test_one_that_is_not_finished_is_shown(cli: Callable[..., Result], folder: P
     assert "not finished" in cli("list").stdout
 
 
-@pytest.mark.parametrize(
-    "line", [["create", "mmseg-0.30"], ["remove", DEFAULT], ["remove", "../../home"]]
-)
+@pytest.mark.parametrize("line", [["create", "mmseg-0.30"], ["remove", DEFAULT], ["remove", "../../home"]])
 def test_there_is_no_such(line: list[str], cli: Callable[..., Result]) -> None:
     done = cli(*line)
     assert done.exit_code == ExitCode.MISSING_SOFTWARE
     assert done.stderr.startswith("Error: there is no ")
 
 
-def test_what_fails_is_one_sentence(
-    cli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_fails_is_one_sentence(cli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
     def install(*_arguments: Any, **_options: Any) -> None:
         raise MissingSoftwareError("the package index cannot be reached", hint="Connect.")
 
@@ -72,5 +68,7 @@ def test_what_fails_is_one_sentence(
     assert done.exit_code == ExitCode.MISSING_SOFTWARE
     assert done.stderr == "Error: the package index cannot be reached\n  Connect.\n"
     assert json.loads(cli("create", "--json").stdout) == {
-        "error": "the package index cannot be reached", "hint": "Connect.", "exit_code": 8
-    }  # fmt: skip
+        "error": "the package index cannot be reached",
+        "hint": "Connect.",
+        "exit_code": 8,
+    }

@@ -94,9 +94,7 @@ def test_what_fails_leaves_nothing(error: BaseException, folder: Path, answers: 
     assert create(installer=fill) == found()[0]
 
 
-def test_one_that_does_not_answer_never_gets_the_name(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_does_not_answer_never_gets_the_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def ask(python: Path) -> dict[str, str]:
         raise MissingSoftwareError(f"{python} gave no answer")
 
@@ -171,8 +169,7 @@ def test_two_at_once_make_one(folder: Path, answers: list[Path]) -> None:
         fill(name, path, held, progress)
 
     threads = [
-        threading.Thread(target=lambda: create(installer=slowly, progress=said.append))
-        for _ in range(3)
+        threading.Thread(target=lambda: create(installer=slowly, progress=said.append)) for _ in range(3)
     ]
     for thread in threads:
         thread.start()
@@ -185,9 +182,7 @@ def test_two_at_once_make_one(folder: Path, answers: list[Path]) -> None:
     assert not busy(DEFAULT)
 
 
-def test_what_a_killed_process_started_still_holds_the_lock(
-    folder: Path, answers: list[Path]
-) -> None:
+def test_what_a_killed_process_started_still_holds_the_lock(folder: Path, answers: list[Path]) -> None:
     """pip may outlive us: nobody may build in its folder then."""
     started: list[subprocess.Popen[bytes]] = []
 
@@ -243,9 +238,7 @@ def test_something_that_is_no_interpreter(tmp_path: Path) -> None:
 
 
 def test_an_interpreter_without_the_packages(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "empty")], check=True
-    )
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "empty")], check=True)
     with pytest.raises(MissingSoftwareError, match=r"has not what is needed.*No module named"):
         environment_of(tmp_path / "empty" / "bin" / "python")
 

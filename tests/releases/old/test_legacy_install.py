@@ -72,21 +72,36 @@ def test_an_index_for_torch_is_for_torch_alone(folder: Path, log: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "reason", "hint"),
     [
-        ("WARNING: Retrying ... 'NewConnectionError: Temporary failure in name resolution'\n"
-         "ERROR: No matching distribution found for torch==2.13.0",
-         "the package index cannot be reached", "PIP_INDEX_URL"),
-        ("ERROR: Could not find a version that satisfies the requirement torch==2.13.0",
-         "the package index does not have it", "--legacy-python"),
-        ("ERROR: Could not install packages due to an OSError: No space left on device",
-         "the disk is full", "MM_CKPT_MIGRATE_LEGACY"),
-        ("The virtual environment was not created successfully because ensurepip is not available",
-         "this Python cannot make virtual environments", "python3-venv"),
-        ("/usr/bin/python3: No module named venv",
-         "this Python cannot make virtual environments", "python3-venv"),
+        (
+            "WARNING: Retrying ... 'NewConnectionError: Temporary failure in name resolution'\n"
+            "ERROR: No matching distribution found for torch==2.13.0",
+            "the package index cannot be reached",
+            "PIP_INDEX_URL",
+        ),
+        (
+            "ERROR: Could not find a version that satisfies the requirement torch==2.13.0",
+            "the package index does not have it",
+            "--legacy-python",
+        ),
+        (
+            "ERROR: Could not install packages due to an OSError: No space left on device",
+            "the disk is full",
+            "MM_CKPT_MIGRATE_LEGACY",
+        ),
+        (
+            "The virtual environment was not created successfully because ensurepip is not available",
+            "this Python cannot make virtual environments",
+            "python3-venv",
+        ),
+        (
+            "/usr/bin/python3: No module named venv",
+            "this Python cannot make virtual environments",
+            "python3-venv",
+        ),
         ("ERROR: Failed building wheel for mmdet", "cannot be installed; pip says", "--legacy"),
         ("", "pip says: nothing", "--legacy"),
     ],
-)  # fmt: skip
+)
 def test_every_failure_is_one_sentence_and_what_to_do(said: str, reason: str, hint: str) -> None:
     error = explained("pip", said.splitlines())
     assert reason in error.message

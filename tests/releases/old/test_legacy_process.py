@@ -115,10 +115,7 @@ def test_too_little_time_and_too_little_memory() -> None:
         pytest.raises(MissingSoftwareError, match=r"gave no answer: no answer within 0\.2 s"),
     ):
         slow.versions()
-    with (
-        ReleaseProcess(memory=200 << 20) as small,
-        pytest.raises(MissingSoftwareError),
-    ):
+    with ReleaseProcess(memory=200 << 20) as small, pytest.raises(MissingSoftwareError):
         small.versions()
 
 
@@ -141,8 +138,7 @@ def test_an_evaluation_gets_a_child_of_its_own(monkeypatch: pytest.MonkeyPatch) 
         for what in ("versions", "forward", "compare", "unseen", "evaluate", "evaluate", "forward"):
             process.send({"do": what})
     assert " ".join(events) == (
-        "start versions forward compare unseen close start evaluate evaluate "
-        "close start forward close"
+        "start versions forward compare unseen close start evaluate evaluate close start forward close"
     )
 
 
@@ -166,9 +162,7 @@ def side(process: ReleaseProcess, tmp_path_factory: pytest.TempPathFactory) -> S
 @pytest.mark.mm
 def test_versions(process: ReleaseProcess) -> None:
     versions = process.versions()
-    assert set(versions) == {
-        "python", "torch", "numpy", "mmengine", "mmcv", "mmdet", "mmseg", "mmcv._ext"
-    }  # fmt: skip
+    assert set(versions) == {"python", "torch", "numpy", "mmengine", "mmcv", "mmdet", "mmseg", "mmcv._ext"}
     assert versions["mmcv._ext"] in ("stub", "compiled")
 
 
@@ -254,10 +248,7 @@ def test_what_is_on_no_list_is_not_handed_out_while_a_config_is_evaluated() -> N
 
 def evaluation(imported: str) -> dict[str, Any]:
     config = {"custom_imports": {"imports": [imported]}}
-    return {
-        "do": "evaluate", "config": repr(config), "launcher": "none", "source": "mine.py",
-        "packages": [],
-    }  # fmt: skip
+    return {"do": "evaluate", "config": repr(config), "launcher": "none", "source": "mine.py", "packages": []}
 
 
 @pytest.mark.mm

@@ -8,19 +8,13 @@ from pathlib import Path
 import pytest
 
 from mm_ckpt_migrate.errors import ExitCode, MissingSoftwareError
-from mm_ckpt_migrate.releases.old.release import (
-    DEFAULT,
-    check_old,
-    lock_named,
-    lock_names,
-)
+from mm_ckpt_migrate.releases.old.release import DEFAULT, check_old, lock_named, lock_names
 
 PYTHON = Path("/env/bin/python")
 
 
 @pytest.mark.parametrize(
-    ("mmseg", "mmdet"),
-    [("1.0.0rc4", "3.0.0rc4"), ("1.0.0rc0", "3.0.0rc0"), ("1.0.0rc4", "3.0.0rc5")],
+    ("mmseg", "mmdet"), [("1.0.0rc4", "3.0.0rc4"), ("1.0.0rc0", "3.0.0rc0"), ("1.0.0rc4", "3.0.0rc5")]
 )
 def test_old_releases(mmseg: str, mmdet: str) -> None:
     check_old({"mmseg": mmseg, "mmdet": mmdet}, PYTHON)
@@ -50,15 +44,16 @@ def test_other_releases(versions: dict[str, str], said: str) -> None:
 def test_every_package_of_the_lock_file_has_one_version() -> None:
     assert lock_names() == (DEFAULT,)
     lock = lock_named(DEFAULT)
-    pattern = re.compile(
-        r'[A-Za-z][\w-]*(?<!-)==[\w.]+(; python_version (<|>=) "3\.11")?', re.ASCII
-    )
+    pattern = re.compile(r'[A-Za-z][\w-]*(?<!-)==[\w.]+(; python_version (<|>=) "3\.11")?', re.ASCII)
     lines = [lock.torch, *lock.needed, *lock.openmmlab]
     assert all(pattern.fullmatch(line) for line in lines)
     assert lock.torch == "torch==2.13.0"
     assert lock.openmmlab == (
-        "mmengine==0.7.4", "mmcv-lite==2.0.0rc3", "mmdet==3.0.0rc4", "mmsegmentation==1.0.0rc4"
-    )  # fmt: skip
+        "mmengine==0.7.4",
+        "mmcv-lite==2.0.0rc3",
+        "mmdet==3.0.0rc4",
+        "mmsegmentation==1.0.0rc4",
+    )
     for version in ("<", ">="):
         names = [line.partition("==")[0] for line in lines if "; " not in line or version in line]
         assert len(set(names)) == len(names)

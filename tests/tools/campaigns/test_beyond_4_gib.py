@@ -32,9 +32,7 @@ def test_in_small(small: str, tmp_path: Path) -> None:
     assert tally.counts["loaded and compared"] == 4
 
 
-def test_what_is_wrong_is_found(
-    small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_wrong_is_found(small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(campaign, "_NEW", campaign._NEW[1:] + campaign._NEW[:1])
     assert len(run(small, tmp_path).wrong) == 4
 

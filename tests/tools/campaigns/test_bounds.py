@@ -50,9 +50,7 @@ def test_a_program_without_limits_is_accused(whole: Parts, tmp_path: Path) -> No
     old = tmp_path / "old.pth"
     old.write_bytes(as_zip(bounds.made(whole, KINDS["lists"], 2 * SIZE, pad=False)))
     assert bounds.faults(bounds.run(["inspect", str(old)]), SIZE, timed=False) == []
-    broken = bounds.run(
-        ["inspect", str(old)], UNBOUND.replace("OBJECTS", "OPCODES") + "\n" + UNBOUND
-    )
+    broken = bounds.run(["inspect", str(old)], UNBOUND.replace("OBJECTS", "OPCODES") + "\n" + UNBOUND)
     assert any("MB" in fault for fault in bounds.faults(broken, SIZE, timed=False))
 
 

@@ -35,8 +35,12 @@ def run(
     program = f"{first}\nimport {name}, sys\nsys.exit({name}.main(sys.argv[1:]))"
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments, "--jobs", "2", "--save", str(facts)],
-        capture_output=True, text=True, timeout=280, check=False, cwd=CAMPAIGNS,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+        cwd=CAMPAIGNS,
+    )
     if "processes be traced" in done.stderr or "on x86-64 only" in done.stderr:
         pytest.skip(done.stderr.splitlines()[-1])
     assert facts.exists(), done.stderr
@@ -45,9 +49,7 @@ def run(
 
 
 def test_k1_a_slice(tmp_path: Path) -> None:
-    status, counts, wrong = run(
-        tmp_path, "--only", "over a file", "--cases", "12", "--moments", "4"
-    )
+    status, counts, wrong = run(tmp_path, "--only", "over a file", "--cases", "12", "--moments", "4")
     assert not wrong
     assert status == 0
     assert counts["over a file: killed at a call"] > 6

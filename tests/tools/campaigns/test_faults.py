@@ -23,9 +23,7 @@ publish.as_destination_error = lambda path, error: error
 
 
 def test_i1_i2_i3_a_slice(tmp_path: Path) -> None:
-    status, counts, wrong = run(
-        tmp_path, "--only", "over a file, without", "--cases", "40", name="faults"
-    )
+    status, counts, wrong = run(tmp_path, "--only", "over a file, without", "--cases", "40", name="faults")
     assert not wrong
     assert status == 0
     assert counts["over a file, without O_TMPFILE: calls that failed"] > 30
@@ -36,9 +34,12 @@ def test_i1_i2_i3_a_slice(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("broken", "call", "words"),
-    [(IN_PLACE, "pwrite64", "new.pth is broken"), (ONE_WRITE, "pwrite64", "refused for nothing"),
-     (BARE_ERRORS, "fsync", "exit code 1")],
-)  # fmt: skip
+    [
+        (IN_PLACE, "pwrite64", "new.pth is broken"),
+        (ONE_WRITE, "pwrite64", "refused for nothing"),
+        (BARE_ERRORS, "fsync", "exit code 1"),
+    ],
+)
 def test_a_careless_program_is_accused(broken: str, call: str, words: str, tmp_path: Path) -> None:
     only = ("--only", "to safetensors", "--call", call, "--cases", "12")
     status, _, wrong = run(tmp_path, *only, first=broken, name="faults")

@@ -33,9 +33,7 @@ def archives(draw: Any) -> bytes:
     for _ in range(draw(st.integers(0, 2))):
         member = draw(st.sampled_from(members))
         part, fields = draw(
-            st.sampled_from(
-                [(member.local, LOCAL_FIELDS[1:]), (member.central, CENTRAL_FIELDS[1:])]
-            )
+            st.sampled_from([(member.local, LOCAL_FIELDS[1:]), (member.central, CENTRAL_FIELDS[1:])])
         )
         part[draw(st.sampled_from(fields))] = min(draw(numbers), 0xFFFF)
     if draw(st.booleans()):
@@ -93,8 +91,9 @@ entries = st.fixed_dictionaries(
 )
 right = st.builds(
     lambda begin, size: {"dtype": "U8", "shape": [size], "data_offsets": [begin, begin + size]},
-    st.integers(0, 8), st.integers(0, 8),
-)  # fmt: skip
+    st.integers(0, 8),
+    st.integers(0, 8),
+)
 headers = st.lists(
     st.tuples(
         st.sampled_from(["a", "b", "\ud800", "", "module.a", "__metadata__", "\x1b[0m"]),
@@ -114,10 +113,38 @@ def test_safetensors(header: list[tuple[str, Any]], size: int, longer: int) -> N
 
 
 words = st.sampled_from(
-    ["a", "no", "~", "1", "01", "1.5", "1:30", "0x1F", "2001-01-01", "'x'", '"\\u0041"', "*a",
-     "&a x", "<<", "!x y", "|\n    text", ">-\n    text", "[a, b]", "{a: b}", "[a,", "- a", "?",
-     "a: b", "\t", "\u2028", "\x85", "# c", "---", "..."]
-)  # fmt: skip
+    [
+        "a",
+        "no",
+        "~",
+        "1",
+        "01",
+        "1.5",
+        "1:30",
+        "0x1F",
+        "2001-01-01",
+        "'x'",
+        '"\\u0041"',
+        "*a",
+        "&a x",
+        "<<",
+        "!x y",
+        "|\n    text",
+        ">-\n    text",
+        "[a, b]",
+        "{a: b}",
+        "[a,",
+        "- a",
+        "?",
+        "a: b",
+        "\t",
+        "\u2028",
+        "\x85",
+        "# c",
+        "---",
+        "...",
+    ]
+)
 
 
 @short
@@ -138,8 +165,9 @@ def inner(parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         ["range", "enumerate", "zip", "len", "sum", "min", "max", "int", "float", "str", "abs"]
     )
     return st.one_of(
-        st.builds(lambda p, o: f"({p[0]} {o} {p[1]})", pairs,
-                  st.sampled_from(["+", "-", "*", "/", "//", "%", "**"])),
+        st.builds(
+            lambda p, o: f"({p[0]} {o} {p[1]})", pairs, st.sampled_from(["+", "-", "*", "/", "//", "%", "**"])
+        ),
         st.builds(lambda p: f"[{p[0]}, *{p[1]}]", pairs),
         st.builds(lambda p: f"dict(a={p[0]}, **{p[1]})", pairs),
         st.builds(lambda p: f"{{'k': {p[0]}, 'l': {p[1]}}}", pairs),
@@ -151,7 +179,7 @@ def inner(parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.builds(lambda f, p: f"{f}({p})", functions, parts),
         st.builds(lambda p: f"-{p}", parts),
         st.builds(lambda p: f"(not {p})", parts),
-    )  # fmt: skip
+    )
 
 
 expressions = st.recursive(atoms, inner, max_leaves=6)

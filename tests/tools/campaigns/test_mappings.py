@@ -29,9 +29,7 @@ def task(request: pytest.FixtureRequest) -> mappings.Task:
 
 
 @pytest.fixture(scope="module")
-def model(
-    task: mappings.Task, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[mappings.Model]:
+def model(task: mappings.Task, tmp_path_factory: pytest.TempPathFactory) -> Iterator[mappings.Model]:
     """Its own layout stands for that of a built model, which other tests hold it against."""
     new = tmp_path_factory.mktemp("right") / "new.pth"
     convert("auto", "-", task.old, new, Options(build=False))
@@ -71,8 +69,14 @@ def test_what_changes_no_value_is_known(model: mappings.Model) -> None:
 def test_all_kinds_are_made(model: mappings.Model) -> None:
     made = list(wrong_mappings(model.right, random.Random(0), 200))
     assert {wrong.kind for wrong in made} == {
-        "exchange", "drop", "duplicate", "add", "transpose", "shift", "rename",
-    }  # fmt: skip
+        "exchange",
+        "drop",
+        "duplicate",
+        "add",
+        "transpose",
+        "shift",
+        "rename",
+    }
     assert {wrong.moved for wrong in made if wrong.kind == "transpose"} == {True, False}
 
 

@@ -26,9 +26,7 @@ from mm_ckpt_migrate.files.pickles.parse import parse_whole
 pytestmark = pytest.mark.mm
 WEIGHTS = mapping({"w": tensor()})
 TWICE = b"}" + items([(text("state_dict"), WEIGHTS), (text("state_dict"), WEIGHTS)])
-GUISE = b"}" + items(
-    [(text("state_dict"), WEIGHTS), (call("builtins.str", text("state_dict")), b"}")]
-)
+GUISE = b"}" + items([(text("state_dict"), WEIGHTS), (call("builtins.str", text("state_dict")), b"}")])
 HALVES = mapping({"state_dict": mapping({"w": tensor(Storage(kind="torch.HalfStorage", numel=4))})})
 
 

@@ -88,17 +88,22 @@ def test_what_is_changed(tmp_path: Path) -> None:
         ("rest", "-size", "size"),
         ("unused", "return True", "return None"),
         ("unused", "True", "False"),
-        ("words", 'return sorted([text for text in texts if text == "a b" or text], key=len)',
-         "return None"),
-        ("words", 'sorted([text for text in texts if text == "a b" or text], key=len)',
-         "sorted([text for text in texts if text == 'a b' or text])"),
-        ("words", 'sorted([text for text in texts if text == "a b" or text], key=len)',
-         "[text for text in texts if text == 'a b' or text]"),
+        ("words", 'return sorted([text for text in texts if text == "a b" or text], key=len)', "return None"),
+        (
+            "words",
+            'sorted([text for text in texts if text == "a b" or text], key=len)',
+            "sorted([text for text in texts if text == 'a b' or text])",
+        ),
+        (
+            "words",
+            'sorted([text for text in texts if text == "a b" or text], key=len)',
+            "[text for text in texts if text == 'a b' or text]",
+        ),
         ("words", 'text == "a b" or text', "text == 'a b' and text"),
         ("words", 'text == "a b" or text', "text"),
         ("words", 'text == "a b" or text', "text == 'a b'"),
         ("words", 'text == "a b"', "text != 'a b'"),
-    }  # fmt: skip
+    }
     for one in found:
         compile(one.source, "small.py", "exec")
 
@@ -112,8 +117,12 @@ def run(folder: Path, *options: str) -> tuple[int, dict[str, int], list[str]]:
     command = [sys.executable, "-c", PROGRAM, str(checkout(folder)), *options]
     done = subprocess.run(
         [*command, "--jobs", "2", "--save", str(facts)],
-        cwd=CAMPAIGNS, capture_output=True, text=True, timeout=280, check=False,
-    )  # fmt: skip
+        cwd=CAMPAIGNS,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
     assert facts.exists(), done.stderr
     found = json.loads(facts.read_text())
     return done.returncode, found["counts"], found["wrong"]

@@ -31,9 +31,13 @@ pytestmark = [
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, check=False, timeout=580,
+        [sys.executable, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=580,
         env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
+    )
 
 
 def test_no_hostile_setting_runs_opens_or_connects(tmp_path: Path) -> None:

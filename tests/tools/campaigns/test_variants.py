@@ -40,8 +40,12 @@ def test_one_training(change: str, tmp_path: Path) -> None:
     program = f"import variants, sys\n{change}\nsys.exit(variants.main(sys.argv[1:]))"
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path), "--only", "one", "--save", str(facts)],
-        capture_output=True, text=True, timeout=280, check=False, cwd=CAMPAIGNS,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+        cwd=CAMPAIGNS,
+    )
     found = json.loads(facts.read_text(encoding="utf-8"))
     assert (found["counts"]["resume: converted"], found["counts"]["inference: converted"]) == (1, 1)
     assert done.returncode == bool(change), done.stdout + done.stderr

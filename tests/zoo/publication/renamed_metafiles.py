@@ -25,9 +25,7 @@ def check_lines(before: str, patched: Patched) -> None:
     """The lines that changed are those reported, and they changed in the file's name alone."""
     old, new = before.splitlines(keepends=True), patched.text.splitlines(keepends=True)
     assert len(old) == len(new)
-    changed = [
-        number for number, pair in enumerate(zip(old, new, strict=True), 1) if len({*pair}) > 1
-    ]
+    changed = [number for number, pair in enumerate(zip(old, new, strict=True), 1) if len({*pair}) > 1]
     assert changed == [replacement.line for replacement in patched.replaced]
     for line in changed:
         assert re.sub(r"(-[0-9a-f]{8})?\.pth", "-deadbeef.pth", old[line - 1]) == new[line - 1]

@@ -76,9 +76,7 @@ def test_brackets_and_percent_signs_in_a_url() -> None:
     old, new = "a+b_20200926-20289c16.pth", "a+b_20200926-11111111.pth"
     links = NewLinks({old: new})
     text = "[m](https://x.org/gn(1)/a%2Bb_20200926-20289c16.pth) https://x.org/a%2bb_20200926-20289c16.pth"
-    assert patch_links(text, links).text == text.replace("20289c16", "11111111").replace(
-        "%2b", "%2B"
-    )
+    assert patch_links(text, links).text == text.replace("20289c16", "11111111").replace("%2b", "%2B")
     plain = f"https://x.org/{old}"
     assert patch_links(plain, links).text == f"https://x.org/{new}"
 

@@ -172,9 +172,7 @@ def test_a_new_name_that_yaml_would_misread_is_refused() -> None:
             patch_metafile(PATH, f"Weights: {OLD}\n", NewLinks({OLD: new}))
 
 
-BOMB = "a0: &a0 [x, x]\n" + "".join(
-    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 30)
-)
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 30))
 
 
 @pytest.mark.parametrize(
@@ -188,10 +186,7 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(
         ("a: [b\nc: }\n", "yml:2: it is not YAML: while parsing a flow sequence, expected"),
         ("a:\n\t- b\n", "yml:2: it is not YAML"),
         ("a:\tb\n", "yml:1: it is not YAML"),
-        (
-            "a: 1\n---\nb: 2\n",
-            "not YAML: expected a single document in the stream, but",
-        ),
+        ("a: 1\n---\nb: 2\n", "not YAML: expected a single document in the stream, but"),
         ("a: *x\n", "it is not YAML: .*found undefined alias"),
         ("a: \x00\n", "it is not YAML: unacceptable character"),
         ("a: \udcff\n", "it is not YAML: unacceptable character"),

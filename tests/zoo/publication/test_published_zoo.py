@@ -15,9 +15,7 @@ from mm_ckpt_migrate.zoo.links import Base
 from mm_ckpt_migrate.zoo.patch_zoo import MAX_BYTES, patch_zoo
 from mm_ckpt_migrate.zoo.publication import Renaming, ZooError
 
-RENAMINGS = [
-    Renaming(entry.old_file, entry.new_file, "c.py", entry.new_file[-12:-4]) for entry in entries()
-]
+RENAMINGS = [Renaming(entry.old_file, entry.new_file, "c.py", entry.new_file[-12:-4]) for entry in entries()]
 R50 = next(r for r in RENAMINGS if r.old_name.startswith("maskformer_r50-d32"))
 R101 = next(r for r in RENAMINGS if r.old_name.startswith("maskformer_r101-d32"))
 METAFILE = PurePath("configs/maskformer/maskformer.yml")
@@ -87,12 +85,7 @@ def test_without_renamings_nothing_is_written(zoo: Path, tmp_path: Path) -> None
 
 def test_the_zoo_is_changed_only_where_that_is_said(zoo: Path, tmp_path: Path) -> None:
     before = files(zoo)
-    for out, in_place in (
-        (None, False),
-        (tmp_path / "out", True),
-        (zoo / "out", False),
-        (zoo, False),
-    ):
+    for out, in_place in ((None, False), (tmp_path / "out", True), (zoo / "out", False), (zoo, False)):
         with pytest.raises(DestinationError):
             patch_zoo(zoo, RENAMINGS, out, in_place=in_place)
     assert files(zoo) == before

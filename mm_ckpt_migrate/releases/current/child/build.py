@@ -28,9 +28,7 @@ _TRUSTED: list[str] = []
 _OLDEST_TORCH = (2, 1)  # `torch.load(mmap=)` and `load_state_dict(assign=)`
 
 
-def import_stack(
-    scope: str, imports: Sequence[str], packages: Sequence[str], needs: Sequence[str]
-) -> None:
+def import_stack(scope: str, imports: Sequence[str], packages: Sequence[str], needs: Sequence[str]) -> None:
     """Import everything that a build of this scope needs.
 
     Args:

@@ -18,9 +18,7 @@ from mm_ckpt_migrate.releases.probe.reading import read_state_dict
 from mm_ckpt_migrate.schema import fits
 
 
-def load(
-    model: Any, dtypes: Mapping[str, str], path: str, kind: str, *, values: bool
-) -> dict[str, Any]:
+def load(model: Any, dtypes: Mapping[str, str], path: str, kind: str, *, values: bool) -> dict[str, Any]:
     """Load a file into a model, which is used up by it.
 
     Args:
@@ -32,13 +30,7 @@ def load(
         `ok`, `missing`, `unexpected`, `errors`, and `refused`: what `weights_only` would not load;
         `odd`: values that no training should leave.
     """
-    answer: dict[str, Any] = {
-        "missing": [],
-        "unexpected": [],
-        "errors": [],
-        "refused": None,
-        "odd": [],
-    }
+    answer: dict[str, Any] = {"missing": [], "unexpected": [], "errors": [], "refused": None, "odd": []}
     try:
         state = read_state_dict(path, kind)
     except pickle.UnpicklingError as error:

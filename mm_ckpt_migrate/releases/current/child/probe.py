@@ -69,9 +69,7 @@ class _Session:
         model, self._model = self._model, None
         descriptor = request.get("descriptor")
         path = request["path"] if descriptor is None else f"/dev/fd/{descriptor}"
-        answer = loading.load(
-            model, self._dtypes, path, request["format"], values=request["values"]
-        )
+        answer = loading.load(model, self._dtypes, path, request["format"], values=request["values"])
         return {**answer, "torch": stack.installed().versions.get("torch", "unknown")}
 
     def forward(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,9 +91,7 @@ class _Session:
             deferred.install()
         from mm_ckpt_migrate.releases.current.child import build
 
-        build.import_stack(
-            request["scope"], request["imports"], request["packages"], request["needs"]
-        )
+        build.import_stack(request["scope"], request["imports"], request["packages"], request["needs"])
         build.join_group(request["model"])
 
     def _build(self, request: Mapping[str, Any]) -> dict[str, Any]:
