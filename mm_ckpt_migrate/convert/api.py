@@ -14,6 +14,7 @@ from mm_ckpt_migrate.files.archive.outputs import check_outputs
 from mm_ckpt_migrate.files.archive.privacy import as_private_as
 from mm_ckpt_migrate.files.archive.progress import Progress, no_progress
 from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.pickles.garbage import uncollected
 from mm_ckpt_migrate.verdicts import ConvertReport
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def convert(
         DestinationError: the destination must not or cannot be written.
         IntegrityError: the copy is not what the source holds.
     """
-    with Source(old) as source, as_private_as(config_inputs(cfg)):
+    with Source(old) as source, as_private_as(config_inputs(cfg)), uncollected():
         options = _with_format(new, options)
         said = check_outputs(outputs_of(new, options), lambda: inputs_of(old, cfg, options))
         if options.config_out is not None:
@@ -89,7 +90,7 @@ def plan(family: str, cfg: str, old: Path, options: Options) -> tuple[Plan | Non
     """
     from mm_ckpt_migrate.convert.run import plan_migration
 
-    with Source(old) as source, as_private_as(config_inputs(cfg)):
+    with Source(old) as source, as_private_as(config_inputs(cfg)), uncollected():
         outputs = outputs_of(None, options)
         said = check_outputs(outputs, lambda: inputs_of(old, cfg, options))
         table, report = plan_migration(source, family, cfg, options)

@@ -19,7 +19,8 @@ from toys import toy
 from mm_ckpt_migrate.cli.render import print_ladder
 from mm_ckpt_migrate.errors import ExitCode
 from mm_ckpt_migrate.files.pickles.errors import PickleLimitError
-from mm_ckpt_migrate.files.pickles.parse import BYTES_PER_OPCODE, MAX_OPCODES, parse_whole
+from mm_ckpt_migrate.files.pickles.limits import BYTES_PER_OPCODE, MAX_OPCODES
+from mm_ckpt_migrate.files.pickles.parse import parse_whole
 from mm_ckpt_migrate.verdicts import Rung, failed
 
 MIB = 1 << 20

@@ -16,7 +16,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
 
 from support.streams import Storage, call, mapping, name, plain, tensor, text
 
-from mm_ckpt_migrate.files.pickles import parse
+from mm_ckpt_migrate.files.pickles import limits, parse
 
 _MARKS = b"#$%&"
 _BUFFER = "mmengine.logging.history_buffer.HistoryBuffer"
@@ -49,8 +49,8 @@ class Kind:
         spare = size - _RESERVE
         count = min(
             size // len(self.unit(1)),
-            (parse.FREE_OPCODES + spare // parse.BYTES_PER_OPCODE - _RESERVE) // len(opcodes),
-            (parse.FREE_OBJECTS + spare // parse.BYTES_PER_OBJECT - _RESERVE) // max(objects, 1),
+            (limits.FREE_OPCODES + spare // limits.BYTES_PER_OPCODE - _RESERVE) // len(opcodes),
+            (limits.FREE_OBJECTS + spare // limits.BYTES_PER_OBJECT - _RESERVE) // max(objects, 1),
         )
         return b"".join(map(self.unit, range(count)))
 

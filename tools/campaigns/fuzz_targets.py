@@ -150,10 +150,10 @@ def legacy_file(data: bytes) -> None:
     file, names = io.BytesIO(data), Names()
     magic, protocol, _, root, keys = (load(file, names) for _ in range(5))
     agree("the magic number", (magic, protocol), (0x1950A86A20F9469CFC6C, 1001))
-    if not same(made_of(found.container.root, names), root):
+    if not same(made_of(found.container.parsed.root, names), root):
         raise DisagreementError("CPython's unpickler makes another object of it")
     agree("the storages", [e.key for e in found.container.extents], keys)
-    refs = storage_refs(walk(found.container.root))
+    refs = storage_refs(walk(found.container.parsed.root))
     for extent in found.container.extents:
         numel = int.from_bytes(file.read(8), "little", signed=True)
         agree("elements", numel, refs[extent.key].numel)

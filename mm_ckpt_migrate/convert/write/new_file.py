@@ -80,7 +80,7 @@ def write_checkpoint(
             _write_literals(image, draft)
             with Source(new, draft.fd) as written:
                 output = open_checkpoint(written)
-                _put_digest(checkpoint.source, composition, draft)
+                _put_digest(checkpoint.source, composition, image, draft)
                 copies = transfer.compared()
                 digest = _flushed(transfer, draft, options)
                 # The digest in the stamp may have been complete before the last storage was read.
@@ -206,15 +206,20 @@ def _write_literals(image: Image, draft: Draft) -> None:
         draft.write(offset, data)
 
 
-def _put_digest(source: Source, composition: Composition, draft: Draft) -> None:
+def _put_digest(source: Source, composition: Composition, written: Image, draft: Draft) -> None:
     """Write the head again with the source's digest, which takes the longest to be known.
+
+    What does not change by it was read back when the new file was opened.
 
     Raises:
         CheckpointError: the source changed meanwhile.
         IntegrityError: what was written does not read back.
     """
     final = composition.compose(put_digest(composition.head, source.digest()))
+    before = dict(written.literals())
     for offset, data in final.literals():
+        if data == before.get(offset):
+            continue
         draft.write(offset, data)
         if read_exactly(draft.fd, offset, len(data), draft.path) != data:
             raise IntegrityError(f"{draft.path}: what was written does not read back")

@@ -7,7 +7,7 @@ Five pickles in a row (magic, protocol, system, object, storage keys), then for 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -16,11 +16,12 @@ from mm_ckpt_migrate.files.archive.dtypes import ITEM_SIZES
 from mm_ckpt_migrate.files.archive.image import Extent, Image, Piece
 from mm_ckpt_migrate.files.archive.source import Source
 from mm_ckpt_migrate.files.archive.storages import StorageRef, storage_refs
+from mm_ckpt_migrate.files.pickles import limits
 from mm_ckpt_migrate.files.pickles.build import elements, find, from_plain
 from mm_ckpt_migrate.files.pickles.emit import emit
 from mm_ckpt_migrate.files.pickles.errors import PickleCutShortError
-from mm_ckpt_migrate.files.pickles.nodes import List, Node, Scalar, Text, walk
-from mm_ckpt_migrate.files.pickles.parse import MAX_PICKLE_BYTES, Parsed, parse
+from mm_ckpt_migrate.files.pickles.nodes import List, Scalar, Text
+from mm_ckpt_migrate.files.pickles.parse import Parsed, parse
 
 # pickle.dumps(0x1950a86a20f9469cfc6c, 2) and pickle.dumps(1001, 2)
 PREAMBLE: Final = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e80024de9032e")
@@ -33,12 +34,12 @@ class LegacyFile:
 
     Attributes:
         head: the bytes before the object's pickle.
-        root: the object.
+        parsed: the object.
         extents: the storages in file order; they carry no CRC.
     """
 
     head: bytes
-    root: Node
+    parsed: Parsed
     extents: tuple[Extent, ...]
 
 
@@ -61,8 +62,8 @@ def read_legacy(source: Source) -> LegacyFile:
     names = [key.value for key in elements(keys.root) if isinstance(key, Text)]
     if not isinstance(keys.root, List) or len(names) != len(elements(keys.root)):
         raise CheckpointError(source.path, "its list of storages is malformed")
-    extents = _locate(source, names, storage_refs(walk(body.root, numbers=False)), keys.end)
-    return LegacyFile(source.read(0, start), body.root, tuple(extents))
+    extents = _locate(source, names, storage_refs(body.made.persistents), keys.end)
+    return LegacyFile(source.read(0, start), body, tuple(extents))
 
 
 def _parse_at(source: Source, start: int) -> Parsed:
@@ -75,9 +76,9 @@ def _parse_at(source: Source, start: int) -> Parsed:
         except PickleCutShortError:
             if available < size:
                 raise
-            size = min(4 * size, MAX_PICKLE_BYTES + 1)  # of so many bytes nothing is parsed
+            size = min(4 * size, limits.MAX_PICKLE_BYTES + 1)  # of so many bytes nothing is parsed
         else:
-            return Parsed(parsed.root, start + parsed.end)
+            return replace(parsed, end=start + parsed.end)
 
 
 def _locate(source: Source, keys: Sequence[str], refs: dict[str, StorageRef], offset: int) -> list[Extent]:

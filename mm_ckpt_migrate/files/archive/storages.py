@@ -11,10 +11,7 @@ from mm_ckpt_migrate.files.pickles.errors import PickleError
 from mm_ckpt_migrate.files.pickles.nodes import Global, Node, Persistent, Scalar, Text, Tuple
 
 _LOCATION: Final = re.compile(r"(cpu|meta|(cuda|npu|mps|xpu|hpu|mlu|musa|privateuseone)(:[0-9]{1,4})?)")
-
-
 _KEY: Final = re.compile(r"0|[1-9][0-9]{0,19}")
-_KINDS: Final = [Text, Global, Text, Text, Scalar]
 
 
 class StorageRef(NamedTuple):
@@ -38,20 +35,29 @@ class StorageRef(NamedTuple):
 
 
 def storage_ref(node: Persistent) -> StorageRef:
-    """Read one persistent id.
+    """What one persistent id says.
 
     Raises:
         PickleError: it is not a storage as torch.save writes it.
     """
+    if not isinstance(node.meaning, StorageRef):
+        node.meaning = _read(node)
+    return node.meaning
+
+
+def _read(node: Persistent) -> StorageRef:
     items = node.pid.items if isinstance(node.pid, Tuple) else []
-    if len(items) not in (5, 6) or [type(item) for item in items[:5]] != _KINDS:
+    if len(items) not in (5, 6):
         raise _odd("a persistent id is not that of a storage")
     tag, kind, key, location, numel = items[:5]
-    assert isinstance(tag, Text)
-    assert isinstance(kind, Global)
-    assert isinstance(key, Text)
-    assert isinstance(location, Text)
-    assert isinstance(numel, Scalar)
+    if not (
+        isinstance(tag, Text)
+        and isinstance(kind, Global)
+        and isinstance(key, Text)
+        and isinstance(location, Text)
+        and isinstance(numel, Scalar)
+    ):
+        raise _odd("a persistent id is not that of a storage")
     if tag.value != "storage" or kind.module not in ("torch", "torch.storage"):
         raise _odd(f"a persistent id is of the type {tag.value[:40]!r}")
     if kind.name not in STORAGE_DTYPES:

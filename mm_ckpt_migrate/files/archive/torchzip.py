@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from mm_ckpt_migrate.errors import CheckpointError, LimitError
@@ -13,7 +13,7 @@ from mm_ckpt_migrate.files.archive import zipformat as z
 from mm_ckpt_migrate.files.archive.image import Extent, Image, Piece, piece_size
 from mm_ckpt_migrate.files.archive.source import Source
 from mm_ckpt_migrate.files.archive.zipread import read_records
-from mm_ckpt_migrate.files.pickles.parse import MAX_PICKLE_BYTES
+from mm_ckpt_migrate.files.pickles import limits
 
 # Members beside the pickle and the storages, with the contents that torch can write.
 _SMALL: Final[dict[str, re.Pattern[bytes]]] = {
@@ -113,7 +113,7 @@ def _names(source: Source, records: Sequence[z.Record]) -> tuple[str, list[str]]
 
 
 def _read_small(source: Source, name: str, record: z.Record, check_crc: bool) -> bytes:
-    limit = MAX_PICKLE_BYTES if name == "data.pkl" else 64
+    limit = limits.MAX_PICKLE_BYTES if name == "data.pkl" else 64
     if record.size > limit:
         raise LimitError(source.path, f"{name} is larger than {limit} bytes")
     content = source.read(record.payload, record.size)
@@ -177,7 +177,7 @@ class _Builder:
 
     def add(self, name: str, payload: Piece, crc: int, padding: int = 0) -> None:
         record = z.place(name, self.offset, piece_size(payload), crc, self.alignment)
-        record = replace(record, padding=record.padding + padding)
+        record = record._replace(padding=record.padding + padding)
         self.literal += z.local_header(record)
         if isinstance(payload, bytes):
             self.literal += payload

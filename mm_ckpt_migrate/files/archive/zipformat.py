@@ -8,8 +8,7 @@ inline_container.cc` (getPadding) and `third_party/miniz` (mz_zip_writer_add_mem
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 LOCAL_SIZE: Final = 30
 CENTRAL_SIZE: Final = 46
@@ -27,14 +26,15 @@ LOCATOR_MAGIC: Final = b"PK\x06\x07"
 
 UINT32_MAX: Final = 0xFFFFFFFF
 UINT16_MAX: Final = 0xFFFF
+_LOCAL: Final = struct.Struct("<4s5H3I2H")
+_CENTRAL: Final = struct.Struct("<4s6H3I5H2I")
 _UTF8: Final = 0x0800
 _DESCRIPTOR: Final = 0x0008
 _ZIP64_TAG: Final = 0x0001
 DEFAULT_ALIGNMENT: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One stored member.
 
     Attributes:
@@ -54,13 +54,12 @@ class Record:
     @property
     def payload(self) -> int:
         """Offset of the payload."""
-        extra = len(_zip64_field(self)) + 4 + self.padding
-        return self.offset + LOCAL_SIZE + len(self.name.encode()) + extra
+        return self.offset + bare_header_size(self) + self.padding
 
     @property
     def end(self) -> int:
         """Offset just behind the descriptor."""
-        return self.payload + self.size + len(descriptor(self))
+        return self.payload + self.size + descriptor_size(self)
 
 
 def place(name: str, offset: int, size: int, crc: int, alignment: int) -> Record:
@@ -69,22 +68,32 @@ def place(name: str, offset: int, size: int, crc: int, alignment: int) -> Record
     return Record(name, offset, size, crc, -unpadded.payload % alignment)
 
 
+def bare_header_size(record: Record) -> int:
+    """Bytes before the payload, but for the padding."""
+    return LOCAL_SIZE + len(record.name.encode()) + len(_zip64_field(record)) + 4
+
+
 def local_header(record: Record) -> bytes:
     """Everything before the payload. Sizes and CRC are zero here; the descriptor has them."""
     name = record.name.encode()
     # miniz writes this field before it knows the packed size, so that one stays 0 here.
     extra = _zip64_field(record, packed=0) + struct.pack("<2sH", b"FB", record.padding)
-    fixed = struct.pack(
-        "<4s5H3I2H", LOCAL_MAGIC, 0, _flags(record), 0, 0, 0, 0, 0, 0, len(name), len(extra) + record.padding
-    )
+    size = len(extra) + record.padding
+    fixed = _LOCAL.pack(LOCAL_MAGIC, 0, _flags(record), 0, 0, 0, 0, 0, 0, len(name), size)
     return fixed + name + extra + b"Z" * record.padding
+
+
+def descriptor_size(record: Record) -> int:
+    if not record.size:
+        return 0
+    return 24 if _is_zip64(record) else 16
 
 
 def descriptor(record: Record) -> bytes:
     """What follows the payload; nothing for an empty one."""
     if not record.size:
         return b""
-    sizes = "<4sIQQ" if _zip64_field(record) else "<4sIII"
+    sizes = "<4sIQQ" if _is_zip64(record) else "<4sIII"
     return struct.pack(sizes, DESCRIPTOR_MAGIC, record.crc, record.size, record.size)
 
 
@@ -92,25 +101,10 @@ def central_entry(record: Record) -> bytes:
     name = record.name.encode()
     extra = _zip64_field(record, packed=record.size)
     size, offset = min(record.size, UINT32_MAX), min(record.offset, UINT32_MAX)
-    fixed = struct.pack(
-        "<4s6H3I5H2I",
-        CENTRAL_MAGIC,
-        0,
-        0,
-        _flags(record),
-        0,
-        0,
-        0,
-        record.crc,
-        size,
-        size,
-        len(name),
-        len(extra),
-        0,
-        0,
-        0,
-        0,
-        offset,
+    lengths = (len(name), len(extra), 0, 0, 0)
+    zeros = (0, 0, 0)
+    fixed = _CENTRAL.pack(
+        CENTRAL_MAGIC, 0, 0, _flags(record), *zeros, record.crc, size, size, *lengths, 0, offset
     )
     return fixed + name + extra
 
@@ -132,11 +126,15 @@ def _flags(record: Record) -> int:
     return _UTF8 | (_DESCRIPTOR if record.size else 0)
 
 
+def _is_zip64(record: Record) -> bool:
+    return record.size >= UINT32_MAX or record.offset >= UINT32_MAX
+
+
 def _zip64_field(record: Record, packed: int = 0) -> bytes:
     """What does not fit into 32 bits; miniz repeats the offset in the local header too."""
+    if not _is_zip64(record):
+        return b""
     values = [record.size, packed] if record.size >= UINT32_MAX else []
     if record.offset >= UINT32_MAX:
         values.append(record.offset)
-    if not values:
-        return b""
     return struct.pack(f"<2H{len(values)}Q", _ZIP64_TAG, 8 * len(values), *values)

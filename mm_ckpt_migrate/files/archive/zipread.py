@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from itertools import pairwise
@@ -12,6 +13,10 @@ from mm_ckpt_migrate.files.archive import zipformat as z
 from mm_ckpt_migrate.files.archive.source import Source
 
 MAX_DIRECTORY_BYTES: Final = 100 << 20
+# Printable ASCII but for the backslash, which is a separator on some systems.
+_NAME: Final = re.compile(rb"[ -\[\]-~]+")
+# A descriptor, a header, and its padding.
+_AHEAD: Final = 256
 _TORCHSCRIPT: Final = ("constants.pkl", "code/", "model.json", "tensors/")
 _RESAVE: Final = "Load it with torch and write it again with torch.save, or fetch it again."
 
@@ -25,9 +30,28 @@ def read_records(source: Source) -> list[z.Record]:
     """
     count, size, offset = _end_of_directory(source)
     directory = source.read(offset, size)
-    records = [_complete(source, *entry) for entry in _entries(source, directory, count)]
+    window = _Window(source)
+    records = [_complete(window, *entry) for entry in _entries(source, directory, count)]
     _check_layout(source, records, offset)
     return records
+
+
+class _Window:
+    """A little of the file: between two payloads lie a descriptor and a header, for one read."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._offset = 0
+        self._data = b""
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Exactly `size` bytes; raises as `Source.read` does."""
+        start = offset - self._offset
+        if start < 0 or start + size > len(self._data):
+            ahead = min(max(size, _AHEAD), self.source.size - offset)
+            self._data = self.source.read(offset, max(size, ahead))
+            self._offset, start = offset, 0
+        return self._data[start : start + size]
 
 
 def _refuse(source: Source, reason: str) -> CheckpointError:
@@ -78,7 +102,7 @@ def _name(source: Source, raw: bytes) -> str:
 
     The folder's name is that of the file which torch.save was told to write, spaces and all.
     """
-    if not raw or not all(0x20 <= byte < 0x7F for byte in raw) or b"\\" in raw:
+    if not _NAME.fullmatch(raw):
         raise _refuse(source, f"a zip member has the name {raw[:80]!r}")
     name = raw.decode("ascii")
     if name.startswith("/") or ".." in name.split("/") or name[1:2] == ":":
@@ -101,20 +125,21 @@ def _widen(source: Source, name: str, size: int, offset: int, extra: bytes) -> t
     return (values[0] if size == z.UINT32_MAX else size, values[-1] if offset == z.UINT32_MAX else offset)
 
 
-def _complete(source: Source, name: str, offset: int, size: int, crc: int) -> z.Record:
+def _complete(window: _Window, name: str, offset: int, size: int, crc: int) -> z.Record:
     """The record with the padding that its local header states."""
+    source = window.source
     if offset + size > source.size:
         raise _refuse(source, f"{name}: the zip entry points behind the end of the file")
-    fixed = source.read(offset, z.LOCAL_SIZE)
-    extra_size = int.from_bytes(fixed[28:30], "little")
+    fixed = window.read(offset, z.LOCAL_SIZE)
     bare = z.Record(name, offset, size, crc, 0)
-    padding = extra_size - (len(z.local_header(bare)) - z.LOCAL_SIZE - len(name))
+    extra_size = int.from_bytes(fixed[28:30], "little")
+    padding = z.LOCAL_SIZE + len(name) + extra_size - z.bare_header_size(bare)
     record = z.Record(name, offset, size, crc, max(padding, 0))
     header = z.local_header(record)
-    if source.read(offset, len(header)) != header:
+    if window.read(offset, len(header)) != header:
         raise _refuse(source, f"{name}: its local header contradicts the zip directory")
     tail = z.descriptor(record)
-    if source.read(record.payload + size, len(tail)) != tail:
+    if window.read(offset + len(header) + size, len(tail)) != tail:
         raise _refuse(source, f"{name}: its data descriptor contradicts the zip directory")
     return record
 

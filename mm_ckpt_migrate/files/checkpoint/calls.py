@@ -44,13 +44,16 @@ class Form:
 
     def fits(self, call: Call) -> bool:
         args = call.args.items if isinstance(call.args, Tuple) else []
-        return (
-            call.opcode == self.made_by
-            and len(args) == len(self.args)
-            and all(check(arg) for check, arg in zip(self.args, args, strict=True))
-            and all(self._takes(call, c.opcode, c.operands[0]) for c in call.changes)
-            and self.whole(call)
-        )
+        if call.opcode != self.made_by or len(args) != len(self.args):
+            return False
+        # Loops, as a training has thousands of calls, and a generator costs as much as a check.
+        for check, arg in zip(self.args, args, strict=True):
+            if not check(arg):
+                return False
+        for change in call.changes:
+            if not self._takes(call, change.opcode, change.operands[0]):
+                return False
+        return self.whole(call)
 
     def _takes(self, call: Call, opcode: bytes, operand: Node) -> bool:
         if opcode == op.BUILD:
@@ -84,8 +87,9 @@ def is_method(node: Node) -> bool:
 def call_fault(call: Call) -> str | None:
     """What is odd about a call of a harmless name, or None."""
     assert isinstance(call.callee, Global)
-    if any(form.fits(call) for form in _forms(call.callee.module, call.callee.name)):
-        return None
+    for form in _forms(call.callee.module, call.callee.name):
+        if form.fits(call):
+            return None
     return f"{call.callee.path} {'changed' if call.changes else 'called'} in an odd way"
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from mm_ckpt_migrate.files.archive.format import Format
 from mm_ckpt_migrate.files.archive.image import Extent
 from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.archive.storages import StorageRef
 from mm_ckpt_migrate.files.checkpoint.tensors import Tensor
 from mm_ckpt_migrate.files.pickles.build import Plain
 from mm_ckpt_migrate.files.pickles.nodes import Mutable, Node
@@ -30,6 +31,7 @@ class Tree:
         root: the pickled object.
         path: keys from the root to the state dict: `("state_dict",)`, or `()` where the root is it.
         state_dict, ema: the mappings of tensors; `ema` is mmengine's `ema_state_dict`.
+        storages: every storage that the pickle refers to, by its key.
         foreign: globals that no genuine checkpoint needs.
     """
 
@@ -37,6 +39,7 @@ class Tree:
     path: tuple[str, ...]
     state_dict: Mutable
     ema: Mutable | None
+    storages: Mapping[str, StorageRef]
     foreign: tuple[str, ...]
 
 

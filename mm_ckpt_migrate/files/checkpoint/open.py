@@ -16,14 +16,14 @@ from mm_ckpt_migrate.files.archive.source import Source
 from mm_ckpt_migrate.files.archive.storages import StorageRef, storage_refs
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint, Container, Tree
 from mm_ckpt_migrate.files.checkpoint.ema_buffers import take_ema_buffers
-from mm_ckpt_migrate.files.checkpoint.policy import foreign_globals
+from mm_ckpt_migrate.files.checkpoint.policy import foreign
 from mm_ckpt_migrate.files.checkpoint.tensors import Tensor, check_views, read_tensors, ties
 from mm_ckpt_migrate.files.checkpoint.wrappers import take_prefix
 from mm_ckpt_migrate.files.pickles.build import attributes, find, is_mapping, pairs, text_at, to_plain
 from mm_ckpt_migrate.files.pickles.errors import PickleError, PickleLimitError
-from mm_ckpt_migrate.files.pickles.hashed import check_keys_once
-from mm_ckpt_migrate.files.pickles.nodes import Call, Global, Mutable, Node, Text, walk
-from mm_ckpt_migrate.files.pickles.parse import parse_whole
+from mm_ckpt_migrate.files.pickles.hashed import check_keys_once, check_sets
+from mm_ckpt_migrate.files.pickles.nodes import Call, Global, Mutable, Node, Text
+from mm_ckpt_migrate.files.pickles.parse import Parsed, parse_all
 from mm_ckpt_migrate.names import STAMP_KEY, safe_text
 from mm_ckpt_migrate.schema import Schema
 
@@ -36,13 +36,13 @@ class Content:
     """What stands in a file, before it is understood.
 
     Attributes:
-        root: the pickled object; None for safetensors.
+        parsed: the pickled object; None for safetensors.
         extents: the storages of a pickled object, in file order.
     """
 
     kind: Format
     container: Container
-    root: Node | None
+    parsed: Parsed | None
     extents: tuple[Extent, ...]
 
 
@@ -73,8 +73,8 @@ def open_content(source: Source, content: Content) -> Checkpoint:
         LimitError: it exceeds a limit that genuine checkpoints keep.
     """
     with _told(source):
-        if content.root is not None:
-            return _open_pickled(source, content, content.root)
+        if content.parsed is not None:
+            return _open_pickled(source, content, content.parsed)
         from mm_ckpt_migrate.files.checkpoint.from_safetensors import open_safetensors
 
         return open_safetensors(source, content.container)
@@ -110,52 +110,53 @@ def _read(source: Source, check_crc: bool | None) -> Content:
         from mm_ckpt_migrate.files.archive.torchzip import read_zip
 
         container = read_zip(source, check_crc=check_crc)
-        root = parse_whole(container.pickle)
-        return Content(kind, container, root, container.extents)
+        return Content(kind, container, parse_all(container.pickle), container.extents)
     from mm_ckpt_migrate.files.archive.legacy import read_legacy
 
     legacy = read_legacy(source)
-    return Content(kind, legacy, legacy.root, legacy.extents)
+    return Content(kind, legacy, legacy.parsed, legacy.extents)
 
 
-def _open_pickled(source: Source, content: Content, root: Node) -> Checkpoint:
+def _open_pickled(source: Source, content: Content, parsed: Parsed) -> Checkpoint:
+    root, made = parsed.root, parsed.made
     path, state_dict = _state_dict(source, root)
-    nodes = walk(root, numbers=False)
-    for node in nodes:
-        if isinstance(node, Mutable):
-            check_keys_once(node)
+    check_sets(made.calls)
+    for node in made.keyed:
+        check_keys_once(node)
     extents = {extent.key: extent for extent in content.extents}
-    _check_storages(source, storage_refs(nodes), extents)
+    storages = storage_refs(made.persistents)
+    _check_storages(source, storages, extents)
     prefix = take_prefix(state_dict)
     ema = find(root, "ema_state_dict") if path == ("state_dict",) else None
     ema = take_ema_buffers(state_dict) if ema is None else ema
     tensors = read_tensors(state_dict)
-    check_views(nodes)
+    check_views(made.calls)
     if len(tensors) > MAX_TENSORS:
         raise LimitError(source.path, f"it holds more than {MAX_TENSORS} tensors")
     meta = find(root, "meta") if path else None
     tree = Tree(
-        root,
-        path,
-        state_dict,
-        ema if isinstance(ema, Mutable) and is_mapping(ema) else None,
-        tuple(foreign_globals(nodes)),
+        root=root,
+        path=path,
+        state_dict=state_dict,
+        ema=ema if isinstance(ema, Mutable) and is_mapping(ema) else None,
+        storages=storages,
+        foreign=tuple(foreign(parsed)),
     )
     stamp = to_plain(find(meta, STAMP_KEY))
     return Checkpoint(
-        source,
-        content.kind,
-        content.container,
-        _schema(tensors, state_dict),
-        tensors,
-        read_tensors(tree.ema) if tree.ema else {},
-        extents,
-        text_at(meta, "cfg") or text_at(meta, "config"),
-        _versions(meta),
-        stamp if isinstance(stamp, dict) else None,
-        tuple(k.value for k, _ in pairs(root) if isinstance(k, Text)) if path else (),
-        tree,
-        prefix,
+        source=source,
+        format=content.kind,
+        container=content.container,
+        schema=_schema(tensors, state_dict),
+        tensors=tensors,
+        averaged=read_tensors(tree.ema) if tree.ema else {},
+        extents=extents,
+        config=text_at(meta, "cfg") or text_at(meta, "config"),
+        versions=_versions(meta),
+        stamp=stamp if isinstance(stamp, dict) else None,
+        sections=tuple(k.value for k, _ in pairs(root) if isinstance(k, Text)) if path else (),
+        tree=tree,
+        prefix=prefix,
     )
 
 

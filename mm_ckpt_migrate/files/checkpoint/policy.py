@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from mm_ckpt_migrate.files.checkpoint.calls import call_fault, is_method
-from mm_ckpt_migrate.files.pickles.nodes import Call, Global, Node, Parent, children
+from mm_ckpt_migrate.files.pickles.nodes import Call, Global, Node, Parent, children, walk
+from mm_ckpt_migrate.files.pickles.parse import Parsed
 
 _HARMLESS: Final = re.compile(
     r"""(
@@ -59,6 +60,14 @@ def foreign_globals(nodes: Iterable[Node]) -> list[str]:
         return list(dict.fromkeys(path for path in names if path in odd))
     calls = (node for node in nodes if isinstance(node, Call))
     return list(dict.fromkeys(filter(None, map(call_fault, calls))))
+
+
+def foreign(parsed: Parsed) -> list[str]:
+    """What `foreign_globals` says of a whole stream; where that is nothing, as a rule without a walk."""
+    made = parsed.made
+    if not any(map(_is_getattr, made.names)) and not foreign_globals([*made.names, *made.calls]):
+        return []
+    return foreign_globals(walk(parsed.root, numbers=False))
 
 
 def _only_methods(nodes: Iterable[Node]) -> bool:

@@ -9,9 +9,7 @@ from collections.abc import Iterable, Iterator
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.files.archive.digest import named_digest
 from mm_ckpt_migrate.files.archive.format import Format
-from mm_ckpt_migrate.files.archive.storages import storage_refs
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
-from mm_ckpt_migrate.files.pickles.nodes import walk
 from mm_ckpt_migrate.names import safe_text
 from mm_ckpt_migrate.schema import HALF
 
@@ -22,9 +20,9 @@ def remarks(checkpoint: Checkpoint) -> tuple[str, ...]:
         f"{safe_text(one)!r} and {safe_text(other)!r} look alike, and stay two"
         for one, other in _lookalikes(checkpoint.schema.names)
     ]
-    # Of the weights alone: what else a training leaves may be half of all the nodes.
-    nodes = walk(checkpoint.tree.state_dict) if checkpoint.tree else ()
-    if nowhere := [r for r in storage_refs(nodes).values() if r.location == "meta"]:
+    weights = {tensor.storage for tensor in checkpoint.tensors.values()}
+    refs = checkpoint.tree.storages.items() if checkpoint.tree else ()
+    if nowhere := [key for key, ref in refs if ref.location == "meta" and key in weights]:
         said.append(
             f"storages that were saved from the device meta: {len(nowhere)}; "
             "torch.load gives their tensors no data without a map_location"

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from mm_ckpt_migrate.files.pickles import opcodes as op
 from mm_ckpt_migrate.files.pickles.build import elements, is_mapping, pairs
 from mm_ckpt_migrate.files.pickles.errors import PickleError, PickleLimitError
 from mm_ckpt_migrate.files.pickles.nodes import Call, Global, List, Mutable, Node, Scalar, Text, Tuple
@@ -22,12 +21,19 @@ from mm_ckpt_migrate.names import safe_text
 MAX_OTHER_KEYS: Final = 50_000
 # In CPython -1 and -2 have one hash; no genuine dict has three such keys.
 _MAX_ALIKE: Final = 4
-_SETTING: Final = (op.SETITEM, op.SETITEMS)
 _SETS: Final = ("__builtin__.set", "builtins.set", "__builtin__.frozenset", "builtins.frozenset")
 
 
+def check_sets(calls: Iterable[Call]) -> None:
+    """Look at the elements of whatever is a set; raises as `check_keys_once` does."""
+    for call in calls:
+        if isinstance(call.callee, Global) and call.callee.path in _SETS:
+            held = elements(call.args)
+            check_hashes([hashed_as(item) for made in held for item in elements(made)])
+
+
 def check_keys_once(node: Mutable) -> None:
-    """Look at the keys of whatever has keys, and at the elements of a set.
+    """Look at the keys of whatever has keys.
 
     Whoever loads a dict with a key twice sees the last one alone. An object that is not looked
     into, such as a str that a call makes, may be equal to any plain key.
@@ -36,16 +42,6 @@ def check_keys_once(node: Mutable) -> None:
         PickleError: a key stands, or may stand, twice, or can be no key.
         PickleLimitError: numbers are chosen so that a dict of them takes long to make.
     """
-    if isinstance(node, Call) and isinstance(node.callee, Global) and node.callee.path in _SETS:
-        held = elements(node.args)
-        check_hashes([hashed_as(item) for made in held for item in elements(made)])
-    for change in node.changes:
-        if change.opcode in _SETTING:
-            _check_keys(node)
-            break
-
-
-def _check_keys(node: Mutable) -> None:
     entries = pairs(node)
     if len(entries) == 1 and type(entries[0][0]) in (Text, Scalar):
         return

@@ -76,9 +76,14 @@ class Tuple(Parent):
 
 @dataclass(slots=True, eq=False)
 class Persistent(Parent):
-    """A persistent id: in torch's files, a reference to a storage."""
+    """A persistent id: in torch's files, a reference to a storage.
+
+    Attributes:
+        meaning: what a reader of another room made of it, so that nobody has to look twice.
+    """
 
     pid: Node
+    meaning: object = field(default=None, init=False)
 
 
 @dataclass(slots=True, eq=False)

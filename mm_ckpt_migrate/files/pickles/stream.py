@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from mm_ckpt_migrate.files.pickles import limits
 from mm_ckpt_migrate.files.pickles import opcodes as op
 from mm_ckpt_migrate.files.pickles.errors import PickleCutShortError, PickleError, PickleLimitError
-
-MAX_NAME_BYTES: Final = 512
 
 
 class Stream:
@@ -35,15 +32,18 @@ class Stream:
     def take(self, at: int, size: int) -> bytes:
         taken = self.data[at : at + size]
         if len(taken) != size:
-            raise PickleCutShortError(at - self.start, "the pickle is cut short")
+            raise self.cut_short(at)
         return taken
+
+    def cut_short(self, at: int) -> PickleCutShortError:
+        return PickleCutShortError(at - self.start, "the pickle is cut short")
 
     def line(self, at: int) -> tuple[str, int]:
         """A line, and the offset behind it."""
-        end = self.data.find(b"\n", at, at + MAX_NAME_BYTES)
+        end = self.data.find(b"\n", at, at + limits.MAX_NAME_BYTES)
         if end < 0:
-            if len(self.data) - at < MAX_NAME_BYTES:
-                self.take(at, MAX_NAME_BYTES)
+            if len(self.data) - at < limits.MAX_NAME_BYTES:
+                self.take(at, limits.MAX_NAME_BYTES)
             raise self.error(at, "a global's name has no end")
         try:
             return self.data[at:end].decode("ascii"), end + 1

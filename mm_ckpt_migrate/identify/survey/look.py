@@ -11,9 +11,10 @@ from mm_ckpt_migrate.files.archive.digest import named_digest
 from mm_ckpt_migrate.files.archive.source import Source
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
 from mm_ckpt_migrate.files.checkpoint.open import read_content
-from mm_ckpt_migrate.files.checkpoint.policy import foreign_globals
+from mm_ckpt_migrate.files.checkpoint.policy import foreign
 from mm_ckpt_migrate.files.checkpoint.weights_only import refused_globals
-from mm_ckpt_migrate.files.pickles.nodes import walk
+from mm_ckpt_migrate.files.pickles.garbage import uncollected
+from mm_ckpt_migrate.files.pickles.parse import Parsed
 from mm_ckpt_migrate.identify.diagnosis.advice import prefixed
 from mm_ckpt_migrate.identify.diagnosis.diagnosis import Diagnosis, Finding
 from mm_ckpt_migrate.identify.diagnosis.download import Download, find_download
@@ -33,14 +34,14 @@ def survey(path: Path, library: Library, *, check_crc: bool = True) -> Survey:
     Raises:
         CheckpointError: the container is damaged or no checkpoint's.
     """
-    with Source(path) as source:
+    with Source(path) as source, uncollected():
         source.start_digest()
         content = read_content(source, check_crc=check_crc)
-        root = content.root
-        nodes = walk(root, numbers=False) if root else []
-        refused, foreign = refused_globals(nodes), foreign_globals(nodes)
-        sections = root_sections(root) if root else ()
+        parsed = content.parsed
+        root = parsed.root if parsed else None
+        refused = refused_globals(parsed.made.names) if parsed else ()
         checkpoint, fault = open_read(source, content)
+        sections = root_sections(root) if root else ()
         digest = source.digest()
         download = find_download(path.name, digest, load_table())
         return Survey(
@@ -58,9 +59,15 @@ def survey(path: Path, library: Library, *, check_crc: bool = True) -> Survey:
             download=download,
             weights_only=not refused,
             refused_globals=refused,
-            foreign=tuple(foreign),
+            foreign=_foreign(checkpoint, parsed),
             fault=fault,
         )
+
+
+def _foreign(checkpoint: Checkpoint | None, parsed: Parsed | None) -> tuple[str, ...]:
+    if checkpoint is not None and checkpoint.tree is not None:
+        return checkpoint.tree.foreign
+    return tuple(foreign(parsed)) if parsed else ()
 
 
 def _content(checkpoint: Checkpoint | None) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def open_read(source: Source, content: Content) -> tuple[Checkpoint | None, str 
     try:
         return open_content(source, content), None
     except CheckpointError as error:
-        if content.root is None:
+        if content.parsed is None:
             raise
         return None, error.reason
 

@@ -112,7 +112,7 @@ def test_the_unchanged_file_is_read(tmp_path: Path) -> None:
 def laid_out_again(data: bytes) -> bytes:
     with in_memory(data) as fd, Source(Path("old.pth"), fd) as source:
         found = read_legacy(source)
-        image = compose_legacy(found, emit(found.root), storage_refs(walk(found.root)))
+        image = compose_legacy(found, emit(found.parsed.root), storage_refs(walk(found.parsed.root)))
         return rendered(image, data)
 
 
@@ -137,7 +137,7 @@ def test_own_writer_is_torchs(tmp_path: Path) -> None:
     data = out.getvalue()
     with Source(write(tmp_path, data)) as source:
         found = read_legacy(source)
-        made = build_legacy(emit(found.root), storages={found.extents[0].key: (2, TWO_FLOATS)})
+        made = build_legacy(emit(found.parsed.root), storages={found.extents[0].key: (2, TWO_FLOATS)})
     assert made == data
     assert torch.load(write(tmp_path, WHOLE))["state_dict"]["w"].tolist() == [1.5, -2.0]
 
@@ -146,7 +146,7 @@ def test_dropped_storages_leave_no_trace(tmp_path: Path) -> None:
     two = build_legacy(body(a=legacy_tensor("7", 1, (1,)), b=legacy_tensor()), storages=TWO)
     with Source(write(tmp_path, two)) as source:
         found = read_legacy(source)
-        refs = storage_refs(walk(found.root))
+        refs = storage_refs(walk(found.parsed.root))
         image = compose_legacy(found, body(b=legacy_tensor()), {KEY: refs[KEY]})
     assert rendered(image, two) == build_legacy(body(b=legacy_tensor()))
 

@@ -13,15 +13,14 @@ from support.streams import mapping, stream, text
 from support.zips import torch_zip
 
 from mm_ckpt_migrate.errors import CheckpointError, LimitError
-from mm_ckpt_migrate.files.archive import legacy, safetensors, zipread
+from mm_ckpt_migrate.files.archive import safetensors, zipread
 from mm_ckpt_migrate.files.archive.legacy import read_legacy
 from mm_ckpt_migrate.files.archive.safetensors import read_safetensors, unsupported
 from mm_ckpt_migrate.files.archive.source import Source
 from mm_ckpt_migrate.files.archive.torchzip import read_zip
 from mm_ckpt_migrate.files.archive.zipformat import end_records
-from mm_ckpt_migrate.files.pickles import hashed, parse
+from mm_ckpt_migrate.files.pickles import hashed, limits
 from mm_ckpt_migrate.files.pickles.errors import PickleLimitError
-from mm_ckpt_migrate.files.pickles.stream import MAX_NAME_BYTES
 from mm_ckpt_migrate.schema import TensorSpec
 
 
@@ -126,8 +125,8 @@ class Watched(Source):
 def test_a_pickle_of_the_legacy_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its length is written nowhere: no more is read than a pickle may have."""
     limit = 2 << 20
-    monkeypatch.setattr(legacy, "MAX_PICKLE_BYTES", limit)
-    monkeypatch.setattr(parse, "MAX_PICKLE_BYTES", limit)
+    monkeypatch.setattr(limits, "MAX_PICKLE_BYTES", limit)
+    monkeypatch.setattr(limits, "MAX_PICKLE_BYTES", limit)
     data = build_legacy(stream(mapping({"cfg": text("#" * (9 << 20))})), storages={})
     with Watched(write(tmp_path, data)) as source:
         with pytest.raises(PickleLimitError, match="larger than 2 MiB"):
@@ -142,15 +141,15 @@ def test_the_limits_are_those_that_are_promised() -> None:
         if re.search(r"[0-9] \|$", line)
     ]
     assert told == [
-        parse.MAX_PICKLE_BYTES,
-        parse.MAX_STRING_BYTES,
-        MAX_NAME_BYTES,
-        parse.MAX_OPCODES,
-        parse.FREE_OPCODES,
-        parse.FREE_OBJECTS,
-        parse.FREE_MEETINGS,
+        limits.MAX_PICKLE_BYTES,
+        limits.MAX_STRING_BYTES,
+        limits.MAX_NAME_BYTES,
+        limits.MAX_OPCODES,
+        limits.FREE_OPCODES,
+        limits.FREE_OBJECTS,
+        limits.FREE_MEETINGS,
         hashed.MAX_OTHER_KEYS,
-        parse.MAX_DEPTH,
+        limits.MAX_DEPTH,
         zipread.MAX_DIRECTORY_BYTES,
         safetensors.MAX_HEADER_BYTES,
         safetensors.MAX_METADATA,

@@ -167,7 +167,7 @@ def test_z24_a_longer_one_is_beyond_the_limit(tmp_path: Path) -> None:
 
 
 def test_a_pickle_beyond_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mm_ckpt_migrate.files.archive.torchzip.MAX_PICKLE_BYTES", len(STATE_DICT) - 1)
+    monkeypatch.setattr("mm_ckpt_migrate.files.pickles.limits.MAX_PICKLE_BYTES", len(STATE_DICT) - 1)
     with pytest.raises(LimitError, match=r"data\.pkl is larger"):
         opened(torch_zip(), tmp_path)
 

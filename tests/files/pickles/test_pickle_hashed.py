@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from mm_ckpt_migrate.files.pickles.errors import PickleLimitError
-from mm_ckpt_migrate.files.pickles.hashed import check_hashes, check_keys_once
-from mm_ckpt_migrate.files.pickles.nodes import Mutable, walk
-from mm_ckpt_migrate.files.pickles.parse import parse_whole
+from mm_ckpt_migrate.files.pickles.hashed import check_hashes, check_keys_once, check_sets
+from mm_ckpt_migrate.files.pickles.parse import parse_all
 
 PRIME = (1 << 61) - 1
 
 
 def check(value: Any) -> None:
     """Look at every mapping and set of a value that Python pickled."""
-    for node in walk(parse_whole(pickle.dumps(value, protocol=2))):
-        if isinstance(node, Mutable):
-            check_keys_once(node)
+    made = parse_all(pickle.dumps(value, protocol=2)).made
+    check_sets(made.calls)
+    for node in made.keyed:
+        check_keys_once(node)
 
 
 ALIKE: dict[str, list[Any]] = {

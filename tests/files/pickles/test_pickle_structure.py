@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.streams import PROTO_2, name, plain, stream, text
 
-from mm_ckpt_migrate.files.pickles import parse as module
+from mm_ckpt_migrate.files.pickles import limits as module
 from mm_ckpt_migrate.files.pickles.build import to_plain
 from mm_ckpt_migrate.files.pickles.emit import emit
 from mm_ckpt_migrate.files.pickles.errors import PickleCutShortError, PickleError, PickleLimitError

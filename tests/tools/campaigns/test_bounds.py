@@ -17,7 +17,7 @@ from mm_ckpt_migrate.errors import ExitCode
 
 pytestmark = pytest.mark.mm
 SIZE = 500_000
-UNBOUND = "from mm_ckpt_migrate.files.pickles import parse; parse.FREE_OBJECTS = 10**9"
+UNBOUND = "from mm_ckpt_migrate.files.pickles import limits; limits.FREE_OBJECTS = 10**9"
 
 
 @pytest.fixture(scope="module")
