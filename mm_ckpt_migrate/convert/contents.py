@@ -10,8 +10,7 @@ from mm_ckpt_migrate.convert.training.follow import Follower, follow
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint, Tree
 from mm_ckpt_migrate.files.checkpoint.simplify import simplify
-from mm_ckpt_migrate.files.checkpoint.tensors import Tensor, ties
-from mm_ckpt_migrate.files.checkpoint.weights_only import refused_globals
+from mm_ckpt_migrate.files.checkpoint.tensors import Tensor, is_tensor, ties
 from mm_ckpt_migrate.files.pickles.build import (
     attributes,
     find,
@@ -26,6 +25,7 @@ from mm_ckpt_migrate.files.pickles.build import (
     text_of,
     text_value,
 )
+from mm_ckpt_migrate.files.pickles.copies import Copies
 from mm_ckpt_migrate.files.pickles.nodes import Mutable, Node, Text, Tuple, walk
 from mm_ckpt_migrate.names import is_buffer
 from mm_ckpt_migrate.schema import Schema, TensorSpec, fits
@@ -124,13 +124,21 @@ def _with_raw(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], ema: Mutabl
         raise CheckpointError(checkpoint.source.path, f"its raw weights lack {lost[0]}")
     for name, averaged in raw.items():
         _check_alike(checkpoint, checkpoint.tensors[name].spec, tensors[averaged].spec)
-    set_values(checkpoint.tree.state_dict, {name: nodes[raw[name]] for name in raw})
+    tree = _with_weights(checkpoint.tree, {name: nodes[raw[name]] for name in raw})
     chosen = {
         name: _named(tensors[raw[name]], name) if name in raw else tensor
         for name, tensor in checkpoint.tensors.items()
     }
     schema = Schema(tuple(t.spec for t in chosen.values()), checkpoint.schema.modules, ties(chosen))
-    return replace(checkpoint, tensors=chosen, schema=schema)
+    return replace(checkpoint, tensors=chosen, schema=schema, tree=tree)
+
+
+def _with_weights(tree: Tree, nodes: Mapping[str, Node]) -> Tree:
+    """The tree with other tensors in its state dict."""
+    copies = Copies(tree.root, is_tensor)
+    state_dict = copies.of(tree.state_dict)
+    set_values(state_dict, nodes)
+    return replace(tree, root=copies.root, state_dict=state_dict)
 
 
 def _check_alike(checkpoint: Checkpoint, averaged: TensorSpec, raw: TensorSpec) -> None:
@@ -149,13 +157,18 @@ def _named(tensor: Tensor, name: str) -> Tensor:
     return replace(tensor, spec=replace(tensor.spec, name=name))
 
 
-def edit_contents(checkpoint: Checkpoint, contents: Contents) -> Edited:
-    """Edit the nodes in place."""
+def edit_contents(checkpoint: Checkpoint, contents: Contents, copies: Copies) -> Edited:
+    """Edit all but the weights.
+
+    Args:
+        checkpoint: a copy, whose nodes are edited.
+        copies: finds those nodes by the ones that `contents` was decided on.
+    """
     tree = checkpoint.tree
     if tree is None or not tree.path or not isinstance(root := tree.root, Mutable):
         return Edited({}, ())
     free_key = 1 + max(map(int, checkpoint.extents), default=0)
-    storages = follow(contents.followers, free_key)
+    storages = follow(contents.followers, free_key, copies)
     _leave_out(root, contents.left_out)
     _set_configs(root, contents.configs)
     for (*path, last), node in additions(tree, contents).items():
@@ -164,10 +177,7 @@ def edit_contents(checkpoint: Checkpoint, contents: Contents) -> Edited:
         set_values(parent, {last: node})
     if contents.keep_as_is:
         return Edited(storages, ())
-    notices = simplify(root)
-    if refused := refused_globals(walk(root, numbers=False)):
-        notices = (*notices, f"torch.load refuses it at its defaults, because of {', '.join(refused[:3])}")
-    return Edited(storages, notices)
+    return Edited(storages, simplify(root))
 
 
 def outside_inference(tree: Tree) -> list[str]:

@@ -19,7 +19,6 @@ from mm_ckpt_migrate.convert.write.to_safetensors import metadata_of, tied_names
 from mm_ckpt_migrate.convert.write.to_torch import edit
 from mm_ckpt_migrate.files.archive.format import Format
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
-from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.files.pickles.build import Plain, from_plain
 from mm_ckpt_migrate.files.pickles.nodes import Node
 from mm_ckpt_migrate.mapping.plan import Plan
@@ -101,7 +100,6 @@ def remake(
     """What `convert` would write; None where it has nothing to do.
 
     Args:
-        checkpoint: the old file, opened for this alone, as its nodes are edited.
         kind: the format of the new file.
 
     Raises:
@@ -140,8 +138,3 @@ def _holding(modules: Sequence[str], keys: Sequence[str]) -> tuple[str, ...]:
 def _complete(stamp: dict[str, Plain], checkpoint: Checkpoint) -> dict[str, Plain]:
     digest = checkpoint.source.digest()
     return {name: digest if value == DIGEST_PLACEHOLDER else value for name, value in stamp.items()}
-
-
-def opened_again(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint with nodes that nobody has edited."""
-    return open_checkpoint(checkpoint.source, check_crc=None)

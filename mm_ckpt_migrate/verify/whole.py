@@ -24,7 +24,7 @@ from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.verify.borrowed import borrowed_models
 from mm_ckpt_migrate.verify.files import Files
 from mm_ckpt_migrate.verify.nodes import Content, Difference, Path, differences, shown
-from mm_ckpt_migrate.verify.remake import Remade, Way, opened_again, remake, strings_node, ways
+from mm_ckpt_migrate.verify.remake import Remade, Way, remake, strings_node, ways
 
 # What a stamp says of its maker; since the second and the third are noted, it says all that the
 # content depends on.
@@ -129,8 +129,7 @@ def _best(files: Files, model: TargetModel | None, digests: Digests) -> _Trial:
 
 def _tried(files: Files, way: Way, digests: Digests) -> _Trial:
     assert files.source is not None
-    source = opened_again(files.source)
-    remade = remake(source, files.origin, way, files.library, files.output.format)
+    remade = remake(files.source, files.origin, way, files.library, files.output.format)
     if remade is None:
         return _Trial(way, None, ())
     return _Trial(way, remade, tuple(_differing(remade, files.output, digests)))
@@ -161,7 +160,7 @@ def _content(checkpoint: Checkpoint, digests: Digests, remade: Remade | None = N
 def _of_others(files: Files, remade: Remade, found: Sequence[Difference], digests: Digests) -> Compared:
     """What no migration touches must be the old file's; other rules may make the rest otherwise."""
     assert files.source is not None
-    before = opened_again(files.source)
+    before = files.source
     touched = {
         difference.path
         for difference in differences(

@@ -33,6 +33,7 @@ from mm_ckpt_migrate.files.pickles.build import (
     set_values,
     text_of,
 )
+from mm_ckpt_migrate.files.pickles.copies import Copies
 from mm_ckpt_migrate.files.pickles.nodes import Mutable, Node
 
 # Indexed by the order of the parameters, or of the groups that they make.
@@ -81,8 +82,8 @@ def plan_training(
     return tuple(followers)
 
 
-def follow(followers: tuple[Follower, ...], free_key: int) -> dict[str, bytes]:
-    """Edit the nodes of the training state in place.
+def follow(followers: tuple[Follower, ...], free_key: int, copies: Copies) -> dict[str, bytes]:
+    """Edit the copies of the nodes of the training state.
 
     Args:
         free_key: from this number on, no storage has it as its key.
@@ -94,31 +95,34 @@ def follow(followers: tuple[Follower, ...], free_key: int) -> dict[str, bytes]:
     for number, follower in enumerate(followers):
         sources = [group.source for group in follower.move.groups]
         for scheduler in follower.schedulers:
-            follow_groups(scheduler, sources, follower.move.groups_before, follower.base)
-        _edit(follower, str(free_key + number), storages)
+            follow_groups(copies.of(scheduler), sources, follower.move.groups_before, follower.base)
+        _edit(follower, str(free_key + number), storages, copies)
     return storages
 
 
-def _edit(follower: Follower, key: str, storages: dict[str, bytes]) -> None:
+def _edit(follower: Follower, key: str, storages: dict[str, bytes], copies: Copies) -> None:
     optimizer, move = follower.optimizer, follower.move
     order = [index for group in move.groups for index in group.indices]
     groups, start = [], 0
     for group in move.groups:
         end = start + len(group.indices)
-        node = optimizer.groups[group.source]
-        groups.append(_regroup(node, range(start, end), move.names[start:end]))
+        old = copies.of(optimizer.groups[group.source])
+        groups.append(_regroup(old, range(start, end), move.names[start:end]))
         start = end
     state = [
-        (from_plain(new), optimizer.state[old]) for new, old in enumerate(order) if old in optimizer.state
+        (from_plain(new), copies.of(optimizer.state[old]))
+        for new, old in enumerate(order)
+        if old in optimizer.state
     ]
-    by_index = find(optimizer.node, "state")
+    node = copies.of(optimizer.node)
+    by_index = find(node, "state")
     assert isinstance(by_index, Mutable)
     set_pairs(by_index, state)
     edited: dict[str, Node] = {"param_groups": list_of(groups)}
     if follower.base is not None:
-        made = base_settings(optimizer.groups[follower.base], key, storages)
+        made = base_settings(copies.of(optimizer.groups[follower.base]), key, storages)
         edited["base_param_settings"] = made
-    set_values(optimizer.node, edited)
+    set_values(node, edited)
 
 
 def _regroup(group: Mutable, indices: range, names: tuple[str, ...]) -> Node:

@@ -58,8 +58,6 @@ def write_checkpoint(
 ) -> Written:
     """Write the new file, and publish it where integrity and keys hold, after those beside it.
 
-    The checkpoint's nodes are edited in place; only its layout is of use afterwards.
-
     Raises:
         CheckpointError: the source is damaged, or changes meanwhile.
         DestinationError: the destination cannot be written.
@@ -120,7 +118,7 @@ def _reading_back(new: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """What the source holds, before its nodes are edited."""
+    """What of the source must arrive as it is."""
 
     carried: dict[str, bytes]
     training: list[TrainingStreams]
@@ -144,7 +142,7 @@ def _compose(
 
 
 def stamp_of(checkpoint: Checkpoint, plan: Plan, contents: Contents) -> dict[str, Plain]:
-    """The stamp of the new file, to be made before the checkpoint's nodes are edited."""
+    """The stamp of the new file."""
     tree = checkpoint.tree
     texts = config_texts(tree.root) if tree else {}
     configs = {".".join(path): texts[path] for path in contents.configs}

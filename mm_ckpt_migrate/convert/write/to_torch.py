@@ -19,6 +19,8 @@ from mm_ckpt_migrate.files.archive.storages import storage_ref, storage_refs
 from mm_ckpt_migrate.files.archive.torchzip import TorchZip, compose_zip
 from mm_ckpt_migrate.files.archive.transfer import measure_extents
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint, Tree
+from mm_ckpt_migrate.files.checkpoint.tensors import is_tensor
+from mm_ckpt_migrate.files.checkpoint.weights_only import refused_globals
 from mm_ckpt_migrate.files.checkpoint.wrappers import module_entry, put_prefix
 from mm_ckpt_migrate.files.pickles.build import (
     Plain,
@@ -34,8 +36,9 @@ from mm_ckpt_migrate.files.pickles.build import (
     text_of,
     text_value,
 )
+from mm_ckpt_migrate.files.pickles.copies import Copies
 from mm_ckpt_migrate.files.pickles.emit import emit
-from mm_ckpt_migrate.files.pickles.nodes import Mutable, Node, Persistent, Text, Tuple, walk
+from mm_ckpt_migrate.files.pickles.nodes import Global, Mutable, Node, Persistent, Text, Tuple, walk
 from mm_ckpt_migrate.mapping.plan import Plan, averaged_table
 from mm_ckpt_migrate.names import STAMP_KEY, safe_text
 
@@ -52,14 +55,20 @@ def rewrite(
     unwrap: bool = False,
     prefix: str = "",
 ) -> tuple[Composition, tuple[str, ...]]:
-    """Edit the nodes in place and lay the file out; gives it with notices for the user.
+    """Lay the new file out; gives it with notices for the user.
 
     Args:
         target_format: zip, or legacy where the source is legacy.
         others: as those of `edit`, which also says what is raised.
     """
     edited = edit(checkpoint, plan, order, modules, stamp, contents, unwrap=unwrap, prefix=prefix)
-    return _lay_out(checkpoint, edited.root, edited.storages, target_format), edited.notices
+    named: list[Global] = []
+    composition = _lay_out(checkpoint, edited, target_format, named)
+    notices = edited.notices
+    if not contents.keep_as_is and tree_of(checkpoint).path and (refused := refused_globals(named)):
+        shown = ", ".join(refused[:3])
+        notices = (*notices, f"torch.load refuses it at its defaults, because of {shown}")
+    return composition, notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,7 @@ def edit(
     unwrap: bool = False,
     prefix: str = "",
 ) -> Rewritten:
-    """Edit a checkpoint's nodes in place.
+    """What the new file's pickle holds: copies of a checkpoint's nodes, edited.
 
     Args:
         order: the new keys in the order in which the new file shall have them.
@@ -103,8 +112,9 @@ def edit(
         FoldError: the plan folds tensors that do not fit.
         CheckpointError: its `meta` is none that a stamp could be put into.
     """
-    tree = checkpoint.tree
-    assert tree is not None
+    copies = Copies(tree_of(checkpoint).root, is_tensor)
+    tree = _copied(tree_of(checkpoint), copies)
+    checkpoint = replace(checkpoint, tree=tree)
     _rename(tree.state_dict, plan.table, order)
     _rename_modules(tree.state_dict, plan, modules, "")
     if tree.ema is not None:
@@ -112,10 +122,21 @@ def edit(
         _rename_modules(tree.ema, plan, modules, "module.")
     if prefix:
         put_prefix(tree.state_dict, prefix)
-    edited = edit_contents(checkpoint, contents)
+    edited = edit_contents(checkpoint, contents, copies)
     root = tree.state_dict if unwrap else _root(checkpoint, tree, stamp)
     new = {**edited.storages, **folded_storages(checkpoint, plan)}
     return Rewritten(root, new, edited.notices)
+
+
+def tree_of(checkpoint: Checkpoint) -> Tree:
+    """The nodes of a pickled checkpoint."""
+    assert checkpoint.tree is not None
+    return checkpoint.tree
+
+
+def _copied(tree: Tree, copies: Copies) -> Tree:
+    ema = copies.of(tree.ema) if tree.ema is not None else None
+    return replace(tree, root=copies.root, state_dict=copies.of(tree.state_dict), ema=ema)
 
 
 def _rename(mapping: Mutable, table: Mapping[str, str | None], order: Sequence[str]) -> None:
@@ -185,37 +206,49 @@ def _root(checkpoint: Checkpoint, tree: Tree, stamp: Mapping[str, Plain] | None)
 
 
 def _lay_out(
-    checkpoint: Checkpoint, root: Node, new: Mapping[str, bytes], target_format: Format
+    checkpoint: Checkpoint, edited: Rewritten, target_format: Format, named: list[Global]
 ) -> Composition:
+    root, new = edited.root, edited.storages
     container = checkpoint.container
     if target_format is Format.LEGACY:
         from mm_ckpt_migrate.files.archive.legacy import LegacyFile, compose_legacy
 
         assert isinstance(container, LegacyFile)
         legacy, refs = container, storage_refs(walk(root, numbers=False))
-        return Composition(emit(root), lambda pickle: compose_legacy(legacy, pickle, refs, new))
+        stream = emit(root, named=named)
+        return Composition(stream, lambda pickle: compose_legacy(legacy, pickle, refs, new))
     shell = container if isinstance(container, TorchZip) else TorchZip(b"", ())
-    storages = _number_storages(root, {**checkpoint.extents, **new})
+    numbers = _Numbers()
+    stream = emit(root, pid=numbers, named=named)
+    pieces: dict[str, Piece] = {**checkpoint.extents, **new}
+    storages = [_numbered(pieces[key], number.value) for key, number in numbers.of_keys.items()]
     if any(isinstance(piece, Extent) and piece.crc is None for piece in storages):
         storages = [_measured(checkpoint.source, piece) for piece in storages]
-    return Composition(emit(root), lambda pickle: compose_zip(shell, pickle, storages))
+    return Composition(stream, lambda pickle: compose_zip(shell, pickle, storages))
 
 
-def _number_storages(root: Node, pieces: Mapping[str, Piece]) -> list[Piece]:
-    """Number the storages in the order in which the pickle first meets them, as torch does.
+class _Numbers:
+    """Number the storages in the order in which the stream first meets them, as torch does.
 
     torch's loader computes offsets from that order (`calculate_storage_offsets`), and gives
     wrong tensors, without a word, where a file does not have it.
     """
-    numbers: dict[str, Text] = {}
-    for node in walk(root, numbers=False):
-        if isinstance(node, Persistent):
-            key = storage_ref(node).key
-            number = numbers.setdefault(key, text_of(str(len(numbers))))
-            assert isinstance(node.pid, Tuple)
-            # A new tuple's worth of items: the old key's text may be shared with something else.
-            node.pid.items = [*node.pid.items[:2], number, *node.pid.items[3:5]]
-    return [_numbered(pieces[key], number.value) for key, number in numbers.items()]
+
+    def __init__(self) -> None:
+        self.of_keys: dict[str, Text] = {}
+        self._made: dict[int, Tuple] = {}
+
+    def __call__(self, node: Persistent) -> Node:
+        """The persistent id with the new number; the same tuple for one that is shared."""
+        assert isinstance(node.pid, Tuple)
+        key = storage_ref(node).key
+        number = self.of_keys.setdefault(key, text_of(str(len(self.of_keys))))
+        made = self._made.get(id(node.pid))
+        if made is None:
+            made = Tuple([*node.pid.items[:2], number, *node.pid.items[3:5]])
+            made.memoized = node.pid.memoized
+            self._made[id(node.pid)] = made
+        return made
 
 
 def _measured(source: Source, piece: Piece) -> Piece:

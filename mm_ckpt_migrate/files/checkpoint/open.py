@@ -17,7 +17,7 @@ from mm_ckpt_migrate.files.archive.storages import StorageRef, storage_refs
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint, Container, Tree
 from mm_ckpt_migrate.files.checkpoint.ema_buffers import take_ema_buffers
 from mm_ckpt_migrate.files.checkpoint.policy import foreign
-from mm_ckpt_migrate.files.checkpoint.tensors import Tensor, check_views, read_tensors, ties
+from mm_ckpt_migrate.files.checkpoint.tensors import Tensor, check_views, is_tensor, read_tensors, ties
 from mm_ckpt_migrate.files.checkpoint.wrappers import take_prefix
 from mm_ckpt_migrate.files.pickles.build import attributes, find, is_mapping, pairs, text_at, to_plain
 from mm_ckpt_migrate.files.pickles.errors import PickleError, PickleLimitError
@@ -172,7 +172,7 @@ def _state_dict(source: Source, root: Node) -> tuple[tuple[str, ...], Mutable]:
     assert isinstance(root, Mutable)
     sections = {k.value: v for k, v in pairs(root) if isinstance(k, Text) and _holds_tensors(v)}
     names: list[str] = [n for n in _STATE_DICT_NAMES if n in sections]
-    if not names and (not sections or any(_is_tensor(value) for _, value in pairs(root))):
+    if not names and (not sections or any(is_tensor(value) for _, value in pairs(root))):
         return (), root
     if not names and len(sections) > 1:
         raise CheckpointError(
@@ -187,15 +187,7 @@ def _state_dict(source: Source, root: Node) -> tuple[tuple[str, ...], Mutable]:
 
 
 def _holds_tensors(node: Node) -> bool:
-    return is_mapping(node) and any(_is_tensor(value) for _, value in pairs(node))
-
-
-def _is_tensor(node: Node) -> bool:
-    return (
-        isinstance(node, Call)
-        and isinstance(node.callee, Global)
-        and node.callee.path.startswith("torch._utils._rebuild_")
-    )
+    return is_mapping(node) and any(is_tensor(value) for _, value in pairs(node))
 
 
 def _check_storages(source: Source, refs: Mapping[str, StorageRef], extents: Mapping[str, Extent]) -> None:

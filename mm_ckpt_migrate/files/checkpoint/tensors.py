@@ -66,6 +66,11 @@ class Tensor:
         return True
 
 
+def is_tensor(node: Node) -> bool:
+    """Whether a node is a tensor of any kind, with its storage below it."""
+    return isinstance(node, Call) and _path(node).startswith("torch._utils._rebuild_")
+
+
 def read_tensor(name: str, node: Node) -> Tensor:
     """Read the tensor that a state dict holds under `name`.
 

@@ -28,12 +28,17 @@ _TUPLES = (op.EMPTY_TUPLE, op.TUPLE1, op.TUPLE2, op.TUPLE3)
 
 
 Label = Callable[[Persistent], bytes]
+Pid = Callable[[Persistent], Node]
 
 
-def emit(root: Node, *, label: Label | None = None, named: list[Global] | None = None) -> bytes:
+def emit(
+    root: Node, *, pid: Pid | None = None, label: Label | None = None, named: list[Global] | None = None
+) -> bytes:
     """The stream of protocol 2 that makes the object.
 
     Args:
+        pid: the persistent id to write for each node that has one, in the order of the stream; the
+            same node for the same id, as long as the stream is written.
         named: is given the classes and functions that the stream names.
         label: what to write for a persistent id instead, to compare streams of two files that
             number their storages differently. Such a stream is for comparison alone.
@@ -43,7 +48,7 @@ def emit(root: Node, *, label: Label | None = None, named: list[Global] | None =
     """
     out = bytearray(op.PROTO + b"\x02")
     try:
-        _Emitter(out, label, [] if named is None else named).node(root)
+        _Emitter(out, pid, label, [] if named is None else named).node(root)
     except RecursionError:
         raise PickleLimitError(0, "objects refer to each other in too long a chain") from None
     out += op.STOP
@@ -51,8 +56,9 @@ def emit(root: Node, *, label: Label | None = None, named: list[Global] | None =
 
 
 class _Emitter:
-    def __init__(self, out: bytearray, label: Label | None, named: list[Global]) -> None:
+    def __init__(self, out: bytearray, pid: Pid | None, label: Label | None, named: list[Global]) -> None:
         self.out = out
+        self.pid = pid
         self.named = named
         self.label = label
         self.numbers: dict[int, int] = {}
@@ -96,7 +102,7 @@ class _Emitter:
         if self.label:
             self.out += self.label(node) + op.BINPERSID
             return
-        self.node(node.pid)
+        self.node(self.pid(node) if self.pid else node.pid)
         self.out += op.BINPERSID
 
     def call(self, node: Call) -> None:

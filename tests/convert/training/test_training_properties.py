@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mm_ckpt_migrate.convert.training.follow import Follower, follow
 from mm_ckpt_migrate.convert.training.optimizer import plan_optimizer, read_optimizers
 from mm_ckpt_migrate.convert.training.parameters import Parameters, UnknownOrderError
+from mm_ckpt_migrate.files.pickles.copies import Copies
 from mm_ckpt_migrate.files.pickles.emit import emit
 from mm_ckpt_migrate.files.pickles.parse import parse_whole
 
@@ -51,8 +52,10 @@ def followed(parameters: Parameters, saved: dict[str, Any]) -> tuple[dict[str, A
     root = parse_whole(pickle.dumps(saved, protocol=2))
     (optimizer,) = read_optimizers(root)
     move = plan_optimizer(optimizer, parameters)
-    assert follow((Follower(optimizer, (), move, None),), 0) == {}
-    return pickle.loads(emit(root)), list(move.names)
+    before, copies = emit(root), Copies(root, sealed=lambda node: False)
+    assert follow((Follower(optimizer, (), move, None),), 0, copies) == {}
+    assert emit(root) == before
+    return pickle.loads(emit(copies.root)), list(move.names)
 
 
 def assert_right(parameters: Parameters, found: dict[str, Any], names: list[str]) -> None:

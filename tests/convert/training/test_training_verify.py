@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from mm_ckpt_migrate.files.pickles.build import (
     set_pairs,
     set_values,
 )
+from mm_ckpt_migrate.files.pickles.copies import Copies
 from mm_ckpt_migrate.files.pickles.nodes import Mutable, Node
 
 pytestmark = pytest.mark.mm
@@ -185,10 +187,12 @@ def training(grouping: Any = group_each) -> dict[str, Any]:
 def strike(patch: pytest.MonkeyPatch, fault: Fault) -> None:
     """Have the fault happen after the right edits."""
 
-    def wrong(followers: tuple[Follower, ...], free_key: int) -> dict[str, bytes]:
-        storages = following.follow(followers, free_key)
+    def wrong(followers: tuple[Follower, ...], free_key: int, copies: Copies) -> dict[str, bytes]:
+        storages = following.follow(followers, free_key, copies)
         for follower in followers:
-            fault(follower)
+            optimizer = replace(follower.optimizer, node=copies.of(follower.optimizer.node))
+            schedulers = tuple(map(copies.of, follower.schedulers))
+            fault(replace(follower, optimizer=optimizer, schedulers=schedulers))
         return storages
 
     patch.setattr(contents, "follow", wrong)
