@@ -28,7 +28,7 @@ def config(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A config for the old release, of which a part is private."""
     path, base = tmp_path / "config.py", tmp_path / "base.py"
     private = path if request.param == "itself" else base
-    shutil.copy(CASE.folder / "old_config.py", private)
+    shutil.copy(CASE.old_config, private)
     private.chmod(0o600)
     if private == base:
         path.write_text("_base_ = 'base.py'\n")
@@ -65,7 +65,7 @@ def test_migrate_config(config: Path, cli: Cli, tmp_path: Path) -> None:
 def test_a_private_checkpoint_beside_a_public_config(old: Path, cli: Cli, tmp_path: Path) -> None:
     old.chmod(0o600)
     public = tmp_path / "public.py"
-    shutil.copy(CASE.folder / "old_config.py", public)
+    shutil.copy(CASE.old_config, public)
     public.chmod(0o644)
     done = cli("migrate-config", public, tmp_path / "new.py", "--checkpoint", old)
     assert done.code == 0
@@ -77,7 +77,7 @@ def test_what_is_public_stays_public(old: Path, cli: Cli, tmp_path: Path) -> Non
     out, plan, new = (tmp_path / name for name in names)
     options = ["--no-build", "--config-out", out, "--plan", plan]
     config = tmp_path / "public.py"
-    shutil.copy(CASE.folder / "old_config.py", config)
+    shutil.copy(CASE.old_config, config)
     config.chmod(0o644)
     assert cli("convert", "auto", config, old, new, *options).code == 0
     assert modes(tmp_path, *names) == [0o644] * 3

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from old_style import SOURCE
+from support.files import golden_id, new_configs, old_configs
 
 from mm_ckpt_migrate.configs.edit_source import edited_source
 from mm_ckpt_migrate.configs.edits import Become, Drop, Edit, Put, edited_config
@@ -18,7 +19,6 @@ from mm_ckpt_migrate.configs.migrate_text import migrate_text
 from mm_ckpt_migrate.configs.read import read_config_text
 from mm_ckpt_migrate.mapping.rules.library import Library
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 M = ("m",)
 Edited = Callable[..., str]
 
@@ -78,12 +78,12 @@ def test_comments_formatting_and_order_stay(library: Library) -> None:
 # Where one head holds all that changes.
 ONE_HEAD = [
     path
-    for path in sorted(GOLDEN.glob("*/old_config.py"))
+    for path in old_configs()
     if "transformer_decoder=" in path.read_text().partition("decode_head=dict(")[2]
 ]
 
 
-@pytest.mark.parametrize("path", ONE_HEAD, ids=lambda p: p.parent.name)
+@pytest.mark.parametrize("path", ONE_HEAD, ids=golden_id)
 def test_of_a_genuine_dump_only_lines_about_the_head_change(path: Path, library: Library) -> None:
     text = path.read_text()
     result = migrate_text(text, str(path), library.families)
@@ -216,9 +216,11 @@ def test_a_list_from_elsewhere_is_not_dealt_out() -> None:
 
 
 def test_without_edits_nothing_changes(library: Library) -> None:
-    for path in GOLDEN.glob("*/*_config.py"):
+    for path in old_configs():
         assert edited_source(path.read_text(), []) == path.read_text()
-        new = path.with_name("new_config.py").read_text()
+    for path in new_configs():
+        new = path.read_text()
+        assert edited_source(new, []) == new
         # With weights, as some families' configs never changed.
         result = migrate_text(new, "new.py", library.families, ())
         assert (result.text, result.changes, result.form) == (new, (), "unchanged")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.files import new_config, old_config
 
 from mm_ckpt_migrate.configs.migrate import migrate_config
 from mm_ckpt_migrate.configs.migrate_file import migrate_config_file
@@ -14,7 +15,6 @@ from mm_ckpt_migrate.configs.read import read_config, read_config_text
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.mapping.rules.library import Library
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = {
     "detr_r18": "detr",
     "detr_g1_r18": "detr_g1",
@@ -77,7 +77,7 @@ def held(old: Path, new: Path, library: Library) -> Any:
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_genuine_dump_as_a_file(name: str, tmp_path: Path, library: Library) -> None:
-    old = old_file(tmp_path, (GOLDEN / name / "old_config.py").read_text())
+    old = old_file(tmp_path, old_config(name).read_text())
     result = held(old, tmp_path / "new.py", library)
     assert (result.form, result.family) == ("edited", CASES[name])
     again = migrate_config_file(tmp_path / "new.py", tmp_path / "newer.py", library.families)
@@ -87,7 +87,7 @@ def test_a_genuine_dump_as_a_file(name: str, tmp_path: Path, library: Library) -
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_genuine_dump_as_text(name: str, library: Library) -> None:
-    text = (GOLDEN / name / "old_config.py").read_text()
+    text = old_config(name).read_text()
     result = migrate_text(text, "the dump", library.families)
     expected = migrate_config(read_config_text(text, "old"), library.families, "old").config
     assert repr(read_config_text(result.text, "new")) == repr(expected)
@@ -97,7 +97,7 @@ def test_a_genuine_dump_as_text(name: str, library: Library) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_not_of_the_model_keeps_its_lines(name: str, library: Library) -> None:
-    text = (GOLDEN / name / "old_config.py").read_text()
+    text = old_config(name).read_text()
     new = migrate_text(text, "the dump", library.families).text
     # The model is one statement.
     for source in (text, new):
@@ -109,7 +109,7 @@ def test_what_is_not_of_the_model_keeps_its_lines(name: str, library: Library) -
 
 @pytest.mark.parametrize("name", ["detr_r18", "deformable_detr_r18", "yolact_r18", "rpn_r18"])
 def test_a_config_of_the_current_release_is_left_alone(name: str, tmp_path: Path, library: Library) -> None:
-    new = old_file(tmp_path, (GOLDEN / name / "new_config.py").read_text())
+    new = old_file(tmp_path, new_config(name).read_text())
     if name == "rpn_r18":
         with pytest.raises(ConfigError, match="nothing to migrate"):
             migrate_config_file(new, None, library.families)

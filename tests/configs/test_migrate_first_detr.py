@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 from typing import Any
 
 import pytest
+from support.files import old_config
 
 from mm_ckpt_migrate.configs.migrate import is_old, migrate_config
 from mm_ckpt_migrate.configs.read import read_config
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.mapping.rules.library import Library
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "detr_g1_r18"
-OLD: Any = read_config(GOLDEN / "old_config.py")["model"]
+OLD: Any = read_config(old_config("detr_g1_r18"))["model"]
 DEFAULTS = {"embed_dims": 512, "num_heads": 8, "dropout": 0.0, "feedforward_channels": 2048}
 ATTENTIONS = [("encoder", "self_attn_cfg"), ("decoder", "self_attn_cfg"), ("decoder", "cross_attn_cfg")]
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import copy
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from golden_cases import few_by_default
+from golden_cases import CASES, few_by_default
+from support.files import new_config, old_config
 
 from mm_ckpt_migrate.configs.migrate import migrate_config
 from mm_ckpt_migrate.configs.migrate_text import migrate_text
 from mm_ckpt_migrate.configs.read import read_config, read_config_text
 from mm_ckpt_migrate.mapping.rules.library import Library
 
-FOLDER = Path(__file__).parents[1] / "golden"
-FAMILIES = {path.parent: json.loads(path.read_text())["family"] for path in FOLDER.glob("*/case.json")}
 # The configs of the others did not change.
-GOLDEN = sorted(folder / "old_config.py" for folder in FAMILIES if FAMILIES[folder] not in ("rpn", "vit"))
+GOLDEN = [name for name, case in CASES.items() if case.family not in ("rpn", "vit")]
 
 BUILT = {
     "maskformer_r18_encoder",
@@ -29,7 +27,7 @@ BUILT = {
     "yolact_r18",
     "maskformer_panoptic_r18",
 }
-golden = pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.parent.name)
+golden = pytest.mark.parametrize("name", GOLDEN)
 
 # Where a golden new config, made from what ships, says something else: for each the reason is in
 # the rule file, in test_migrate_shipped or in test_migrate_detr.
@@ -78,24 +76,25 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
 
 
 @golden
-def test_the_model_is_that_of_the_new_config(path: Path, library: Library) -> None:
+def test_the_model_is_that_of_the_new_config(name: str, library: Library) -> None:
+    path = old_config(name)
     text = path.read_text()
     migrated = migrate_text(text, str(path), library.families)
-    family = FAMILIES[path.parent]
+    family = CASES[name].family
     assert migrated.family == family
     config: Any = read_config_text(migrated.text, "migrated")
     by_value = migrate_config(read_config(path), library.families, path)
     assert repr(config) == repr(by_value.config)
     assert migrated.changes == by_value.changes
     ours = flat(config["model"])
-    theirs = flat(read_config(path.with_name("new_config.py"))["model"])
+    theirs = flat(read_config(new_config(name))["model"])
     different = {k[1:] for k in ours | theirs if ours.get(k, "-") != theirs.get(k, "-")}
     head = next((name for name in ("decode_head", "panoptic_head") if f".{name}.type" in ours), "")
     if family == "maskformer":
         key, old, new = FFN_DROP
         assert (ours[f".{head}.{key}"], theirs[f".{head}.{key}"]) == (old, new)
         different.remove(f"{head}.{key}")
-    if head == "panoptic_head" or path.parent.name == "maskformer_r18_encoder":
+    if head == "panoptic_head" or name == "maskformer_r18_encoder":
         layers = tuple(f"{head}.{part}_decoder." for part in ("pixel", "transformer"))
         left_out = {k for k in different if k.startswith(layers) or k == f"{head}.pixel_decoder.init_cfg"}
         assert {key.rpartition(".")[2] for key in left_out} <= LEFT_OUT
@@ -105,7 +104,8 @@ def test_the_model_is_that_of_the_new_config(path: Path, library: Library) -> No
 
 
 @golden
-def test_outside_of_the_model_nothing_changes(path: Path, library: Library) -> None:
+def test_outside_of_the_model_nothing_changes(name: str, library: Library) -> None:
+    path = old_config(name)
     old = read_config(path)
     new = migrate_config(old, library.families, path).config
     assert list(old) == list(new)
@@ -125,9 +125,9 @@ def test_the_current_release_builds_it(
     from mm_ckpt_migrate.releases.current.resolve import resolve_target
 
     monkeypatch.setenv("MM_CKPT_MIGRATE_CACHE", str(tmp_path))
-    path, schemas = FOLDER / name / "old_config.py", []
+    path, schemas = old_config(name), []
     migrated: Any = migrate_config(read_config(path), library.families, path).config
-    for config in (migrated, read_config(path.with_name("new_config.py"))):
+    for config in (migrated, read_config(new_config(name))):
         model: Any = copy.deepcopy(config["model"])
         scope = "mmseg" if "decode_head" in model else "mmdet"
         with resolve_target(model, scope, imports=("mmdet.models",), source=path) as target:

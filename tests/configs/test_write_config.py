@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.files import new_configs, old_configs
 
 from mm_ckpt_migrate.configs.read import read_config, read_config_text
 from mm_ckpt_migrate.configs.write import UnwritableError, config_source, value_source
-
-GOLDEN = Path(__file__).parents[1] / "golden"
 
 scalars = (
     st.none()
@@ -63,7 +62,7 @@ def test_mmengine_gets_the_same(config: Any) -> None:
     assert repr(loaded) == repr(config)
 
 
-@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*/*_config.py")), ids=str)
+@pytest.mark.parametrize("path", [*old_configs(), *new_configs()], ids=lambda p: f"{p.parent.name}/{p.name}")
 def test_genuine_configs(path: Path) -> None:
     config = read_config(path)
     text = config_source(config)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.files import new_config, old_config
 
 from mm_ckpt_migrate.convert.api import convert
 from mm_ckpt_migrate.convert.options import Options
@@ -36,11 +37,11 @@ class Case:
 
     @property
     def new_config(self) -> str:
-        return str(self.folder / "new_config.py")
+        return str(new_config(self.name))
 
     @property
     def old_config(self) -> str:
-        return str(self.folder / "old_config.py")
+        return str(old_config(self.name))
 
     @property
     def other_family(self) -> str:

@@ -6,7 +6,12 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mm_ckpt_migrate.files.archive.source import Source
+from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
 
 GOLDEN_FOLDER = Path(__file__).parents[1] / "golden"
 
@@ -25,6 +30,38 @@ def golden_file(name: str) -> Path:
     """One genuine old checkpoint."""
     (found,) = [path for path in golden_files() if path.parent.name == name]
     return found
+
+
+@cache
+def old_config(name: str) -> Path:
+    """The config that a genuine old checkpoint holds, as a file in a folder of that name."""
+    with Source(golden_file(name)) as source:
+        text = open_checkpoint(source).config
+    assert text is not None
+    path = Path(_folder_of_configs().name, name, "old_config.py")
+    path.parent.mkdir()
+    path.write_bytes(text.encode())
+    return path
+
+
+def old_configs() -> list[Path]:
+    """`old_config` of all of them."""
+    return [old_config(golden_id(path)) for path in golden_files()]
+
+
+def new_config(name: str) -> Path:
+    """The config of the current release for a genuine old checkpoint: of its model alone."""
+    return GOLDEN_FOLDER / name / "new_config.py"
+
+
+def new_configs() -> list[Path]:
+    """`new_config` of all of them."""
+    return sorted(GOLDEN_FOLDER.glob("*/new_config.py"))
+
+
+@cache
+def _folder_of_configs() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="old-configs-")
 
 
 def golden_id(path: Path) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
+from support.files import old_config
 from support.legacy import build_legacy
 from support.streams import ORDERED_DICT, Storage, call, mapping, plain, stream, tensor, text
 from support.zips import build_zip, members_of, torch_zip
@@ -124,7 +125,7 @@ def _configs() -> list[bytes]:
         "c, e = 1, 'x'",
         "d.pop('n')",
     ]
-    genuine = _ROOT / "tests" / "golden" / "maskformer_r18" / "old_config.py"
+    genuine = old_config("maskformer_r18")
     return [*(line.encode() for line in lines), "\n".join(changes).encode(), genuine.read_bytes()]
 
 

@@ -27,7 +27,7 @@ def write_configs(folder: Path) -> tuple[Path, Path]:
     shipped, asking = folder / "shipped_config.py", folder / "new_config.py"
     cfg.dump(shipped)
     cfg.model.backbone.patch_bias = True
-    cfg.dump(asking)
+    new_half.write_config(cfg, asking)
     return asking, shipped
 
 

@@ -36,7 +36,6 @@ class Maker(Generic[Case]):
         source = self.publish(case, trained) if published else trained
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        shutil.copyfile(f"{case.config_name}.py", folder / "old_config.py")
         name = source.name if published else "old.pth"
         checkpoint = Path(shutil.copyfile(source, folder / name))
         content = self.facts(case, checkpoint, self.record(case, checkpoint, folder))

@@ -115,7 +115,7 @@ def record(case: Case, checkpoint: Path, folder: Path) -> dict[str, Any]:
     """Write reference.npz; say whether the model is alive and would notice a wrong mapping."""
     content = torch.load(checkpoint, map_location="cpu", weights_only=False)
     weights, image = content["state_dict"], image_of(case)
-    config = folder / "old_config.py"
+    config = Path(f"{case.config_name}.py")
     outputs = outputs_of_old(config, weights, image)
     control = outputs_of_old(config, exchanged(weights, case.control), image)
     np.savez_compressed(folder / "reference.npz", image=image, **outputs)

@@ -75,7 +75,7 @@ def record(case: DetectorCase, checkpoint: Path, folder: Path) -> dict[str, Any]
     """Write reference.npz; say whether the model is alive and would notice a wrong mapping."""
     image = shapes_dataset.normalised_image(seed=100 + case.seed, size=max(IMAGE))
     image = np.ascontiguousarray(image[:, :, : IMAGE[0], : IMAGE[1]])
-    state_dict, config = load_state_dict(checkpoint), folder / "old_config.py"
+    state_dict, config = load_state_dict(checkpoint), Path(f"{case.config_name}.py")
     tensor = torch.from_numpy(image)
     outputs = outputs_of(config, state_dict, tensor)
     control = outputs_of(config, exchange(case, state_dict), tensor)

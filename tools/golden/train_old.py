@@ -82,7 +82,7 @@ def record(case: Case, checkpoint: Path, folder: Path) -> dict[str, Any]:
     """Write reference.npz; say whether the model is alive and would notice a wrong mapping."""
     image = shapes_dataset.normalised_image(seed=100 + case.seed, size=CROP)
     state_dict = load(checkpoint)["state_dict"]
-    config, tensor = folder / "old_config.py", torch.from_numpy(image)
+    config, tensor = Path(f"{case.config_name}.py"), torch.from_numpy(image)
     outputs = record_outputs.outputs_of(config, state_dict, tensor)
     control = record_outputs.outputs_of(config, exchange_roles(state_dict), tensor)
     np.savez_compressed(folder / "reference.npz", image=image, **outputs)

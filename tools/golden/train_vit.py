@@ -49,7 +49,7 @@ def train() -> Path:
 def record(weights: Any, folder: Path) -> dict[str, Any]:
     """Write reference.npz; say how much the bias decides."""
     image = shapes_dataset.normalised_image(seed=100 + Schedule.seed, size=CROP)
-    config = folder / "old_config.py"
+    config = Path(f"{CONFIG_NAME}.py")
     outputs = vit_case.outputs_of(config, weights, image)
     without = weights.copy()
     without[BIAS] = torch.zeros_like(weights[BIAS])
@@ -71,7 +71,6 @@ def make(folder: Path) -> None:
     trained = train()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    shutil.copyfile(f"{CONFIG_NAME}.py", folder / "old_config.py")
     checkpoint = Path(shutil.copyfile(trained, folder / "old.pth"))
     entries = load(checkpoint)
     weights = entries["state_dict"]
