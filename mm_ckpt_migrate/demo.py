@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from mm_ckpt_migrate.convert.options import Options
 from mm_ckpt_migrate.convert.run import migrate
@@ -16,11 +16,17 @@ from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.files.archive.progress import no_progress
 from mm_ckpt_migrate.files.archive.source import Source
 from mm_ckpt_migrate.files.checkpoint.open import read_schema
-from mm_ckpt_migrate.mapping.rules.library import Library, family_named, load_rules
+from mm_ckpt_migrate.mapping.rules.library import family_named, load_rules
+from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.releases.current.resolve import Target
+from mm_ckpt_migrate.releases.process import ReleaseProcess
 from mm_ckpt_migrate.resources import resource_folder
 from mm_ckpt_migrate.verdicts import ConvertReport, Rung, Verdict
-from mm_ckpt_migrate.verify.forward import check_record, control_names
+from mm_ckpt_migrate.verify.forward import Recorded, Side, check_forward, control_names
+from mm_ckpt_migrate.verify.raw_outputs import model_request
+
+# Small ones, of three families and both containers; pyproject.toml puts them into the wheel.
+SHIPPED: Final = ("detr_r18", "mask2former_panoptic_r18", "maskformer_r18")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +45,17 @@ def cases() -> list[Case]:
     folder = resource_folder("golden", "tests/golden")
     if folder is None:
         raise CheckpointError("golden", "the bundled checkpoints are missing", hint="Install again.")
-    return [_case(path.parent) for path in sorted(folder.glob("*/case.json"))]
+    return [_case(folder / name) for name in SHIPPED]
 
 
 def _case(folder: Path) -> Case:
     facts = json.loads((folder / "case.json").read_text(encoding="utf-8"))
     return Case(
-        folder.name,
-        facts["family"],
-        folder / facts["checkpoint"],
-        folder / "new_config.py",
-        folder / "reference.npz",
+        name=folder.name,
+        family=facts["family"],
+        checkpoint=folder / facts["checkpoint"],
+        config=folder / "new_config.py",
+        record=folder / "reference.npz",
     )
 
 
@@ -59,39 +65,37 @@ def demonstrate(folder: Path, *, build: bool = True) -> Iterator[ConvertReport]:
     Raises:
         MissingSoftwareError: the stack is not there; `build=False` does without it.
     """
-    library = load_rules()
-    options = Options(build=build, cache=False)
-    started: deque[tuple[Case, Target | None]] = deque()
+    families, options = load_rules().families, Options(build=build, cache=False)
+    if not build:
+        for case in cases():
+            yield _convert(case, folder, options, None)
+        return
     with ExitStack() as stack:
-        # Each target is a child process: the next one builds while this one is at work.
-        for case in [*cases(), None]:
-            if case is not None:
-                target = stack.enter_context(_target(case, library, options)) if build else None
-                started.append((case, target))
-            if len(started) > 1 or case is None:
-                yield _convert(*started.popleft(), folder, library, options)
+        # All models are built at once, each in a child of its own; one more child runs them.
+        opened = [(case, read_target_config(str(case.config), None, families)) for case in cases()]
+        targets = [stack.enter_context(open_target(config, options)) for _, config in opened]
+        process = stack.enter_context(ReleaseProcess())
+        for (case, config), target in zip(opened, targets, strict=True):
+            report = _convert(case, folder, options, target)
+            target.close()
+            side = Side(process, model_request(config.config, case.config), folder / f"{case.name}.pth")
+            yield _with(report, forward(case, family_named(families, case.family), side))
 
 
-def _target(case: Case, library: Library, options: Options) -> Target:
-    config = read_target_config(str(case.config), None, library.families)
-    return open_target(config, options)
-
-
-def _convert(
-    case: Case, target: Target | None, folder: Path, library: Library, options: Options
-) -> ConvertReport:
+def _convert(case: Case, folder: Path, options: Options, target: Target | None) -> ConvertReport:
     new = folder / f"{case.name}.pth"
-    with target or nullcontext():
-        with Source(case.checkpoint) as source:
-            report = migrate(
-                source, case.family, str(case.config), new, options, progress=no_progress, target=target
-            )
-        report = replace(report, source=f"{case.name}/{case.checkpoint.name}", destination=new.name)
-        if target is None:
-            return report
-        rules = family_named(library.families, case.family)
-        control = control_names(read_schema(case.checkpoint), rules)
-        return _with(report, check_record(target, new, case.record, control, rules.last.mistake))
+    with Source(case.checkpoint) as source:
+        report = migrate(
+            source, case.family, str(case.config), new, options, progress=no_progress, target=target
+        )
+    return replace(report, source=f"{case.name}/{case.checkpoint.name}", destination=new.name)
+
+
+def forward(case: Case, rules: RuleSet, side: Side) -> Verdict:
+    """Outputs of the new file against the recorded ones, and against those of a wrong mapping."""
+    control = control_names(read_schema(case.checkpoint), rules)
+    record, mistake = Recorded(case.record), rules.last.mistake
+    return check_forward(record, side, control, mistake=mistake, budget=0)[0]
 
 
 def _with(report: ConvertReport, verdict: Verdict) -> ConvertReport:

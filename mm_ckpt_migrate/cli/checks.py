@@ -7,6 +7,7 @@ import typer
 from mm_ckpt_migrate.cli import arguments as args
 from mm_ckpt_migrate.cli.boundary import command
 from mm_ckpt_migrate.errors import ExitCode
+from mm_ckpt_migrate.verdicts import ConvertReport, Rung, Status
 
 
 @command
@@ -52,7 +53,7 @@ def demo(as_json: args.JsonOption = False) -> int:
                 print_outcome(report)
     if as_json:
         print_json([report.to_json() for report in reports])
-    elif health.ok and all(report.exit_code == ExitCode.OK for report in reports):
+    elif health.ok and all(_proven(report) for report in reports):
         typer.secho(
             f"{len(reports)} genuine old checkpoints load in the current release and give the old "
             "release's outputs. The new files were temporary and are gone.",
@@ -61,3 +62,8 @@ def demo(as_json: args.JsonOption = False) -> int:
     elif not health.ok:
         typer.echo("The OpenMMLab stack is not here: mm-ckpt-migrate doctor says what is missing.")
     return next((r.exit_code for r in reports if r.exit_code), ExitCode.OK)
+
+
+def _proven(report: ConvertReport) -> bool:
+    (forward,) = (verdict for verdict in report.verdicts if verdict.rung is Rung.FORWARD)
+    return report.exit_code == ExitCode.OK and forward.status is Status.PASS

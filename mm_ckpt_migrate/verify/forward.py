@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from mm_ckpt_migrate.mapping.plan import Plan, make_plan
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
@@ -31,9 +30,6 @@ from mm_ckpt_migrate.verify.forward_measure import (
 )
 from mm_ckpt_migrate.verify.raw_outputs import Image, OutputDifference, Side, largest_of
 
-if TYPE_CHECKING:
-    from mm_ckpt_migrate.releases.current.resolve import Target
-
 # On the machine that made the record the difference is 0.0; other processors sum in other orders.
 TOLERANCE: Final = 1e-5
 # Both releases in one place: float32 that is not equal must be so in float64, whose rounding is
@@ -51,36 +47,6 @@ def control_names(schema: Schema, rules: RuleSet) -> dict[str, str]:
     """New names under the right rules, to new names under the control."""
     right, wrong = make_plan(schema, rules), make_plan(schema, rules.with_control())
     return {right.targets[name]: wrong.targets[name] for name in schema.names}
-
-
-def check_record(
-    target: Target, new: Path, record: Path, control: Mapping[str, str], mistake: str = _MISTAKE
-) -> Verdict:
-    """Compare a new file's outputs with those that the old release gave, recorded in `record`.
-
-    They may differ by `TOLERANCE`, relative to the largest value if that exceeds 1.
-
-    Args:
-        control: new names to the new names of the family's deliberate error.
-        mistake: what is wrong there.
-
-    Raises:
-        MissingSoftwareError, ConfigError: the target model cannot be built or run.
-    """
-    differences = target.forward(new, "torch", record, {})
-    wrong = target.forward(new, "torch", record, control)
-    largest, deliberate = largest_of(differences.values()), largest_of(wrong.values())
-    details = [f"{name}: {difference:.3g}" for name, difference in differences.items()]
-    # Written so that NaN fails.
-    if not largest <= TOLERANCE:
-        return failed(Rung.FORWARD, f"outputs differ by {largest:.3g} from the old code's", details)
-    if deliberate <= TOLERANCE:
-        return skipped(Rung.FORWARD, f"{NOTHING}: the wrong mapping gives the same outputs")
-    return passed(
-        Rung.FORWARD,
-        f"raw outputs differ by {largest:.3g} from those of the old code; with {mistake}, by "
-        f"{deliberate:.3g}",
-    )
 
 
 def check_forward(
@@ -274,6 +240,5 @@ __all__ = [
     "Recorded",
     "Side",
     "check_forward",
-    "check_record",
     "control_names",
 ]

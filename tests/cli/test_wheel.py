@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from mm_ckpt_migrate.demo import SHIPPED
+
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(
     not (find_spec("build") and find_spec("hatchling") and find_spec("pip")),
@@ -55,12 +57,10 @@ def test_rules_and_golden_checkpoints_are_inside(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     rules = {path.name for path in (ROOT / "rules").iterdir()}
     golden = {
-        str(p.relative_to(ROOT / "tests" / "golden"))
-        for p in (ROOT / "tests" / "golden").rglob("*")
-        if p.is_file()
+        f"{name}/{path.name}" for name in SHIPPED for path in (ROOT / "tests" / "golden" / name).iterdir()
     }
     assert {f"mm_ckpt_migrate/rules/{name}" for name in rules} <= names
-    assert {f"mm_ckpt_migrate/golden/{name}" for name in golden} <= names
+    assert {f"mm_ckpt_migrate/golden/{name}" for name in golden} == {n for n in names if "/golden/" in n}
     assert {
         f"mm_ckpt_migrate/{p.relative_to(ROOT / 'mm_ckpt_migrate')}"
         for p in (ROOT / "mm_ckpt_migrate").rglob("*.py")
@@ -68,7 +68,7 @@ def test_rules_and_golden_checkpoints_are_inside(wheel: Path) -> None:
     tables = ("identify/layouts/layouts.json.gz", "identify/layouts/weights.json.gz", "zoo/republished.csv")
     assert {f"mm_ckpt_migrate/{table}" for table in tables} <= names
     assert not [name for name in names if "test_" in name or "__pycache__" in name]
-    assert wheel.stat().st_size < 8 << 20
+    assert wheel.stat().st_size < 2_000_000
 
 
 def test_an_installed_copy_uses_its_own_rules(installed: Path) -> None:
@@ -78,8 +78,14 @@ def test_an_installed_copy_uses_its_own_rules(installed: Path) -> None:
 
 
 def test_an_installed_copy_converts(installed: Path, tmp_path: Path) -> None:
-    old = installed / "mm_ckpt_migrate" / "golden" / "mask2former_r18" / "old.pth"
+    old = installed / "mm_ckpt_migrate" / "golden" / "maskformer_r18" / "old.pth"
     new = tmp_path / "new.pth"
     out = run(installed, "convert", "auto", "-", str(old), str(new), "--no-build")
-    assert "60 names change, 180 stay" in out
+    assert "36 names change, 174 stay" in out
     assert new.exists()
+
+
+@pytest.mark.mm
+@pytest.mark.thorough
+def test_an_installed_copy_demonstrates(installed: Path) -> None:
+    assert f"{len(SHIPPED)} genuine old checkpoints load" in run(installed, "demo")

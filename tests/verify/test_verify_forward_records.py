@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from forward_sides import CASE, planned, side
-from golden_cases import CASES, run
+from golden_cases import CASES, load, run
 
 from mm_ckpt_migrate.errors import CheckpointError, DestinationError
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
@@ -54,6 +54,26 @@ def test_the_golden_records(
     assert result.control > 0.1
     wrong, _ = check_forward(record, right, {}, budget=0)
     assert wrong.status is Status.SKIPPED
+
+
+def test_a_wrong_file_fails(process: ReleaseProcess, control: dict[str, str], tmp_path: Path) -> None:
+    run(CASE, tmp_path / "wrong.pth", CASE.other_family, build=False, force_family=True)
+    verdict, _ = check_forward(Recorded(RECORD), side(process, tmp_path / "wrong.pth"), control, budget=0)
+    assert verdict.status is Status.FAIL
+    assert "outputs differ by" in verdict.summary
+    assert any(line.startswith("mask_logits: ") for line in verdict.details)
+
+
+def test_not_a_number_fails(
+    process: ReleaseProcess, new: Path, control: dict[str, str], tmp_path: Path
+) -> None:
+    import torch
+
+    content, path = load(new), tmp_path / "nan.pth"
+    content["state_dict"]["decode_head.query_feat.weight"][0, 0] = float("nan")
+    torch.save(content, path)
+    verdict, _ = check_forward(Recorded(RECORD), side(process, path), control, budget=0)
+    assert verdict.status is Status.FAIL
 
 
 def test_a_record_of_ones_own(

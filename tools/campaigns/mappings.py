@@ -42,13 +42,13 @@ from mm_ckpt_migrate.files.checkpoint.tensors import read_tensors
 from mm_ckpt_migrate.files.pickles.emit import emit
 from mm_ckpt_migrate.files.pickles.nodes import Mutable, walk
 from mm_ckpt_migrate.mapping.rules.library import load_rules
-from mm_ckpt_migrate.releases.current.resolve import Target
+from mm_ckpt_migrate.releases.process import ReleaseProcess
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.verdicts import Status
 from mm_ckpt_migrate.verify import static_rungs
 from mm_ckpt_migrate.verify.files import Files, open_files
-from mm_ckpt_migrate.verify.forward import TOLERANCE
-from mm_ckpt_migrate.verify.raw_outputs import largest_of
+from mm_ckpt_migrate.verify.forward import TOLERANCE, Image, Side
+from mm_ckpt_migrate.verify.raw_outputs import compare, largest_of, model_request
 
 _TITLE = "Wrong mappings of genuine models"
 GOLDEN = Path(__file__).resolve().parents[2] / "tests" / "golden"
@@ -149,11 +149,12 @@ def run(task: Task) -> Tally:
         config = read_target_config(str(task.folder / "new_config.py"), None, library.families)
         target = stack.enter_context(open_target(config, Options()))
         model = Model(open_files(stack, new, task.old, library), target.schema())
-        return count(task, model, target, new)
+        process = stack.enter_context(ReleaseProcess())
+        return count(task, model, Side(process, model_request(config.config, config.origin), new))
 
 
-def count(task: Task, model: Model, target: Target | None, new: Path) -> Tally:
-    """Make a model's wrong files and judge them."""
+def count(task: Task, model: Model, side: Side | None) -> Tally:
+    """Make a model's wrong files and judge them; with `side`, by the outputs of some, too."""
     tally, name = Tally(_TITLE), task.folder.name
     if rung := model.failing(model.right):
         tally.accuse(f"{name}: the right file fails {rung}")
@@ -168,16 +169,19 @@ def count(task: Task, model: Model, target: Target | None, new: Path) -> Tally:
         else:
             tally.count(f"caught by {rung}")
         strict = wrong.kind in ("exchange", "shift") and not wrong.averaged
-        if target is not None and changed and strict and asked < task.forwards:
+        if side is not None and changed and strict and asked < task.forwards:
             asked += 1
-            _ask_forward(tally, target, new, task.folder / "reference.npz", wrong)
+            _ask_forward(tally, side, task.folder / "reference.npz", wrong)
     return tally
 
 
-def _ask_forward(tally: Tally, target: Target, new: Path, record: Path, wrong: Wrong) -> None:
+def _ask_forward(tally: Tally, side: Side, record: Path, wrong: Wrong) -> None:
     """The outputs of the model with the wrong mapping, against those of the old release."""
     names = {str(source): name for name, source in wrong.table.items()}
-    largest = largest_of(target.forward(new, "torch", record, names).values())
+    made = side.send(Image(record=record), "wrong.npz", names=names)
+    side.receive(1)
+    differences, _ = compare(side.process, record, made)
+    largest = largest_of(d.largest / max(1.0, d.scale) for d in differences)
     if not largest <= TOLERANCE:
         tally.count("forward alone tells of it")
     elif largest:

@@ -165,35 +165,6 @@ class TargetProcess:
                 odd=tuple(answer["odd"]),
             )
 
-    def forward(
-        self, file: Path | str, kind: Format, record: Path, names: Mapping[str, str]
-    ) -> dict[str, float]:
-        """Run the model with a file's weights on a recorded image.
-
-        Args:
-            record: `.npz` file with the image and the outputs to compare with.
-            names: keys to exchange before loading, to make a deliberate error.
-
-        Returns:
-            The largest absolute difference of each output.
-
-        Raises:
-            MissingSoftwareError, ConfigError: as `schema` does; or the file does not load.
-        """
-        self.payload()
-        request = {
-            "do": "forward",
-            "path": os.path.abspath(file),
-            "format": kind,
-            "record": os.path.abspath(record),
-            "names": dict(names),
-        }
-        answer = self._ask(request)
-        with self._understood():
-            if not answer["ok"]:
-                raise self._failure(answer)
-            return dict(answer["differences"])
-
     def _ask(self, request: Mapping[str, object], descriptor: int | None = None) -> dict[str, Any]:
         try:
             self._child.send(request, descriptor)

@@ -116,12 +116,6 @@ class Target:
             self._model = self._built()  # a stale entry must not outlive the discovery
         return process.load(file, kind, values=values)
 
-    def forward(
-        self, file: Path | str, kind: Format, record: Path, names: Mapping[str, str]
-    ) -> dict[str, float]:
-        """Run the model on a recorded image: see `TargetProcess.forward`."""
-        return self.start().forward(file, kind, record, names)
-
     def _built(self) -> TargetModel:
         process = self.start()
         model = process.schema()

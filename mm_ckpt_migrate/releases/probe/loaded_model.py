@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 import torch
 
-from mm_ckpt_migrate.releases.current.child import build, forward
+from mm_ckpt_migrate.releases.current.child import build
 from mm_ckpt_migrate.releases.probe import reading
 
 _PACKAGES = ("torch", "numpy", "mmengine", "mmcv", "mmdet", "mmseg")
@@ -115,6 +115,21 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **found, "mmcv._ext": "compiled" if compiled else "stub"}
 
 
+def load_strictly(model: Any, state: Any) -> None:
+    """torch's own strict load: a model may have one of its own. Raises RuntimeError as that does."""
+    torch.nn.Module.load_state_dict(model, state, strict=True)
+
+
+def _renamed(state: Any, names: Mapping[str, str]) -> Any:
+    """The same tensors under other names: the deliberate error of a family's control."""
+    changed = [name for name in state if names.get(name, name) != name]
+    moved = {names[name]: state.pop(name) for name in changed}
+    if len(moved) < len(changed) or not moved.keys().isdisjoint(state):
+        raise ValueError("two tensors would get one name")
+    state.update(moved)
+    return state
+
+
 def _uses(text: str, prefix: str) -> bool:
     return f"'{prefix}" in text or f'"{prefix}' in text
 
@@ -122,7 +137,7 @@ def _uses(text: str, prefix: str) -> bool:
 def _load(model: Any, request: dict[str, Any]) -> None:
     try:
         state = reading.read_state_dict(request["checkpoint"], request.get("format", "torch"))
-        forward.load(model, forward.renamed(state, request.get("names") or {}))
+        load_strictly(model, _renamed(state, request.get("names") or {}))
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = " ".join(lines)[:600] or repr(error)

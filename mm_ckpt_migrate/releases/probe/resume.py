@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from mm_ckpt_migrate.releases.current.child import build, forward
+from mm_ckpt_migrate.releases.current.child import build
 from mm_ckpt_migrate.releases.probe import loaded_model, reading
 from mm_ckpt_migrate.releases.probe.batch import made_batch
 from mm_ckpt_migrate.releases.probe.precision import computing_in
@@ -53,7 +53,7 @@ def _run(request: dict[str, Any], content: dict[str, Any], dtype: Any) -> dict[s
         raise RuntimeError(f"the file holds {len(state)} optimizers, and one can be stepped here")
     network = build.build(request["model"], request["scope"])
     network = import_module("mmengine.model").revert_sync_batchnorm(network)
-    forward.load(network, reading.state_dict_of(content))
+    loaded_model.load_strictly(network, reading.state_dict_of(content))
     training = ast.literal_eval(request["training"])
     wrapper, schedulers = _trainer(network.to(dtype), training, _epoch_length(content))
     exchanged = _exchange(state["state"]) if request.get("exchange") else 0

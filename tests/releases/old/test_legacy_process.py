@@ -25,7 +25,7 @@ PROBE = PACKAGE / "releases" / "probe"
 # What a Python of the old release may be asked to import: beside these, only the stack.
 SHARED = {
     *("allowed.classes", "allowed.permitted"),
-    *("current.child.build", "current.child.forward"),
+    "current.child.build",
     *("wall", "wall.calls", "wall.landlock", "wall.program", "wall.seccomp"),
 }
 # Packages whose own `__init__` says what is in them, and imports nothing.

@@ -39,7 +39,7 @@ def model(task: mappings.Task, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def test_a_slice(task: mappings.Task, model: mappings.Model) -> None:
-    tally = mappings.count(task, model, None, model.right.source.path)
+    tally = mappings.count(task, model, None)
     assert tally.wrong == []
     caught = sum(times for what, times in tally.counts.items() if what.startswith("caught"))
     assert caught > 40
@@ -50,7 +50,7 @@ def test_a_blind_ladder_is_accused(
 ) -> None:
     monkeypatch.setattr(integrity._Comparer, "same", lambda *_: True)
     monkeypatch.setattr(static_rungs, "compare_whole", lambda *_: Compared())
-    tally = mappings.count(task, model, None, model.right.source.path)
+    tally = mappings.count(task, model, None)
     kinds = Counter(line.split(": nothing tells of: ")[1].split()[0] for line in tally.wrong)
     assert {"exchange", "duplicate", "transpose"} <= set(kinds)
     assert not {"drop", "add", "rename"} & set(kinds)  # these the keys tell, without the values

@@ -2,7 +2,6 @@
 
     {"do": "build", "model": LITERAL, "scope": ..., "imports": [], "packages": [], "needs": []}
     {"do": "load", "path": ..., "format": "torch" | "safetensors", "values": ...}
-    {"do": "forward", "path": ..., "format": ..., "record": "outputs.npz", "names": {}}
 
 Every answer has `ok`. A failed build adds `kind` (`missing` software, a bad `config`, or
 `unconfined`, where a confined child was asked for and there is no wall: see `serve`), `reason`,
@@ -71,20 +70,6 @@ class _Session:
         path = request["path"] if descriptor is None else f"/dev/fd/{descriptor}"
         answer = loading.load(model, self._dtypes, path, request["format"], values=request["values"])
         return {**answer, "torch": stack.installed().versions.get("torch", "unknown")}
-
-    def forward(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Load a file, its keys exchanged by `names`, and compare the outputs with a record."""
-        from mm_ckpt_migrate.releases.current.child import build, forward
-        from mm_ckpt_migrate.releases.probe import reading
-
-        # With every weight filled: buffers that no file holds are computed with, too.
-        model = build.build(self._request["model"], self._request["scope"])
-        try:
-            state = reading.read_state_dict(request["path"], request["format"])
-            forward.load(model, forward.renamed(state, request["names"]))
-            return {"ok": True, "differences": forward.compare(model, request["record"])}
-        except Exception as error:
-            return self._failure("config", error)
 
     def _import(self, request: Mapping[str, Any]) -> None:
         if self._fast:
