@@ -14,11 +14,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "mm_ckpt_migrate/releases/probe"))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import evaluate
-import evaluate_model
 import torch
+
+from mm_ckpt_migrate.releases.probe import evaluate, evaluate_model
 
 
 def config_of(job: dict[str, Any], out: Path) -> str:

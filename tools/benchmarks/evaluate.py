@@ -28,14 +28,12 @@ from mm_ckpt_migrate.configs.read import read_config
 from mm_ckpt_migrate.releases.allowed.literal import literal
 
 ROOT = Path(__file__).resolve().parents[2]
-PROBE = ROOT / "mm_ckpt_migrate" / "legacy" / "probe"
 SCENES = ROOT / "tests" / "evaluate"
 # mmcv-lite has no compiled operators, and mmseg's script needs them to be there.
 THEIRS = """
 import runpy, sys
-sys.path.insert(0, sys.argv.pop(1))
-import evaluate_model
-evaluate_model.stand_in_for_operators()
+from mm_ckpt_migrate.releases.current.child import build
+build.stand_in_for_operators()
 sys.argv.pop(0)
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
@@ -117,7 +115,7 @@ def theirs(model: Model, folder: Path, workers: int) -> list[str]:
         "persistent_workers": workers > 0,
     }
     return [
-        *(sys.executable, "-c", THEIRS, str(PROBE), str(tool)),
+        *(sys.executable, "-c", THEIRS, str(tool)),
         *(str(model.config), str(model.checkpoint), "--work-dir", str(folder / "theirs")),
         *("--cfg-options", *(f"test_dataloader.{key}={value}" for key, value in options.items())),
     ]

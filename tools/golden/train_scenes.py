@@ -32,7 +32,7 @@ from record_outputs import versions  # noqa: E402
 from train_old import DATA_ROOT  # noqa: E402
 from train_scenes_cases import CASES, SceneCase, build_config  # noqa: E402
 
-MEASURE = TESTS.parent / "mm_ckpt_migrate/releases/probe/evaluate.py"
+MEASURE = TESTS / "evaluate" / "evaluate_run.py"
 
 
 def train(case: SceneCase) -> Path:
@@ -66,17 +66,21 @@ def exchanged(checkpoint: Path) -> Path:
 
 def measured(case: SceneCase, checkpoint: Path) -> dict[str, Any]:
     """What mmengine's test loop says in this release, in a process of its own."""
-    request = {
-        "config": repr(build_config(case)._cfg_dict.to_dict()),
+    out = SCRATCH / "measured"
+    shutil.rmtree(out, ignore_errors=True)
+    job = {
+        "out": str(out),
+        "config": f"{case.name}.py",
         "checkpoint": str(checkpoint),
         "data_root": str(DATA_ROOT),
         "device": "cpu",
         "workers": 0,
     }
-    path = Path("request.json")
-    path.write_text(json.dumps(request))
-    done = subprocess.run([sys.executable, MEASURE, path], check=True, stdout=subprocess.PIPE, text=True)
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    asked, answered = Path("jobs.json"), Path("results.json")
+    asked.write_text(json.dumps({"job": job}))
+    subprocess.run([sys.executable, MEASURE, asked, answered], check=True)
+    answer: dict[str, Any] = json.loads(answered.read_text())["job"]
+    del answer["events"]
     if not answer["ok"]:
         raise RuntimeError(answer)
     return answer

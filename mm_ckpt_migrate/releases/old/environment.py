@@ -46,7 +46,7 @@ class LegacyEnvironment:
 
 
 def folder() -> Path:
-    """Where environments lie: `$MM_CKPT_MIGRATE_LEGACY`, or in the user's cache folder."""
+    """The folder of all environments: `$MM_CKPT_MIGRATE_LEGACY`, or one in the user's cache."""
     if override := os.environ.get(FOLDER_VARIABLE):
         return Path(os.path.abspath(override))
     from platformdirs import user_cache_path  # costs 15 ms, which an override can save
@@ -108,7 +108,7 @@ def unfinished() -> list[str]:
 
 
 def busy(name: str) -> bool:
-    """Whether another process is at work on an environment."""
+    """True while another process is at work on an environment."""
     try:
         held = os.open(_lock_path(name), os.O_RDWR | os.O_CLOEXEC)
     except OSError:

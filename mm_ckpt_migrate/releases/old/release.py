@@ -1,4 +1,7 @@
-"""Which releases are from before the refactoring, and the lock files of those that can be made."""
+"""The releases from before the refactoring of DETR-like models, and lock files to install them by.
+
+mmdet 3.0.0rc6 and mmsegmentation 1.0.0rc5 were the first with the new modules.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from mm_ckpt_migrate.errors import MissingSoftwareError
 
 DEFAULT: Final = "mmseg-1.0.0rc4"
 
-# The first release of each package with the new modules, and what to say of the old ones. A final
-# release counts as a late release candidate.
+# The first release of each package with the new modules, and how messages call those before it.
+# A final release counts as a late release candidate.
 _FINAL: Final = 1000
 _FIRST_NEW: Final = {
     "mmseg": ((1, 0, 0, 5), "mmsegmentation 1.0.0rc0 to 1.0.0rc4"),

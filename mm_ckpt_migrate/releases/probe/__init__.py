@@ -1,5 +1,5 @@
 """Child only: what runs in either release's Python, from Python 3.8 on.
 
-Besides each other these files import what needs nothing else of this package: `target.serve` and
-the wall, `target.permitted`, `target.build`, `target.reading` and `target.forward`.
+Of this package they import each other, the wall, `current.child.build` and the list of allowed
+classes, and no more: the old release's environment has none of the package's dependencies.
 """

@@ -1,4 +1,4 @@
-"""Child only: how far two files of outputs differ, and where two models part."""
+"""Child only: compare two files of outputs, and find the first module where two models part."""
 
 from __future__ import annotations
 

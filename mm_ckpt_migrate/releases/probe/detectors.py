@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import torch
+
 _PADDED = 4
 _BOXES = ("cls_logits", "bbox_preds", "enc_cls_logits", "enc_bbox_preds")
 
 
 def raw_outputs(model: Any, image: Any) -> dict[str, Any]:
-    """What the heads give.
+    """Run a detector's heads.
 
     With queries, the class logits of every decoder layer, and boxes or mask logits; of a two-stage
     transformer also those of the encoder. Without, all that the dense heads give, numbered.
@@ -34,15 +36,17 @@ def raw_outputs(model: Any, image: Any) -> dict[str, Any]:
 
 def with_queries(head: Any, features: Any, about: dict[str, Any]) -> dict[str, Any]:
     """Class and mask logits of every decoder layer."""
-    import torch
     from mmengine.structures import BaseDataElement
 
     classes, masks = head(features, [BaseDataElement(metainfo=dict(about))])
-    return {"cls_logits": torch.stack(list(classes)), "mask_logits": torch.stack(list(masks))}
+    return {
+        "cls_logits": torch.stack(list(classes)),  # (layers, 1, queries, classes + 1)
+        "mask_logits": torch.stack(list(masks)),  # (layers, 1, queries, height / 4, width / 4)
+    }
 
 
 def meta(size: tuple[int, ...], inside: tuple[int, ...]) -> dict[str, Any]:
-    """What a model is told of an image; what is not `inside` is padding."""
+    """The metainfo of an image for a model; all that is not `inside` is padding."""
     return {"img_shape": inside, "ori_shape": inside, "pad_shape": size, "batch_input_shape": size}
 
 
@@ -90,7 +94,7 @@ def _masks(model: Any, features: Any) -> dict[str, Any]:
 
 
 def _tensors(value: Any) -> Iterator[Any]:
-    """What a head gives, level by level, in order."""
+    """Flatten the nested lists of a head's outputs, level by level."""
     if isinstance(value, (list, tuple)):
         for item in value:
             yield from _tensors(item)

@@ -1,36 +1,26 @@
 """Child only: mmengine's own test loop, with the config's own data loader and evaluator.
 
-    python evaluate.py REQUEST.json        or, for several processes, torchrun evaluate.py ...
-
-This runs in the old release and in the current one, so that the same lines measure both; nothing
-of this package is imported. The request:
+This runs in the old release and in the current one, so that the same lines measure both. The
+request:
 
     {"config": LITERAL, "checkpoint": PATH,                     (required)
      "data_root": PATH, "device": "cpu", "workers": 0, "limit": null, "samples": 0,
      "launcher": "none" | "pytorch" | "slurm", "names": {}}
 
-`names` exchanges weights on purpose: key to the key whose weight it gets. Progress and the answer
-are one JSON object a line on stdout, from the first process alone; the libraries print to stderr.
+`names` exchanges weights on purpose: key to the key whose weight it gets.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import time
 import traceback
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+import torch
 
-    from mm_ckpt_migrate.releases.probe import evaluate_data, evaluate_model, evaluate_record
-else:
-    import evaluate_data
-    import evaluate_model
-    import evaluate_record
+from mm_ckpt_migrate.releases.probe import evaluate_data, evaluate_model, evaluate_record
 
 
 def evaluate(
@@ -63,13 +53,13 @@ def _evaluate(
 ) -> dict[str, Any]:
     evaluate_model.import_stack()
     confine(evaluate_model.device_of(request).type != "cpu")
-    threads = import_module("torch").get_num_threads()
+    threads = torch.get_num_threads()
     config = evaluate_model.read_config(request)
     found = evaluate_data.prepare(config, request.get("data_root"), request.get("limit"))
     runner = evaluate_model.build_runner(config, request)
     evaluate_model.load(runner.model, request["checkpoint"], request.get("names") or {})
     # The launchers and mmengine set this, each release in its own way; sums follow it.
-    import_module("torch").set_num_threads(threads)
+    torch.set_num_threads(threads)
     evaluate_data.check_classes(runner.model, found)
     recorder = evaluate_record.Recorder(request, found, progress)
     recorder.attach(runner)
@@ -96,24 +86,3 @@ def _evaluate(
         "threads": threads,
         "versions": evaluate_model.versions(),
     }
-
-
-def main() -> int:
-    """Answer one request; the exit status says whether there was a result."""
-    with open(sys.argv[1], encoding="utf-8") as file:
-        request = json.load(file)
-    first = int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) == 0
-    answers = os.dup(1)
-    os.dup2(2, 1)
-
-    def send(message: dict[str, Any]) -> None:
-        if first:
-            os.write(answers, json.dumps(message).encode() + b"\n")
-
-    answer = evaluate(request, lambda event: send({"progress": event}))
-    send(answer)
-    return 0 if answer["ok"] else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,18 +1,18 @@
-"""Child only: is the data set there, whole, and the one that the model was trained for?
+"""Child only: check that a data set is there, whole, and the one that the model was trained for.
 
-Everything that headers tell is checked before the first image is computed; what only pixels tell
-is checked as they go by.
+The headers of all files are read before the first image is computed; labels are checked batch by
+batch, as the model gets them.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+import torch
 
 INDEX_MODES = ("L", "P", "I", "I;16", "1")
 ROTATED = (5, 6, 7, 8)
@@ -20,7 +20,7 @@ ORIENTATION = 0x0112
 
 
 class ProblemError(Exception):
-    """What is wrong in one sentence, of a kind that the other side knows."""
+    """A failure of a kind that the parent knows, in one sentence, and perhaps a hint."""
 
     def __init__(self, kind: str, reason: str, hint: str = "") -> None:
         super().__init__(reason)
@@ -48,7 +48,7 @@ class Found:
 
 
 def prepare(config: Any, data_root: str | None, limit: int | None) -> Found:
-    """Point the config's test set at a folder, and look at all of it.
+    """Point the config's test set at a folder, and check every file of it.
 
     Raises:
         ProblemError: it is missing, empty, or not what it should be.
@@ -88,7 +88,7 @@ def _leaf(settings: Any) -> Any:
 
 
 def _built(settings: Any) -> Any:
-    """The data set, its folders looked at before they are listed."""
+    """Build the data set; its folders are checked before they are listed."""
     registry = import_module("mmseg.registry")
     try:
         dataset = registry.DATASETS.build({**settings, "lazy_init": True, "serialize_data": False})
@@ -179,13 +179,13 @@ def _header(path: str) -> tuple[tuple[int, int], str]:
 
 
 def check_classes(model: Any, found: Found) -> None:
-    """Whether the head tells as many classes apart as the data set has.
+    """Check that the head has as many classes as the data set.
 
     Raises:
-        ProblemError: it does not.
+        ProblemError: it has not.
     """
     head = getattr(model, "decode_head", None)
-    head = head[-1] if isinstance(head, import_module("torch").nn.ModuleList) else head
+    head = head[-1] if isinstance(head, torch.nn.ModuleList) else head
     count = getattr(head, "num_classes", None)
     if count is not None and count != len(found.classes):
         raise ProblemError(
@@ -196,7 +196,7 @@ def check_classes(model: Any, found: Found) -> None:
 
 
 def wrong_labels(samples: Any, found: Found, ignored: int) -> Iterator[ProblemError]:
-    """Labels that no class has: the metric would pass over them without a word."""
+    """Find labels beyond the last class: mmseg's metric would pass over them without a word."""
     for sample in samples:
         labels = sample.gt_sem_seg.data
         present = labels[labels != ignored]

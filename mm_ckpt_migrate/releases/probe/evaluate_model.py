@@ -6,21 +6,17 @@ import ast
 import collections
 import os
 import pickle
-import sys
 from importlib import import_module
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from itertools import count
-from types import ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import Any
 
-if TYPE_CHECKING:
-    from mm_ckpt_migrate.releases.probe.evaluate_data import ProblemError
-else:
-    from evaluate_data import ProblemError
+import torch
+
+from mm_ckpt_migrate.releases.current.child import build
+from mm_ckpt_migrate.releases.probe.evaluate_data import ProblemError
 
 PACKAGES = ("torch", "numpy", "cv2", "mmengine", "mmcv", "mmdet", "mmseg")
-OPERATORS = "mmcv._ext"
 RUNS = count()
 NEEDED = {
     ("collections", "OrderedDict"): collections.OrderedDict,
@@ -39,35 +35,13 @@ def import_stack() -> None:
         ProblemError: something is not installed.
     """
     try:
-        import_module("torch")
-        stand_in_for_operators()
+        if build.stand_in_for_operators():  # deformable attention has a way in plain torch
+            attention: Any = import_module("mmcv.ops.multi_scale_deform_attn")
+            attention.IS_CUDA_AVAILABLE = False
         import_module("mmdet.models.dense_heads")
         import_module("mmseg.utils").register_all_modules(init_default_scope=False)
     except (ImportError, AssertionError) as error:
         raise ProblemError("missing", f"the stack cannot be imported: {error}") from error
-
-
-class _Operators(ModuleType):
-    def __getattr__(self, name: str) -> object:
-        if name.startswith("__"):
-            raise AttributeError(name)
-
-        def operator(*_args: object, **_kwargs: object) -> None:
-            raise NotImplementedError(f"mmcv operator {name} is not compiled")
-
-        return operator
-
-
-def stand_in_for_operators() -> None:
-    """Where mmcv has no compiled operators: deformable attention has a way in plain torch."""
-    if OPERATORS not in sys.modules and find_spec(OPERATORS) is None:
-        module = _Operators(OPERATORS)
-        module.__spec__ = ModuleSpec(OPERATORS, None)
-        sys.modules[OPERATORS] = module
-    spec = find_spec(OPERATORS)
-    if spec is None or spec.origin is None:
-        attention: Any = import_module("mmcv.ops.multi_scale_deform_attn")
-        attention.IS_CUDA_AVAILABLE = False
 
 
 def read_config(request: dict[str, Any]) -> Any:
@@ -113,7 +87,6 @@ def build_runner(config: Any, request: dict[str, Any]) -> Any:
     Raises:
         ProblemError: there is no such device.
     """
-    torch = import_module("torch")
     device = device_of(request)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
@@ -124,7 +97,7 @@ def build_runner(config: Any, request: dict[str, Any]) -> Any:
     runner_class = import_module("mmengine.runner").Runner
 
     def wrap_model(_self: Any, _settings: Any, model: Any) -> Any:
-        """Wherever mmengine would have put it; without gradients there is nothing to share."""
+        """Move it, unwrapped: without gradients there is nothing that processes would share."""
         revert = import_module("mmengine.model").revert_sync_batchnorm
         return revert(model).to(device)
 
@@ -135,7 +108,7 @@ def build_runner(config: Any, request: dict[str, Any]) -> Any:
 
 
 def _writing_nothing() -> dict[str, Any]:
-    """What a Runner does beside testing: it logs into files, draws, and asks programs who it is."""
+    """Methods for a Runner that logs into no file, draws nothing, and asks no program for versions."""
 
     def build_logger(runner: Any, log_level: Any = "INFO", **_more: Any) -> Any:
         logger = import_module("mmengine.logging").MMLogger
@@ -158,12 +131,8 @@ def device_of(request: dict[str, Any]) -> Any:
     Raises:
         ProblemError: there is no such device.
     """
-    return _device(str(request.get("device") or "cpu"), request.get("launcher") or "none")
-
-
-def _device(name: str, launcher: str) -> Any:
-    torch = import_module("torch")
-    if name == "cuda" and launcher != "none":
+    name = str(request.get("device") or "cpu")
+    if name == "cuda" and (request.get("launcher") or "none") != "none":
         local = os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0"))
         name = f"cuda:{int(local) % max(1, torch.cuda.device_count())}"
     try:
@@ -181,18 +150,17 @@ def _join_on_cpu(launcher: str) -> None:
     """mmengine's own way of joining asks for a GPU."""
     if launcher != "pytorch":
         raise ProblemError("missing", f"the launcher {launcher} needs a GPU; torchrun does not")
-    distributed = import_module("torch").distributed
+    distributed = torch.distributed
     if not distributed.is_initialized():
         distributed.init_process_group("gloo")
 
 
 def load(model: Any, path: str, names: dict[str, str]) -> None:
-    """Fill the model with torch's own strict load, which minds `_metadata`; mmengine's does not.
+    """Fill the model with torch's own strict load, which heeds `_metadata`; mmengine's does not.
 
     Raises:
         ProblemError: the weights do not fit.
     """
-    torch = import_module("torch")
     state = read_weights(path)
     metadata = getattr(state, "_metadata", None)
     state = collections.OrderedDict((key, state[names.get(key, key)]) for key in state)
@@ -207,7 +175,6 @@ def load(model: Any, path: str, names: dict[str, str]) -> None:
 
 def read_weights(path: str) -> Any:
     """The state dict of a checkpoint; nothing that its pickle names is imported or called."""
-    torch = import_module("torch")
     if str(path).endswith(".safetensors"):
         return import_module("safetensors.torch").load_file(path)
     inert = SimpleNamespace(Unpickler=_Unpickler, load=None, __name__="inert")
@@ -228,7 +195,6 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in NEEDED:
             return NEEDED[module, name]
-        torch = import_module("torch")
         if module == "torch._utils" and name in REBUILD:
             return getattr(torch._utils, name)
         if module == "torch.nn.parameter" and name == "Parameter":

@@ -1,4 +1,4 @@
-"""Child only: what a test run did, taken from mmseg's own metric as it computes.
+"""Child only: record a test run through mmseg's own metric as it computes.
 
 The metric rounds to two digits and prints its classes as a table. The numbers behind both are
 those that it returns from `total_area_to_metrics`, before it rounds them.
@@ -12,18 +12,16 @@ import math
 import os
 import time
 import zlib
+from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+import numpy as np
 
-    from mm_ckpt_migrate.releases.probe.evaluate_data import Found, ProblemError, wrong_labels
-else:
-    from evaluate_data import Found, ProblemError, wrong_labels
+from mm_ckpt_migrate.releases.probe.evaluate_data import Found, ProblemError, wrong_labels
 
-EVENTS_EVERY = 0.5
-LONGEST_SIDE = 640
+EVENTS_EVERY = 0.5  # seconds
+LONGEST_SIDE = 640  # pixels of a sample's picture
 MOST_CLASSES = 256  # that a PNG of one byte for each pixel can show
 AREAS = ("intersect", "union", "predicted", "labelled")
 
@@ -141,13 +139,12 @@ class Recorder:
         )
 
     def _keep(self, areas: Any, scores: Any) -> None:
-        numpy = import_module("numpy")
         for key, values in scores.items():
             name = key if key == "aAcc" else f"m{key}"
-            self.exact[name] = number(numpy.nanmean(values), 100)
+            self.exact[name] = number(np.nanmean(values), 100)
         counts = [[number(value) for value in area] for area in areas[: len(AREAS)]]
         scored = {key: values for key, values in scores.items() if key != "aAcc"}
-        rounded = {key: numpy.round(values * 100, 2) for key, values in scored.items()}
+        rounded = {key: np.round(values * 100, 2) for key, values in scored.items()}
         self.classes = [
             {
                 "name": name,
@@ -161,8 +158,7 @@ class Recorder:
     def _keep_sample(self, sample: Any) -> None:
         """The image as it is displayed, and the labels found, as small as a report needs them."""
         module, ops = import_module("PIL.Image"), import_module("PIL.ImageOps")
-        numpy = import_module("numpy")
-        labels = sample.pred_sem_seg.data.squeeze(0).cpu().numpy().astype(numpy.uint8)
+        labels = sample.pred_sem_seg.data.squeeze(0).cpu().numpy().astype(np.uint8)  # (height, width)
         with module.open(sample.img_path) as opened:
             image = ops.exif_transpose(opened).convert("RGB")
         prediction = module.fromarray(labels)

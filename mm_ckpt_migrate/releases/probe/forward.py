@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from mm_ckpt_migrate.releases.probe import compare, loaded_model, raw_outputs, watch
-from mm_ckpt_migrate.releases.probe.outputs import made_image, spread
+from mm_ckpt_migrate.releases.probe.noise import made_image
 
 IMAGE = "image"
 ABOUT = "record"
@@ -28,10 +28,11 @@ def run(request: dict[str, Any], models: loaded_model.Models) -> dict[str, Any]:
         about: what to write beside the outputs.
 
     Returns:
-        `about`, `shapes`, `spread` (see `outputs`), `repeats`, `seconds` of one run.
+        `about`, `shapes`, `spread` (see `_spread`), `repeats`, `seconds` of one run.
     """
     loaded = models.loaded(request)
-    image, stride = _image(request)
+    record = compare.arrays(request["image"]) if request.get("image") else None
+    image, stride = _image(request, record)
     started = time.monotonic()
     if request.get("modules"):
         with watch.watching(loaded) as seen:
@@ -42,9 +43,9 @@ def run(request: dict[str, Any], models: loaded_model.Models) -> dict[str, Any]:
     if request["descriptor"] is not None:
         _save(request, image, found, seen)
     return {
-        "about": _about(request),
+        "about": _about(request, record),
         "shapes": {name: list(value.shape) for name, value in found.items()},
-        "spread": spread(found),
+        "spread": _spread(found),
         "repeats": _repeats(loaded, image, stride, found) if request.get("repeat") else None,
         "seconds": round(seconds, 3),
     }
@@ -58,11 +59,10 @@ def _outputs(loaded: Any, image: Any, stride: int) -> dict[str, Any]:
     return found
 
 
-def _image(request: dict[str, Any]) -> tuple[Any, int]:
+def _image(request: dict[str, Any], record: dict[str, Any] | None) -> tuple[Any, int]:
     """The image, and the distance of the pixels that the segmentation is kept on."""
-    if not request.get("image"):
+    if record is None:
         return made_image(int(request["seed"]), request["size"]), raw_outputs.STRIDE
-    record = compare.arrays(request["image"])
     image: Any = record.get(IMAGE, np.array(None))
     right = image.ndim == 4 and image.shape[:2] == (1, 3) and image.size
     if not right or image.dtype != np.float32:
@@ -71,16 +71,27 @@ def _image(request: dict[str, Any]) -> tuple[Any, int]:
     return image, raw_outputs.stride_of(record)
 
 
-def _about(request: dict[str, Any]) -> Any:
-    """What a recorded image's file says about itself."""
-    found = compare.arrays(request["image"]).get(ABOUT) if request.get("image") else None
-    if found is None:
+def _about(request: dict[str, Any], record: dict[str, Any] | None) -> Any:
+    """The versions and file name that a record holds, or None."""
+    if record is None or ABOUT not in record:
         return None
     with contextlib.suppress(ValueError, RecursionError):
-        about = json.loads(str(found))
+        about = json.loads(str(record[ABOUT]))
         if isinstance(about, dict):
             return about
     raise loaded_model.BadRecord(request["image"], "its `record` is no JSON object")
+
+
+def _spread(outputs: dict[str, Any]) -> float | None:
+    """The largest difference between class logits of queries, relative to their size.
+
+    Zero where all queries have collapsed to one; None where there are none.
+    """
+    if "cls_logits" not in outputs:
+        return None
+    last = outputs["cls_logits"][-1].astype(np.float64)  # (1, queries, classes)
+    scale = float(np.abs(last).max())
+    return float(np.ptp(last, axis=-2).max()) / scale if scale else 0.0
 
 
 def _repeats(loaded: Any, image: Any, stride: int, found: dict[str, Any]) -> bool:

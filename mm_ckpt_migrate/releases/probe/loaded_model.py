@@ -31,7 +31,7 @@ class BadRecord(Exception):  # noqa: N818
 
 @contextmanager
 def running() -> Iterator[None]:
-    """What a model asserts while it runs is about the model, and not about missing software."""
+    """Turn a model's assertions into other errors: those of imports tell of missing software."""
     try:
         yield
     except AssertionError as error:

@@ -14,18 +14,16 @@ Every answer has `ok`. A failure adds `kind` (`missing` software, a bad `config`
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
-from importlib import import_module
 from typing import Any
 
 from mm_ckpt_migrate.releases.current.child import build
-from mm_ckpt_migrate.releases.probe import compare, forward, loaded_model, resume, unseen
+from mm_ckpt_migrate.releases.probe import compare, evaluate, forward, loaded_model, resume, unseen
 from mm_ckpt_migrate.releases.probe.serve import Service, Unconfined
 
 _RUNNER = ("mmengine.hooks", "mmengine.runner.log_processor")
-"""What mmengine's Runner makes for itself, by names that no config gives."""
+"""Modules whose classes mmengine's Runner makes for itself, whatever the config says."""
 _LAUNCHED = "--launcher needs a network and processes"
 
 
@@ -70,15 +68,12 @@ class _Session:
         return self._evaluate(request)
 
     def _evaluate(self, request: dict[str, Any]) -> dict[str, Any]:
-        """These scripts are started by launchers, too, and find each other in their own folder."""
         build.guard_lookups([*request["packages"], *_RUNNER])
-        sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-        found: dict[str, Any] = import_module("evaluate").evaluate(
+        return evaluate.evaluate(
             request,
             lambda event: self._service.send({"progress": event}),
             lambda gpu: self._confine(request, gpu),
         )
-        return found
 
     def _confine(self, request: dict[str, Any], gpu: bool) -> None:
         if request["launcher"] != "none":

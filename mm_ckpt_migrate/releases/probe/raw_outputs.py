@@ -27,7 +27,7 @@ def measured(model: Any, image: Any, stride: int = STRIDE) -> dict[str, Any]:
 
 
 def raw_outputs(model: Any, image: Any, stride: int = STRIDE) -> dict[str, torch.Tensor]:
-    """What the heads of a model give; equal names in every release.
+    """Run a model's heads; the outputs have equal names in every release.
 
     Of a segmentor with queries the class and mask logits of every decoder layer, and of any
     segmentor the segmentation on a coarse grid. Of a detector see `detectors.raw_outputs`.
@@ -57,5 +57,5 @@ def _segmented(model: Any, image: Any, stride: int) -> dict[str, torch.Tensor]:
     features = model.extract_feat(image)
     found = detectors.with_queries(head, features, meta)
     # What `encode_decode` does, with the features that are there.
-    segmentation = head.predict(features, [dict(meta)], model.test_cfg)
+    segmentation = head.predict(features, [dict(meta)], model.test_cfg)  # (1, classes, height, width)
     return {**found, "seg_logits": segmentation[..., ::stride, ::stride]}

@@ -15,7 +15,7 @@ import torch
 
 from mm_ckpt_migrate.releases.current.child import build
 from mm_ckpt_migrate.releases.probe import loaded_model, reading
-from mm_ckpt_migrate.releases.probe.batch import made_batch
+from mm_ckpt_migrate.releases.probe.noise import made_batch
 from mm_ckpt_migrate.releases.probe.precision import computing_in
 
 # The rest is of half precision (AmpOptimWrapper, ApexOptimWrapper) and of accumulated gradients.

@@ -1,4 +1,4 @@
-"""What keeps the child harmless beside the wall: limits, streams of its own, and refused actions.
+"""Child only: limits, streams of its own and refused actions, which keep it harmless beside the wall.
 
 Python's audit hooks confine nobody who means harm; that is what `wall` is for. They turn what a
 library does in good faith, such as a download, into an exception that it may survive; and where
@@ -15,46 +15,20 @@ import signal
 import socket
 import sys
 
-_NETWORK = frozenset(
-    {
-        "socket.bind",
-        "socket.connect",
-        "socket.getaddrinfo",
-        "socket.gethostbyaddr",
-        "socket.gethostbyname",
-        "socket.getnameinfo",
-        "socket.sendmsg",
-        "socket.sendto",
-    }
+
+def _events(module: str, calls: str) -> frozenset[str]:
+    """Names of Python's audit events."""
+    return frozenset(f"{module}.{call}" for call in calls.split())
+
+
+_NETWORK = _events(
+    "socket", "bind connect getaddrinfo gethostbyaddr gethostbyname getnameinfo sendmsg sendto"
 )
-_PROCESSES = frozenset(
-    {
-        "os.exec",
-        "os.fork",
-        "os.forkpty",
-        "os.kill",
-        "os.killpg",
-        "os.posix_spawn",
-        "os.spawn",
-        "os.system",
-        "pty.spawn",
-        "subprocess.Popen",
-    }
-)
-_CHANGES = frozenset(
-    {
-        "os.chmod",
-        "os.chown",
-        "os.link",
-        "os.mkdir",
-        "os.remove",
-        "os.rename",
-        "os.rmdir",
-        "os.symlink",
-        "os.truncate",
-        "os.utime",
-    }
-)
+_PROCESSES = _events("os", "exec fork forkpty kill killpg posix_spawn spawn system") | {
+    "pty.spawn",
+    "subprocess.Popen",
+}
+_CHANGES = _events("os", "chmod chown link mkdir remove rename rmdir symlink truncate utime")
 _PR_SET_PDEATHSIG = 1
 
 

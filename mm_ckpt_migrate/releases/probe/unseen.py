@@ -1,4 +1,4 @@
-"""Child only: which tensors no output can see.
+"""Child only: find the tensors that no output can see.
 
 A key projection's bias adds the same to every key and leaves the softmax as it is; where the
 queries start at zero, the first self-attention cannot tell them apart. Two such tensors could be
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from mm_ckpt_migrate.releases.probe import loaded_model, raw_outputs
-from mm_ckpt_migrate.releases.probe.outputs import made_image
+from mm_ckpt_migrate.releases.probe.noise import made_image
 
 _FLAT = 1e-9
 """A gradient so much smaller than others may be rounding, or nothing."""
@@ -103,7 +103,7 @@ def _followed(loaded: Any, image: Any) -> set[str]:
 
 
 def _gradients(loaded: Any) -> dict[str, Any]:
-    """Of parameters; and of the averages that a batch norm uses in eval mode, by the chain rule."""
+    """Gradients of parameters and, by the chain rule, of the averages that a batch norm uses in eval mode."""
     found = {name: p.grad for name, p in loaded.named_parameters() if p.grad is not None}
     for path, module in loaded.named_modules():
         if not isinstance(module, torch.nn.modules.batchnorm._BatchNorm) or module.training:

@@ -1,4 +1,4 @@
-"""Child only: what every module of a model puts out, as a row of numbers, in order of completion.
+"""Child only: keep the output of every module of a model as a row of numbers, in order of completion.
 
 A module completes after the modules inside it: the first that differs between two models is the
 innermost place of the fault.
@@ -61,7 +61,7 @@ def _tensors(value: Any) -> Iterator[Any]:
 
 def _row(tensor: Any) -> Any:
     flat = tensor.detach().flatten().to(torch.float64).numpy()
-    row = np.zeros(4 + _SAMPLES)
+    row = np.zeros(4 + _SAMPLES)  # (256,)
     if flat.size:
         places = np.random.RandomState(0).randint(0, flat.size, _SAMPLES)
         row[:4] = flat.size, flat.sum(), np.abs(flat).sum(), np.square(flat).sum()

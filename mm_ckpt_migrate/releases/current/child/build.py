@@ -45,7 +45,7 @@ def import_stack(scope: str, imports: Sequence[str], packages: Sequence[str], ne
     for package in needs:
         if find_spec(package) is None:
             raise ModuleNotFoundError(f"{package} is not installed", name=package)
-    _ensure_ops()
+    stand_in_for_operators()
     guard_lookups(packages)
     for module in (f"{scope}.models", *imports):
         importlib.import_module(module)
@@ -95,15 +95,15 @@ def _small_only(fill: Callable[..., Any]) -> Callable[..., Any]:
     return maybe_fill
 
 
-def _ensure_ops() -> None:
-    """Stand in for mmcv's compiled operators where there are none; building calls none."""
+def stand_in_for_operators() -> bool:
+    """Stand in for mmcv's compiled operators where there are none, as here; building calls none."""
     try:
-        importlib.import_module("mmcv._ext")
+        found = importlib.import_module("mmcv._ext")
     except ImportError:
         importlib.import_module("mmcv")  # a missing mmcv must not pass for missing operators
-        module = _NoOps("mmcv._ext")
-        module.__spec__ = ModuleSpec("mmcv._ext", None)
-        sys.modules["mmcv._ext"] = module
+        found = sys.modules["mmcv._ext"] = _NoOps("mmcv._ext")
+        found.__spec__ = ModuleSpec("mmcv._ext", None)
+    return isinstance(found, _NoOps)
 
 
 class _NoOps(ModuleType):

@@ -1,4 +1,4 @@
-"""Child only: a picture of noise and its annotations, as a data set would hand them over."""
+"""Child only: images of noise for models to run on, and to train on with made-up annotations."""
 
 from __future__ import annotations
 
@@ -12,8 +12,17 @@ _BLOCK = 16
 _THINGS = 3
 
 
+def made_image(seed: int, size: list[int]) -> Any:
+    """Values like those of a normalised photograph, coarse and fine: 1 x 3 x height x width."""
+    draw = np.random.RandomState(seed)  # its numbers are the same in every release of numpy
+    height, width = size
+    coarse = draw.standard_normal((3, -(-height // 16), -(-width // 16)))
+    smooth = np.kron(coarse, np.ones((1, 16, 16)))[:, :height, :width]
+    return (smooth + 0.5 * draw.standard_normal((3, height, width)))[None].astype(np.float32)
+
+
 def made_batch(network: Any, seed: int, size: list[int]) -> dict[str, Any]:
-    """One picture: with labels in blocks for a segmentor, with boxes or masks for a detector."""
+    """One image: with labels in blocks for a segmentor, with boxes or masks for a detector."""
     random = np.random.RandomState(seed)
     image = random.randint(0, 256, (3, *size)).astype(np.uint8)
     annotate = _segments if hasattr(network, "decode_head") else _instances
@@ -62,7 +71,7 @@ def _blocks(random: Any, size: list[int], lowest: int, end: int) -> Any:
     height, width = size
     blocks = random.randint(lowest, end, (height // _BLOCK + 1, width // _BLOCK + 1))
     labels = np.kron(blocks, np.ones((_BLOCK, _BLOCK), np.int64))[:height, :width]
-    return torch.from_numpy(labels.copy())[None]
+    return torch.from_numpy(labels.copy())[None]  # (1, height, width)
 
 
 def _boxes(random: Any, size: list[int]) -> Any:
