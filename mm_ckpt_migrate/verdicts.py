@@ -91,8 +91,7 @@ class ConvertReport:
 
     Attributes:
         destination: the file that was made; None where none was.
-        moved, kept, dropped, folded: how many keys the plan renames, leaves, drops, and folds into
-            others.
+        moved, kept, dropped: how many keys the plan renames, leaves, and drops.
         plan_digest: SHA-256 of the plan; empty where there was nothing to do.
         source_digest, result_digest: SHA-256 of the source and of the new file; empty where it was
             not computed.
@@ -109,7 +108,6 @@ class ConvertReport:
     source_digest: str
     verdicts: tuple[Verdict, ...]
     notices: tuple[str, ...]
-    folded: int = 0
     result_digest: str = ""
 
     @property

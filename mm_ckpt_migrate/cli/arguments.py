@@ -56,10 +56,6 @@ AllowUnconfinedOption = Annotated[
         help="Build the config inside a checkpoint even where the system cannot confine the code that does.",
     ),
 ]
-FoldOption = Annotated[
-    bool,
-    typer.Option("--fold", help="Fold what the family's rules can into another tensor, for inference alone."),
-]
 RulesOption = Annotated[
     list[Path] | None,
     typer.Option(

@@ -70,7 +70,6 @@ def convert(
     weights: Annotated[
         Weights | None, typer.Option("--weights", help="With --for inference: averaged (ema) or raw ones.")
     ] = None,
-    fold: args.FoldOption = False,
     keep_as_is: Annotated[
         bool,
         typer.Option(
@@ -118,8 +117,6 @@ def convert(
         raise typer.BadParameter("--for resume: no training can resume from a safetensors file")
     if weights is not None and purpose is not For.INFERENCE:
         raise typer.BadParameter("--weights picks for a file made with --for inference")
-    if fold and (reverse or purpose is not For.INFERENCE):
-        raise typer.BadParameter("--fold changes a tensor, in a file made with --for inference")
     if config_out is not None and (reverse or cfg == "-"):
         raise typer.BadParameter("--config-out writes the target config, and there is none")
     if expect_sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{8,64}", expect_sha256):
@@ -141,7 +138,6 @@ def convert(
         purpose=Purpose(purpose.value) if purpose else None,
         raw_weights=weights is Weights.RAW,
         averaged_weights=weights is Weights.EMA,
-        fold=fold,
         keep_as_is=keep_as_is,
         config_out=config_out,
     )
@@ -164,7 +160,6 @@ def plan(
     old: args.OldArgument,
     no_build: args.NoBuildOption = False,
     force_family: args.ForceFamilyOption = False,
-    fold: args.FoldOption = False,
     plan_file: args.PlanOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace the FILE of --plan, if there is one.")
@@ -181,7 +176,7 @@ def plan(
     from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.cli.render import print_plan, print_report
     from mm_ckpt_migrate.convert.api import plan as run
-    from mm_ckpt_migrate.convert.options import Options, Purpose
+    from mm_ckpt_migrate.convert.options import Options
 
     refuse_idle(no_build, "where no model is built", *_OF_BUILDS)
     refuse_idle(plan_file is None, "without --plan", "force")
@@ -190,8 +185,6 @@ def plan(
         force=force,
         force_family=force_family,
         plan_file=plan_file,
-        fold=fold,
-        purpose=Purpose.INFERENCE if fold else None,
         check_crc=not no_crc,
         keep_opaque=keep_opaque,
         allow_imports=tuple(allow_import or ()),

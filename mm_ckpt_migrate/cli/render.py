@@ -51,8 +51,6 @@ def _headline(report: ConvertReport, verb: str) -> str:
     counts = f"{report.moved} names change, {report.kept} stay"
     if report.dropped:
         counts += f", {report.dropped} are dropped"
-    if report.folded:
-        counts += f", {report.folded} folded"
     to = f" -> {report.destination}" if report.destination else ""
     return f"{verb} {report.source}{to} ({report.family}: {counts})"
 
@@ -78,9 +76,6 @@ def print_plan(plan: Plan) -> None:
         typer.secho(safe_line(rule), bold=True)
         for line in fold(f"{m.source} -> {m.target or '(dropped)'}" for m in moves):
             typer.echo(f"  {safe_line(line)}")
-    if plan.fold is not None:
-        typer.secho(safe_line(f"folded: {plan.fold.operation}"), bold=True)
-        typer.echo(safe_line(f"  {plan.fold.source} -> into {plan.fold.into}"))
 
 
 def print_facts(facts: Mapping[str, str]) -> None:

@@ -41,7 +41,6 @@ def convert(
         PlanError: a guarantee of the plan is broken.
         ConfigError, MissingSoftwareError: the target cannot be built.
         TargetMismatchError: the plan's result is not what the target asks for.
-        FoldError: a fold was asked for and cannot be.
         DestinationError: the destination must not or cannot be written.
         IntegrityError: the copy is not what the source holds.
     """

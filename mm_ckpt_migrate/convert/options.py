@@ -41,7 +41,6 @@ class Options:
         purpose: what the new file is for; None carries what is there.
         raw_weights: for inference, take the weights of the last step rather than averaged ones.
         averaged_weights: for inference, take averaged ones and no others.
-        fold: for inference, fold what the family's rules can into another tensor.
         keep_as_is: do not simplify what torch.load refuses at its defaults.
         config_out: where to write the target config, migrated where it was for the old release.
         cache: use and fill the schema cache.
@@ -63,7 +62,6 @@ class Options:
     purpose: Purpose | None = None
     raw_weights: bool = False
     averaged_weights: bool = False
-    fold: bool = False
     keep_as_is: bool = False
     config_out: Path | None = None
     cache: bool = True

@@ -12,7 +12,6 @@ from mm_ckpt_migrate.convert.beside import draft, plan_bytes, private_mode
 from mm_ckpt_migrate.convert.checks.keys import check_keys
 from mm_ckpt_migrate.convert.contents import only_weights
 from mm_ckpt_migrate.convert.decide.decision import Decision, decide, decide_reverse
-from mm_ckpt_migrate.convert.decide.fold import without_folded
 from mm_ckpt_migrate.convert.options import EMBEDDED, Options, Purpose
 from mm_ckpt_migrate.convert.write.new_file import write_checkpoint
 from mm_ckpt_migrate.files.archive.format import Format, names_safetensors
@@ -104,15 +103,14 @@ def _decide(
     if config is not None and not config.open:
         target = _open_target(stack, config, options)
     checkpoint = _open(source, options)
-    seen = _seen(checkpoint, library, options)
     if options.build and target is None:
-        config = _target_config(cfg, seen, library)
+        config = _target_config(cfg, checkpoint, library)
         assert config is not None
         target = _open_target(stack, config, options)
     decision = decide(checkpoint, family, library, target, options)
     if config is not None and cfg != EMBEDDED:
         said = tuple(f"{cfg} lacks {setting} (--config-out writes it)" for setting in config.needed)
-        said += _contradictions(cfg, config.config, seen, library)
+        said += _contradictions(cfg, config.config, checkpoint, library)
         decision = replace(decision, notices=(*decision.notices, *said))
     if target is not None and target.unconfined:
         from mm_ckpt_migrate.releases.refusals import notice
@@ -127,11 +125,6 @@ def _open(source: Source, options: Options) -> Checkpoint:
         raw, averaged = options.raw_weights, options.averaged_weights
         return only_weights(checkpoint, raw=raw, averaged=averaged)
     return checkpoint
-
-
-def _seen(checkpoint: Checkpoint, library: Library, options: Options) -> Checkpoint:
-    """The checkpoint as the target config has to fit it."""
-    return without_folded(checkpoint, library.families) if options.fold else checkpoint
 
 
 def _target_config(cfg: str, checkpoint: Checkpoint | None, library: Library) -> TargetConfig | None:
@@ -172,10 +165,9 @@ def _beside(
     if (config := options.config_out) is not None:
         from mm_ckpt_migrate.convert.target_config import target_config_text
 
-        seen = _seen(checkpoint, library, options)
-        made = target_config_text(cfg, seen, config, library.families)
+        made = target_config_text(cfg, checkpoint, config, library.families)
         if not options.build and cfg != EMBEDDED:  # else it was compared already
-            said += _contradictions(cfg, made.config, seen, library)
+            said += _contradictions(cfg, made.config, checkpoint, library)
         if made.form == "unchanged" and cfg != EMBEDDED:
             said.append(f"{cfg} is for the current release already, so {config} was not written")
         else:
@@ -214,7 +206,6 @@ def _report(
     table = decision.plan
     moved = len(table.renamed) if table else 0
     targets = len(table.targets) if table else 0
-    folded = int(table is not None and table.fold is not None)
     unreached = [
         skipped(rung, "not run by this command") for rung in (Rung.FORWARD, Rung.RESUME, Rung.METRIC)
     ]
@@ -224,10 +215,9 @@ def _report(
         family=decision.family,
         moved=moved,
         kept=targets - moved,
-        dropped=len(table.moves) - targets - folded if table else 0,
+        dropped=len(table.moves) - targets if table else 0,
         plan_digest=table.digest if table else "",
         source_digest=digest,
         verdicts=(*verdicts, *unreached),
         notices=(*decision.notices, *remarks(checkpoint), *notices),
-        folded=folded,
     )

@@ -108,8 +108,6 @@ def _side_by_side(
     mistake: str,
 ) -> tuple[ForwardResult, Verdict]:
     """Judge what was measured in float32; where that does not do, measure in float64, too."""
-    if plan is not None and plan.fold is not None:
-        return result, _judge_closeness(result, plan, mistake)
     equal = _equal(result.differences)
     if (equal and not _faults(result)) or not result.repeats:
         return result, _judge(result, equal, "", mistake)
@@ -148,10 +146,7 @@ def _look_for_unseen(
 
 
 def _judge_closeness(result: ForwardResult, plan: Plan | None, mistake: str) -> Verdict:
-    close, said = _within(result.differences, TOLERANCE), ""
-    if plan is not None and plan.fold is not None:
-        said = f", folded: {'equal up to rounding' if close else 'more than rounding'}"
-    return _judge(result, close, said, mistake)
+    return _judge(result, _within(result.differences, TOLERANCE), "", mistake)
 
 
 def _judge(result: ForwardResult, equal: bool, rounding: str, mistake: str) -> Verdict:

@@ -72,12 +72,12 @@ def ways(origin: Origin | None, models: list[tuple[TargetModel | None, bool]], k
         kind: the format of the new file.
     """
     purposes: list[Purpose | None] = [None, Purpose.INFERENCE]
-    choices, raw, fold = [False, True], False, False
+    choices, raw = [False, True], False
     if origin is not None:
-        raw, fold = origin.raw, origin.plan.fold is not None
+        raw = origin.raw
         if origin.inference is not None:
             purposes = [Purpose.INFERENCE if origin.inference else None]
-        elif raw or fold or set(origin.dropped) - set(TRAINING_STATE):
+        elif raw or set(origin.dropped) - set(TRAINING_STATE):
             purposes = [Purpose.INFERENCE]
         choices = choices if origin.as_is is None else [origin.as_is]
     for (model, borrowed), purpose, as_is in product(models, purposes, choices):
@@ -87,7 +87,6 @@ def ways(origin: Origin | None, models: list[tuple[TargetModel | None, bool]], k
             keep_opaque=True,
             purpose=purpose,
             raw_weights=raw,
-            fold=fold,
             keep_as_is=as_is,
             format=kind if kind is Format.SAFETENSORS else None,
         )

@@ -200,8 +200,7 @@ def _in_stamp(path: Path, names: Sequence[str]) -> bool:
 
 def _mean_the_same(first: Plan, second: Plan) -> bool:
     """Whether two plans do the same, whatever rules they come from."""
-    tables = first.table == second.table and first.modules == second.modules
-    return tables and (first.fold, first.prefix) == (second.fold, second.prefix)
+    return (first.table, first.modules, first.prefix) == (second.table, second.modules, second.prefix)
 
 
 def _lines(found: Sequence[Difference]) -> tuple[str, ...]:

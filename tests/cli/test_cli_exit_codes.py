@@ -62,8 +62,6 @@ def test_0_done_and_nothing_to_do(cli: Cli, case: Any, new: Path) -> None:
         ["convert", "auto", "-", "old.pth", "new.pth", "--weights", "ema", "--for", "resume"],
         ["convert", "auto", "-", "old.pth", "new.pth", "--for", "inference", "--weights", "best"],
         ["convert", "auto", "-", "old.pth", "new.pth", "--fold"],
-        ["convert", "auto", "-", "old.pth", "new.pth", "--fold", "--for", "resume"],
-        ["convert", "auto", "-", "old", "new", "--fold", "--for", "inference", "--reverse"],
         ["no-such-command"],
         ["rules", "no-such-command"],
         ["inspect"],

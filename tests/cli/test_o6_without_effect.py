@@ -31,7 +31,6 @@ LINES = [
     ("plan auto - old.pth --no-build --allow-unconfined", "--allow-unconfined"),
     (f"{BATCH} --no-build --allow-unconfined", "--allow-unconfined"),
     (f"{CONVERT} --weights raw", "--weights"),
-    (f"{CONVERT} --fold", "--fold"),
     (f"{CONVERT} --format safetensors --keep-as-is", "--keep-as-is"),
     (f"{CONVERT} --format safetensors --for resume", "--for resume"),
     (f"{SAFE} --keep-as-is", "--keep-as-is"),

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from mm_ckpt_migrate.mapping.plan import ModuleMove, Move, Plan
-from mm_ckpt_migrate.mapping.rules.operations import Fold
 from mm_ckpt_migrate.releases.allowed.request import TargetRequest
 from mm_ckpt_migrate.verdicts import Status
 from mm_ckpt_migrate.verify.forward import Recorded, Side, check_forward
@@ -211,27 +210,6 @@ def test_what_there_was_no_time_for_is_named() -> None:
     assert "  1 named num_batches_tracked: training alone reads them" in verdict.details
     assert "no time to look at 2 more:" in verdict.details
     assert "  x.{0…1}" in verdict.details
-
-
-@pytest.mark.parametrize(
-    ("largest", "control", "status", "said"),
-    [
-        (2e-5, 3.0, Status.PASS, "differ by 2e-05 from those of the old code, folded: equal up to"),
-        (3e-5, 3.0, Status.FAIL, "differ by 3e-05 from the old code's, folded: more than rounding"),
-        (math.nan, 3.0, Status.FAIL, "folded: more than rounding"),
-        (2e-5, 1e-3, Status.SKIPPED, "this proves nothing: the wrong mapping gives the same"),
-    ],
-)
-def test_a_folded_file_may_differ_by_rounding(
-    largest: float, control: float, status: Status, said: str
-) -> None:
-    """Which float64 would not make smaller: what was added was rounded, then and there."""
-    fold = Fold("add_to_tokens", "a", "b", "")
-    plan = Plan("f", "1", "2", "", (), (Move("a", None), Move("b", "b")), (), fold)
-    verdict, result = verdict_of(Release(float32=largest, control=control), plan=plan)
-    assert verdict.status is status
-    assert said in verdict.summary
-    assert result.differences64 is None
 
 
 def test_no_time_at_all() -> None:

@@ -9,7 +9,6 @@ config asks for it: three answers to that are measured.
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 import new_half
 import numpy as np
@@ -31,25 +30,13 @@ def write_configs(folder: Path) -> tuple[Path, Path]:
     return asking, shipped
 
 
-def folded(weights: Any) -> Any:
-    """The bias in the positions of the patches, the class token's excepted; the key is gone."""
-    result = weights.copy()
-    result[POSITIONS] = weights[POSITIONS].clone()
-    result[POSITIONS][:, 1:] += result.pop(BIAS)
-    return result
-
-
 def measure(folder: Path, checkpoint: Path) -> dict[str, dict[str, float]]:
-    """How far the segmentation is from the old release's: with the bias, without, folded."""
+    """How far the segmentation is from the old release's: with the bias, and without."""
     weights, reference = load_state_dict(checkpoint), read_arrays(folder / "reference.npz")
     asking, shipped = write_configs(folder)
     without = weights.copy()
     del without[BIAS]
-    runs = {
-        "measured_max_abs_diff": (asking, weights),
-        "patch_bias_false_max_abs_diff": (shipped, without),
-        "folded_max_abs_diff": (shipped, folded(weights)),
-    }
+    runs = {"measured_max_abs_diff": (asking, weights), "patch_bias_false_max_abs_diff": (shipped, without)}
     found = {}
     for name, (config, given) in runs.items():
         outputs = vit_case.outputs_of(config, given, reference["image"])

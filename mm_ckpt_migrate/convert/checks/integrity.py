@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from mm_ckpt_migrate.convert.checks.digests import Digests
-from mm_ckpt_migrate.convert.write.folded import folded_storages
 from mm_ckpt_migrate.files.archive.image import Extent
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
 from mm_ckpt_migrate.files.checkpoint.tensors import Tensor
@@ -27,32 +26,25 @@ def check_integrity(
 ) -> Verdict:
     """Compare two files tensor by tensor under a plan.
 
-    What the plan folds is computed again from the source.
-
     Args:
         checksum: of a storage's bytes; SHA-256 where none is given.
         by: what the verdict says of a weaker one.
-
-    Raises:
-        FoldError: the source has no such tensors, or they do not fit.
     """
     tables = [(source.tensors, output.tensors, plan.table)]
     if output.averaged or (source.averaged and output.tree):
         tables.append((source.averaged, output.averaged, averaged_table(plan)))
-    folded = folded_storages(source, plan)
-    comparer = _Comparer(source, output, checksum or Digests(), folded)
+    comparer = _Comparer(source, output, checksum or Digests())
     wrong = [line for table in tables for line in _differences(comparer, *table)]
-    size = sum(extent.size for extent in output.extents.values()) - sum(map(len, folded.values()))
+    size = sum(extent.size for extent in output.extents.values())
     if {source.prefix, output.prefix} != {plan.prefix, ""}:
         wrong.append(f"a prefix before every key: {output.prefix!r} for {source.prefix!r}")
     if wrong:
         return failed(Rung.INTEGRITY, f"{len(wrong)} differences from the source", wrong)
     count = sum(len(tensors) for _, tensors, _ in tables)
-    made = f"; {plan.fold.into}, folded, equal to the last bit" if plan.fold else ""
     return passed(
         Rung.INTEGRITY,
-        f"{count} tensors, each in one place; {len(output.extents) - len(folded)} storages with "
-        f"{size:,} bytes equal to the source's{by}{made}",
+        f"{count} tensors, each in one place; {len(output.extents)} storages with "
+        f"{size:,} bytes equal to the source's{by}",
     )
 
 
@@ -80,14 +72,10 @@ def _differences(
 class _Comparer:
     """Compares tensors, and pairs the storages that they view: one to one, or something is off."""
 
-    def __init__(
-        self, source: Checkpoint, output: Checkpoint, checksum: Checksum, folded: Mapping[str, bytes]
-    ) -> None:
-        """`folded`: what storages of the source have to hold in the output instead."""
+    def __init__(self, source: Checkpoint, output: Checkpoint, checksum: Checksum) -> None:
         self.source = source
         self.output = output
         self.checksum = checksum
-        self.folded = folded
         self.pairs: dict[str, str] = {}
         self.partners: dict[str, str] = {}
 
@@ -97,8 +85,6 @@ class _Comparer:
         if self.source.tree and self.output.tree:
             view = (before.offset, before.stride) == (after.offset, after.stride)
             return view and self._same_storage(before.storage, after.storage)
-        if before.storage in self.folded:
-            return self._is_folded(before.storage, after.storage)
         if before.contiguous and after.contiguous:
             first, second = self._range(self.source, before), self._range(self.output, after)
             return self.checksum(self.source, first) == self.checksum(self.output, second)
@@ -109,16 +95,10 @@ class _Comparer:
         if old in self.pairs or new in self.partners:
             return self.pairs.get(old) == new and self.partners.get(new) == old
         self.pairs[old], self.partners[new] = new, old
-        if old in self.folded:
-            return self._is_folded(old, new)
         before, after = self.source.extents[old], self.output.extents[new]
         return before.size == after.size and self.checksum(self.source, before) == self.checksum(
             self.output, after
         )
-
-    def _is_folded(self, old: str, new: str) -> bool:
-        after = self.output.extents[new]
-        return self.output.source.read(after.offset, after.size) == self.folded[old]
 
     def _range(self, checkpoint: Checkpoint, tensor: Tensor) -> Extent:
         """The bytes of a tensor whose elements follow each other."""

@@ -10,7 +10,6 @@ from typing import Protocol
 from mm_ckpt_migrate.convert.checks.roles import check_roles
 from mm_ckpt_migrate.convert.contents import ADDITION_PATHS, CONFIG_PATHS, Contents, for_inference
 from mm_ckpt_migrate.convert.decide.family import Choice, choose_family
-from mm_ckpt_migrate.convert.decide.fold import check_place, decide_fold
 from mm_ckpt_migrate.convert.decide.parts import check_parts, unshipped_names
 from mm_ckpt_migrate.convert.decide.training_and_configs import decide_contents
 from mm_ckpt_migrate.convert.options import Options, Purpose
@@ -34,7 +33,6 @@ from mm_ckpt_migrate.mapping.plan import (
     make_plan,
     migrated_schema,
     plan_from_json,
-    with_fold,
 )
 from mm_ckpt_migrate.mapping.rules.detect import Layout, detect
 from mm_ckpt_migrate.mapping.rules.library import Library
@@ -84,7 +82,6 @@ def decide(
         FamilyError: the checkpoint is not of that family.
         PlanError: a guarantee of the plan is broken.
         TargetMismatchError: the plan's result is not what the target model asks for.
-        FoldError: a fold was asked for and cannot be.
         CheckpointError: the checkpoint names classes that must not be passed on.
         ConfigError, MissingSoftwareError: the target cannot be built.
     """
@@ -92,21 +89,18 @@ def decide(
     try:
         choice = choose_family(checkpoint, family, library, force=options.force_family)
     except UnknownFamilyError:
-        nothing = None if options.fold else _nothing_to_rename(checkpoint, library)
+        nothing = _nothing_to_rename(checkpoint, library)
         if nothing is None:
             raise
         return nothing
-    folding = decide_fold(checkpoint, choice, options)
     plan = _plan(checkpoint, choice)
-    plan = with_fold(plan, folding) if folding else plan
-    done = checkpoint.stamp is not None and not plan.renamed and not folding
+    done = checkpoint.stamp is not None and not plan.renamed
     if not plan.prefix and (done or choice.layout is Layout.NEW):
         return _nothing_to_do(checkpoint, choice)
     model = target.schema() if target else None
     order, modules = (reorder(names, choice.rules.last.order) for names in _orders(plan))
     expected = order
     if model is not None:
-        check_place(checkpoint, plan, model)
         _check_covering(checkpoint, choice, plan, model, library)
         plan = fit_modules(plan, model.schema)
         order, modules = model.schema.names, tuple(model.schema.modules or ())
@@ -225,8 +219,6 @@ def _notices(choice: Choice, plan: Plan, model: TargetModel | None) -> tuple[str
         notices = (f"{plan.prefix!r} stood before every key, and is taken off",)
     if choice.objection:
         notices += ("UNPROVEN: the family was forced; the file may load and compute garbage",)
-    if plan.fold:
-        notices += (f"{plan.fold.source} is folded into {plan.fold.into}: {plan.fold.why}",)
     if model is None:
         notices += unshipped_names(choice, plan)
     return notices

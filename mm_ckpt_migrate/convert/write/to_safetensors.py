@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from mm_ckpt_migrate.convert.write.folded import folded_storages
 from mm_ckpt_migrate.errors import CheckpointError
 from mm_ckpt_migrate.files.archive.dtypes import ITEM_SIZES
 from mm_ckpt_migrate.files.archive.image import Composition, Extent, Image
@@ -37,12 +36,11 @@ def export(
 
     Raises:
         CheckpointError: a tensor has a type that the format lacks, or a storage is damaged.
-        FoldError: the plan folds tensors that do not fit.
     """
     tied = tied_names(checkpoint, plan, prefix)
     entries: list[tuple[TensorSpec, Extent | bytes]] = []
     _check_gathered(checkpoint, plan)
-    extents, folded = _checked_extents(checkpoint), folded_storages(checkpoint, plan)
+    extents = _checked_extents(checkpoint)
     for name, tensor in checkpoint.tensors.items():
         target = plan.targets.get(name)
         if target is None:
@@ -57,9 +55,8 @@ def export(
                 f"{name} is {spec.dtype}, which safetensors cannot hold",
                 hint="Leave --format out.",
             )
-        made = folded.get(tensor.storage)
         extent = extents[tensor.storage]
-        entries.append((spec, made or _payload(checkpoint.source, tensor, extent)))
+        entries.append((spec, _payload(checkpoint.source, tensor, extent)))
     header, *payload = compose_safetensors(entries, metadata_of(checkpoint, tied, stamp)).pieces
     assert isinstance(header, bytes)
     return Composition(header, lambda head: Image([head, *payload]))

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mm_ckpt_migrate.convert.contents import AVERAGED, Contents, edit_contents
-from mm_ckpt_migrate.convert.write.folded import folded_storages
 from mm_ckpt_migrate.errors import CheckpointError, PlanError
 from mm_ckpt_migrate.files.archive.format import Format
 from mm_ckpt_migrate.files.archive.image import Composition, Extent, Piece
@@ -109,7 +108,6 @@ def edit(
 
     Raises:
         PlanError: `ema_state_dict` holds a key that the plan does not know.
-        FoldError: the plan folds tensors that do not fit.
         CheckpointError: its `meta` is none that a stamp could be put into.
     """
     copies = Copies(tree_of(checkpoint).root, is_tensor)
@@ -124,8 +122,7 @@ def edit(
         put_prefix(tree.state_dict, prefix)
     edited = edit_contents(checkpoint, contents, copies)
     root = tree.state_dict if unwrap else _root(checkpoint, tree, stamp)
-    new = {**edited.storages, **folded_storages(checkpoint, plan)}
-    return Rewritten(root, new, edited.notices)
+    return Rewritten(root, edited.storages, edited.notices)
 
 
 def tree_of(checkpoint: Checkpoint) -> Tree:

@@ -14,7 +14,6 @@ from mm_ckpt_migrate.mapping.plan.use import (
     fit_modules,
     invert,
     migrated_schema,
-    with_fold,
     without_dropped,
 )
 
@@ -31,6 +30,5 @@ __all__ = [
     "make_plan",
     "migrated_schema",
     "plan_from_json",
-    "with_fold",
     "without_dropped",
 ]

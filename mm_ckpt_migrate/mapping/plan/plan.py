@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Any, Final
 
 from mm_ckpt_migrate.errors import PlanError
-from mm_ckpt_migrate.mapping.rules.operations import Fold, fold_from_json
 from mm_ckpt_migrate.names import is_prefix, safe_text
 
 PLAN_FORMAT: Final = 1
@@ -62,7 +61,6 @@ class Plan:
     Attributes:
         rules: texts of the rules that fired.
         modules: what becomes of each entry of `_metadata`.
-        fold: of the keys that are dropped, the one that another tensor does for; or None.
         prefix: what stood before every key in the source, and is taken off first; in an inverse,
             what is put there in the end.
     """
@@ -74,7 +72,6 @@ class Plan:
     rules: tuple[str, ...]
     moves: tuple[Move, ...]
     modules: tuple[ModuleMove, ...]
-    fold: Fold | None = None
     prefix: str = ""
 
     @cached_property
@@ -102,7 +99,6 @@ class Plan:
             "rules": list(self.rules),
             "keys": [[m.source, m.target, m.rule] for m in self.moves],
             "modules": [move.to_json() for move in self.modules],
-            **({"fold": self.fold.to_json()} if self.fold else {}),
             **({"prefix": self.prefix} if self.prefix else {}),
         }
 
@@ -122,16 +118,20 @@ def plan_from_json(data: Any) -> Plan:
     try:
         if data["plan"] != PLAN_FORMAT:
             raise PlanError(f"the plan has format {data['plan']!r}, not {PLAN_FORMAT}")
+        if "fold" in data:
+            raise PlanError(
+                "it was made with --fold, which is no more: a tensor's bytes were changed",
+                hint="Convert the original file again, with patch_bias=True in the config.",
+            )
         plan = Plan(
-            str(data["family"]),
-            str(data["from"]),
-            str(data["to"]),
-            str(data["rules_sha256"]),
-            tuple(map(str, data["rules"])),
-            tuple(Move(str(s), _text(t), r) for s, t, r in data["keys"]),
-            tuple(ModuleMove(_text(s), _text(t), *v) for s, t, *v in data["modules"]),
-            fold_from_json(data["fold"]) if "fold" in data else None,
-            str(data.get("prefix", "")),
+            family=str(data["family"]),
+            released_from=str(data["from"]),
+            released_to=str(data["to"]),
+            rules_digest=str(data["rules_sha256"]),
+            rules=tuple(map(str, data["rules"])),
+            moves=tuple(Move(str(s), _text(t), r) for s, t, r in data["keys"]),
+            modules=tuple(ModuleMove(_text(s), _text(t), *v) for s, t, *v in data["modules"]),
+            prefix=str(data.get("prefix", "")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PlanError(f"this is no plan of this tool: {error!r}") from None
@@ -146,19 +146,11 @@ def plan_from_json(data: Any) -> Plan:
     if len({move.source for move in plan.moves}) < len(plan.moves):
         raise PlanError("the plan says two things about one key")
     check_injective(plan.rules, plan.moves)
-    check_folded(plan)
     return plan
 
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
-
-
-def check_folded(plan: Plan) -> None:
-    """Raise PlanError where what is folded is not dropped, or what it goes into is."""
-    fold = plan.fold
-    if fold and (plan.table.get(fold.source, "") is not None or fold.into not in plan.targets):
-        raise PlanError(f"the plan does not fold {safe_text(fold.source)!r} as it says")
 
 
 def check_injective(rules: Sequence[str], moves: Iterable[Move]) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mm_ckpt_migrate.errors import PlanError
-from mm_ckpt_migrate.mapping.plan.plan import ModuleMove, Move, Plan, check_folded
-from mm_ckpt_migrate.mapping.rules.operations import Fold
+from mm_ckpt_migrate.mapping.plan.plan import ModuleMove, Move, Plan
 from mm_ckpt_migrate.names import fold, safe_text
 from mm_ckpt_migrate.schema import Schema, TensorSpec, fits
 
@@ -48,22 +47,10 @@ def _module_then(first: ModuleMove, second: ModuleMove) -> ModuleMove:
     )
 
 
-def with_fold(plan: Plan, folding: Fold) -> Plan:
-    """The plan that also folds a tensor into another, so that its key goes.
-
-    Raises:
-        PlanError: the plan has no such keys, or drops what would take it up.
-    """
-    moves = tuple(replace(m, target=None) if m.source == folding.source else m for m in plan.moves)
-    folded = replace(plan, moves=moves, fold=folding)
-    check_folded(folded)
-    return folded
-
-
 def without_dropped(plan: Plan) -> Plan:
     """The plan of those keys that the new file has."""
     moves = tuple(move for move in plan.moves if move.target is not None)
-    return replace(plan, moves=moves, fold=None)
+    return replace(plan, moves=moves)
 
 
 def averaged_table(plan: Plan) -> dict[str, str | None]:
@@ -105,12 +92,6 @@ def invert(plan: Plan) -> Plan:
     Raises:
         PlanError: a key was dropped, so that there is no way back.
     """
-    if plan.fold is not None:
-        raise PlanError(
-            f"{safe_text(plan.fold.source)!r} was folded into {safe_text(plan.fold.into)!r}, and "
-            "what was added cannot be taken out again to the last bit",
-            hint="Use the original file: it still has both.",
-        )
     if dropped := [move.source for move in plan.moves if move.target is None]:
         raise PlanError(f"{safe_text(dropped[0])!r} was dropped and cannot be brought back")
     return replace(
@@ -123,7 +104,7 @@ def invert(plan: Plan) -> Plan:
 
 
 def compare_layouts(migrated: Schema, target: Schema) -> list[str]:
-    """Where a migrated state dict is not exactly what a model has: one line per folded group.
+    """Where a migrated state dict is not exactly what a model has: one line per group.
 
     Names and shapes must be equal, as `load_state_dict(strict=True)` asks. It lets all dtypes pass;
     here half precision alone may stand for float32, into which torch widens it without loss.

@@ -15,7 +15,7 @@ from mm_ckpt_migrate.mapping.rules.config_rules import load_config_rules
 from mm_ckpt_migrate.mapping.rules.fields import SEGMENT, WORD, Fields
 from mm_ckpt_migrate.mapping.rules.others import Lookalike, Project
 from mm_ckpt_migrate.mapping.rules.pattern import Pattern, PatternError, compile_pattern
-from mm_ckpt_migrate.mapping.rules.relocations import load_fold, load_needs, load_relocations
+from mm_ckpt_migrate.mapping.rules.relocations import load_needs, load_relocations
 from mm_ckpt_migrate.mapping.rules.ruleset import Marks, ModuleOrder, Role, Rule, RuleSet
 from mm_ckpt_migrate.mapping.rules.yamltext import MAX_BYTES, YamlText
 
@@ -65,7 +65,6 @@ def load_ruleset(path: Path) -> RuleSet:
         path,
         hashlib.sha256(raw).hexdigest(),
         following,
-        load_fold(fields, builder.patterns),
         builder.patterns(fields, "parts", minimum=1) if "parts" in fields.left else (),
         *_models(fields),
     )

@@ -1,4 +1,4 @@
-"""The `relocate`, `needs` and `fold` sections of a rule file: what is beside the names."""
+"""The `relocate` and `needs` sections of a rule file: what is beside the names."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import re
 from typing import Any, Final
 
 from mm_ckpt_migrate.mapping.rules.fields import DECIMAL, Fields
-from mm_ckpt_migrate.mapping.rules.operations import OPERATIONS, Fold
 from mm_ckpt_migrate.mapping.rules.pattern import Pattern
-from mm_ckpt_migrate.mapping.rules.ruleset import ABSENT, FoldRule, Need, Relocation
+from mm_ckpt_migrate.mapping.rules.ruleset import ABSENT, Need, Relocation
 
 _PATH: Final = re.compile(r"model(\.[A-Za-z_][A-Za-z0-9_]{0,63}){1,16}")
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){0,63}")
@@ -35,26 +34,6 @@ def load_needs(fields: Fields, pattern: Any) -> tuple[Need, ...]:
     if "needs" not in fields.left:
         return ()
     return tuple(_need(entry, pattern) for entry in fields.tables("needs", minimum=1))
-
-
-def load_fold(fields: Fields, patterns: Any) -> FoldRule | None:
-    """Take `fold`, which may be left out; `patterns` compiles a field that holds several.
-
-    Raises:
-        RuleError: a field is unknown or malformed, or there is no such operation.
-    """
-    if "fold" not in fields.left:
-        return None
-    entry = fields.table("fold")
-    operation = entry.text("operation")
-    if operation not in OPERATIONS:
-        raise entry.error(f"there is no operation {operation!r}", "operation")
-    fold = Fold(operation, entry.text("from", _KEY), entry.text("into", _KEY), entry.text("why"))
-    if fold.source == fold.into:
-        raise entry.error("a tensor cannot be folded into itself", "into")
-    unless = patterns(entry, "unless", minimum=1) if "unless" in entry.left else ()
-    entry.close()
-    return FoldRule(fold, unless)
 
 
 def _relocation(entry: Fields) -> Relocation:

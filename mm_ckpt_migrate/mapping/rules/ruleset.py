@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from mm_ckpt_migrate.errors import PlanError
-from mm_ckpt_migrate.mapping.rules.operations import Fold
 from mm_ckpt_migrate.mapping.rules.pattern import Pattern
 from mm_ckpt_migrate.names import safe_text
 
@@ -163,18 +162,6 @@ class Need:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class FoldRule:
-    """A tensor that may be folded into another one, on request.
-
-    Attributes:
-        unless: a state dict that has such a key computes something else in between.
-    """
-
-    fold: Fold
-    unless: tuple[Pattern, ...]
-
-
 def attention_roles(operation_order: Iterable[str]) -> tuple[str, ...]:
     return tuple(step for step in operation_order if step.endswith("_attn"))
 
@@ -232,7 +219,6 @@ class RuleSet:
     path: Path
     digest: str
     next_family: str | None = None
-    fold: FoldRule | None = None
     parts: tuple[Pattern, ...] = ()
     models: tuple[str, ...] = ()
     not_models: tuple[str, ...] = ()

@@ -63,6 +63,12 @@ def test_what_is_no_plan(change: Callable[[dict[str, Any]], Any], plan: Plan) ->
         plan_from_json(change(plan.to_json()))
 
 
+def test_a_plan_with_a_fold_of_earlier_releases(plan: Plan) -> None:
+    fold = {"operation": "add_to_tokens", "from": "a", "into": "b", "why": ""}
+    with pytest.raises(PlanError, match="made with --fold, which is no more"):
+        plan_from_json({**plan.to_json(), "fold": fold})
+
+
 @pytest.mark.parametrize("rule", [0, None, 99, -99, "0", [], {}, 1.5, True])
 def test_a_plan_whose_names_collide(rule: object, plan: Plan) -> None:
     """Whatever the third column says of the rule."""
