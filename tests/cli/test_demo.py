@@ -16,7 +16,7 @@ from mm_ckpt_migrate.verdicts import Rung, Status, Verdict
 from mm_ckpt_migrate.verify.forward import Side
 from mm_ckpt_migrate.verify.raw_outputs import model_request
 
-CASE = CASES["maskformer_r18"]
+CASE = CASES["mask2former_panoptic_r18"]
 
 
 def test_the_bundled_cases_are_golden_ones() -> None:

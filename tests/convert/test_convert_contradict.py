@@ -42,7 +42,7 @@ def changed(cfg: str, folder: Path, pattern: str, text: str) -> Path:
     [
         (*HEADS, "num_heads", "2", "4"),
         (
-            r"mode='whole'",
+            r"mode=['\"]whole['\"]",
             "mode='slide', crop_size=(64, 64), stride=(32, 32)",
             "test_cfg.mode",
             "'slide'",
@@ -73,7 +73,7 @@ def test_where_it_is_written_without_a_model(tmp_path: Path) -> None:
 
 def test_of_many_the_first_are_told(tmp_path: Path) -> None:
     text = ", ".join(f"a{number}={number}" for number in range(30))
-    cfg = changed(M2F.new_config, tmp_path, r"mode='whole'", f"mode='whole', {text}")
+    cfg = changed(M2F.new_config, tmp_path, r"mode=['\"]whole['\"]", f"mode='whole', {text}")
     notice = told(M2F, cfg)
     assert notice.count(" is ") == 8
     assert notice.endswith("; and 22 more")

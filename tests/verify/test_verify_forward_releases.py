@@ -32,6 +32,8 @@ KEY_BIASES = [
     ),
     *(f"{DECODER}.{n}.{kind}_attn.attn.in_proj_bias[key]" for n in range(3) for kind in ("self", "cross")),
 ]
+# Releases 2.x wrote these; the old release here is of 3.0.
+OF_MMDET_2 = {"detr_g1_r18", "rpn_r18", "yolact_r18"}
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +276,8 @@ def test_the_old_release_gives_the_same(
     assert python is not None
     with ReleaseProcess(python) as old:
         for case in CASES.values():
+            if case.name in OF_MMDET_2:
+                continue
             new = tmp_path / f"{case.name}.pth"
             run(case, new, build=False)
             plan, control = planned(case, families)

@@ -97,6 +97,7 @@ def ours(model: Model, folder: Path) -> list[str]:
         "data_root": str(model.data_root),
         "limit": model.images,
         "launcher": "none",
+        "packages": [],
     }
     path = folder / "request.json"
     path.write_text(json.dumps(request), encoding="utf-8")
