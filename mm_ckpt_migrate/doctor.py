@@ -79,12 +79,12 @@ def examine() -> Health:
     if len(doubled) > 1:
         notices.append(f"{' and '.join(doubled)} are both installed and overwrite each other")
     return Health(
-        __version__,
-        platform.python_version(),
-        parts,
-        "mmcv._ext" in versions,
-        os.fspath(cache.folder()),
-        tuple(notices),
+        tool=__version__,
+        python=platform.python_version(),
+        parts=parts,
+        compiled="mmcv._ext" in versions,
+        cache=os.fspath(cache.folder()),
+        notices=tuple(notices),
     )
 
 

@@ -103,4 +103,6 @@ def check_same(files: Mapping[str, WeightsFile]) -> Iterator[Finding]:
     for digest, (first, *others) in groups.items():
         if others:
             sentence = f"{' and '.join((first, *others))} are one file"
-            yield Finding(Check.SAME, "", first, sentence, (f"SHA-256 {digest}",))
+            yield Finding(
+                check=Check.SAME, entry="", place=first, sentence=sentence, evidence=(f"SHA-256 {digest}",)
+            )

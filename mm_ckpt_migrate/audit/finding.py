@@ -68,7 +68,9 @@ class Finding:
 def about(model: ZooModel, check: Check, sentence: str, evidence: tuple[str, ...] = ()) -> Finding:
     """A finding about an entry."""
     place = f"{model.metafile}:{model.line}"
-    return Finding(check, model.name or "(no name)", place, sentence, evidence)
+    return Finding(
+        check=check, entry=model.name or "(no name)", place=place, sentence=sentence, evidence=evidence
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,15 @@ def audit(path: Path, library: Library, *, weights: Path | None = None, release:
     order = list(Check)
     found.sort(key=lambda finding: order.index(finding.check))
     notes = tuple(_notes(zoo, name, judged, files, weights))
-    return Audit(str(zoo.root), name, len(zoo.models), judged, len(files), tuple(found), notes)
+    return Audit(
+        root=str(zoo.root),
+        release=name,
+        entries=len(zoo.models),
+        judged=judged,
+        opened=len(files),
+        findings=tuple(found),
+        notes=notes,
+    )
 
 
 def _open_files(zoo: Zoo, folder: Path) -> dict[str, WeightsFile]:

@@ -87,6 +87,6 @@ class Before:
         return marked
 
     def _may_replace(self, item: Item) -> bool:
-        known = self._known.get(item.source, Known("", None, "", "", None))
+        known = self._known.get(item.source, Known(plan="", item=None, claim="", key="", outcome=None))
         ours = {known.claim, known.outcome.destination if known.outcome else ""}
         return self._batch.force or (bool(item.destination) and item.destination in ours)

@@ -14,7 +14,7 @@ from mm_ckpt_migrate.errors import CheckpointError
 
 SUFFIXES: Final = (".pth", ".pt", ".ckpt", ".safetensors")
 LEADS_OUT: Final = "it is a link that leads out of the folder, and is left out"
-_NOTHING: Final = Signature(0, 0, 0, 0, 0)
+_NOTHING: Final = Signature(device=0, inode=0, size=0, modified=0, changed=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,4 +139,10 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 
 def signature(status: os.stat_result) -> Signature:
-    return Signature(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return Signature(
+        device=status.st_dev,
+        inode=status.st_ino,
+        size=status.st_size,
+        modified=status.st_mtime_ns,
+        changed=status.st_ctime_ns,
+    )

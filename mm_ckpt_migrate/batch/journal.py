@@ -113,15 +113,15 @@ def _known(plan: str, item: str, claim: str, key: str, outcome: str, proof_key: 
     """A row that no journal would hold is as good as none."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return Known(
-            plan,
-            item_from_json(json.loads(item)) if item else None,
-            json.loads(claim) if claim else "",
-            key,
-            outcome_from_json(json.loads(outcome)) if outcome else None,
-            proof_key,
-            outcome_from_json(json.loads(proof)) if proof else None,
+            plan=plan,
+            item=item_from_json(json.loads(item)) if item else None,
+            claim=json.loads(claim) if claim else "",
+            key=key,
+            outcome=outcome_from_json(json.loads(outcome)) if outcome else None,
+            proof_key=proof_key,
+            proof=outcome_from_json(json.loads(proof)) if proof else None,
         )
-    return Known("", None, "", "", None)
+    return Known(plan="", item=None, claim="", key="", outcome=None)
 
 
 @contextmanager

@@ -139,10 +139,10 @@ def batch_to_json(batch: Batch) -> dict[str, Any]:
 
 def batch_from_json(data: dict[str, Any]) -> Batch:
     return Batch(
-        Path(data["sources"]),
-        Path(data["results"]),
-        _options_from_json(data["options"]),
-        data["listed"],
+        sources=Path(data["sources"]),
+        results=Path(data["results"]),
+        options=_options_from_json(data["options"]),
+        listed=data["listed"],
         shard=Shard(*data["shard"]) if data["shard"] else None,
         proving=proving_from_json(data["proving"]) if data["proving"] else None,
     )

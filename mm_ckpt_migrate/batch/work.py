@@ -83,7 +83,13 @@ def _copied(item: Item, old: Path, made: Path, *, link: bool) -> Outcome:
             with Draft(made, mode & 0o777) as draft:
                 digest, how = copy_whole(source, draft), "copied"
                 draft.publish(force=False)
-    return Outcome(Status.COPIED, f"{how}: {item.reason}", item.destination, digest, digest)
+    return Outcome(
+        status=Status.COPIED,
+        summary=f"{how}: {item.reason}",
+        destination=item.destination,
+        digest=digest,
+        result=digest,
+    )
 
 
 def _linked(old: Path, made: Path, source: Source) -> bool:
@@ -100,16 +106,16 @@ def _migrated(report: ConvertReport) -> Outcome:
         wrong = [v.summary for v in verdicts if v.status is Proof.FAIL] or list(report.notices)
         code = int(report.exit_code) or int(ExitCode.FAMILY_REFUSED)
         return Outcome(
-            Status.REFUSED,
-            "; ".join(wrong),
+            status=Status.REFUSED,
+            summary="; ".join(wrong),
             digest=report.source_digest,
             exit_code=code,
             verdicts=verdicts,
             notices=report.notices,
         )
     return Outcome(
-        Status.MIGRATED,
-        f"{report.family}: {report.moved} names changed, {_proven(verdicts)}",
+        status=Status.MIGRATED,
+        summary=f"{report.family}: {report.moved} names changed, {_proven(verdicts)}",
         digest=report.source_digest,
         result=report.result_digest,
         exit_code=int(report.exit_code),

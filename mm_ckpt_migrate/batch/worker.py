@@ -40,12 +40,12 @@ class Worker:
             batch, options = self.batch, self.batch.options
             table = load_table()
             self._decider = Decider(
-                batch.sources,
-                table,
-                batch.listed,
-                options.build,
-                options.publish,
-                Verdicts(load_rules(), table),
+                folder=batch.sources,
+                table=table,
+                listed=batch.listed,
+                build=options.build,
+                publish=options.publish,
+                verdicts=Verdicts(load_rules(), table),
             )
         return self._decider
 

@@ -122,12 +122,8 @@ def batch(
     from mm_ckpt_migrate.convert.options import Purpose
 
     proves = verify or evaluate
-    refuse_idle(not evaluate, "without --eval", "data_root", "device")
-    refuse_idle(not proves, "without --verify or --eval", "legacy_python", "num_gpus")
-    refuse_idle(engine is not Where.RAY, "without --engine ray", "ray_address", "num_gpus")
-    idle = ("allow_import", "allow_unconfined")
-    refuse_idle(no_build and not proves, "where no model is built", *idle)
-    refuse_idle(publish, "with --publish, whose files are for inference", "purpose")
+    _check_usage(evaluate, proves, engine, builds=not no_build or proves, publish=publish)
+    listed = read_listed(zoo) if zoo else Listed({}, {})
     options = BatchOptions(
         build=not no_build,
         purpose=Purpose(purpose.value) if purpose else None,
@@ -138,38 +134,39 @@ def batch(
         seconds=seconds,
         memory=memory << 20,
     )
-    pages = find_spec("jinja2") is not None
-    listed = read_listed(zoo) if zoo else Listed({}, {})
     proving = Proving(
-        evaluate,
-        data_root,
-        device,
-        legacy_python,
-        pages,
+        evaluate=evaluate,
+        data_root=data_root,
+        device=device,
+        legacy_python=legacy_python,
+        pages=find_spec("jinja2") is not None,
         expected=listed.metrics,
         allow_unconfined=allow_unconfined,
     )
     work = Batch(
-        Path(sources),
-        Path(results) if state is None else state,
-        options,
-        listed.configs,
-        read_names(list_file) if list_file else None,
-        read_shard(shard) if shard else None,
-        force,
-        zoo_path(zoo) if zoo else None,
-        proving if proves else None,
-        reads=[path for path in (list_file, zoo) if path is not None],
+        sources=Path(sources),
+        results=Path(results) if state is None else state,
+        options=options,
+        listed=listed.configs,
+        names=read_names(list_file) if list_file else None,
+        shard=read_shard(shard) if shard else None,
+        force=force,
+        zoo=zoo_path(zoo) if zoo else None,
+        proving=proving if proves else None,
+        reads=list(filter(None, (list_file, zoo))),
     )
     how = _how(work, sources, results, state)
-    if engine is Where.RAY:
-        from mm_ckpt_migrate.batch.engines.ray_engine import RayEngine
-
-        ray = partial(RayEngine, urls=how.urls, address=ray_address, num_gpus=num_gpus)
-        # No number of jobs: as many as the cluster has processors.
-        how = replace(how, engine=ray, jobs=0)
+    how = _on_ray(how, ray_address, num_gpus) if engine is Where.RAY else how
     how = replace(how, jobs=jobs or how.jobs)
     return _plan(work, how, as_json) if dry_run else _run(work, how, as_json)
+
+
+def _check_usage(evaluate: bool, proves: bool, engine: Where, *, builds: bool, publish: bool) -> None:
+    refuse_idle(not evaluate, "without --eval", "data_root", "device")
+    refuse_idle(not proves, "without --verify or --eval", "legacy_python", "num_gpus")
+    refuse_idle(engine is not Where.RAY, "without --engine ray", "ray_address", "num_gpus")
+    refuse_idle(not builds, "where no model is built", "allow_import", "allow_unconfined")
+    refuse_idle(publish, "with --publish, whose files are for inference", "purpose")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +181,14 @@ class _How:
     def options(self) -> dict[str, Any]:
         given = {"engine": self.engine, "folders": self.folders}
         return {"jobs": self.jobs, **{name: it for name, it in given.items() if it is not None}}
+
+
+def _on_ray(how: _How, address: str, num_gpus: float) -> _How:
+    from mm_ckpt_migrate.batch.engines.ray_engine import RayEngine
+
+    ray = partial(RayEngine, urls=how.urls, address=address, num_gpus=num_gpus)
+    # No number of jobs: as many as the cluster has processors.
+    return replace(how, engine=ray, jobs=0)
 
 
 def _how(work: Batch, sources: str, results: str, state: Path | None) -> _How:

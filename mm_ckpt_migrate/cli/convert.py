@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from mm_ckpt_migrate.cli import arguments as args
 from mm_ckpt_migrate.cli.boundary import command
 from mm_ckpt_migrate.cli.usage import refuse_idle
+
+if TYPE_CHECKING:
+    from mm_ckpt_migrate.verdicts import ConvertReport
 
 
 class OutputFormat(str, Enum):
@@ -103,18 +106,10 @@ def convert(
     from mm_ckpt_migrate.cli.progress import copying
     from mm_ckpt_migrate.convert.api import convert as run
     from mm_ckpt_migrate.convert.options import Options, Purpose
-    from mm_ckpt_migrate.files.archive.format import Format, names_safetensors
+    from mm_ckpt_migrate.files.archive.format import Format
 
-    refuse_idle(
-        reverse, "with --reverse: all is as the plan says", "purpose", "force_family", "keep_as_is", "rules"
-    )
-    refuse_idle(reverse or no_build, "where no model is built", *_OF_BUILDS)
-    tensors_alone = output_format is OutputFormat.SAFETENSORS or names_safetensors(new)
-    refuse_idle(tensors_alone, "on a safetensors file, which holds no logs", "keep_as_is")
-    if tensors_alone and output_format is OutputFormat.ZIP:
-        raise typer.BadParameter(f"--format zip contradicts the name of NEW, {new.name}")
-    if tensors_alone and purpose is For.RESUME:
-        raise typer.BadParameter("--for resume: no training can resume from a safetensors file")
+    _check_reverse(reverse, no_build)
+    _check_container(new, output_format, purpose)
     if weights is not None and purpose is not For.INFERENCE:
         raise typer.BadParameter("--weights picks for a file made with --for inference")
     if config_out is not None and (reverse or cfg == "-"):
@@ -143,6 +138,10 @@ def convert(
     )
     with copying(old) as progress:
         report = run(family, cfg, old, new, options, progress=progress)
+    return _shown(report, as_json)
+
+
+def _shown(report: ConvertReport, as_json: bool) -> int:
     from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.cli.render import print_report
 
@@ -151,6 +150,24 @@ def convert(
     else:
         print_report(report, "Converted" if report.destination else "Refused")
     return report.exit_code
+
+
+def _check_reverse(reverse: bool, no_build: bool) -> None:
+    said = "with --reverse: all is as the plan says"
+    refuse_idle(reverse, said, "purpose", "force_family", "keep_as_is", "rules")
+    refuse_idle(reverse or no_build, "where no model is built", *_OF_BUILDS)
+
+
+def _check_container(new: Path, output_format: OutputFormat | None, purpose: For | None) -> None:
+    from mm_ckpt_migrate.files.archive.format import names_safetensors
+
+    if output_format is not OutputFormat.SAFETENSORS and not names_safetensors(new):
+        return
+    refuse_idle(True, "on a safetensors file, which holds no logs", "keep_as_is")
+    if output_format is OutputFormat.ZIP:
+        raise typer.BadParameter(f"--format zip contradicts the name of NEW, {new.name}")
+    if purpose is For.RESUME:
+        raise typer.BadParameter("--for resume: no training can resume from a safetensors file")
 
 
 @command

@@ -94,14 +94,12 @@ def verify(
 
     Everything that is given is used: the old file, an old release, a data set.
     """
-    from mm_ckpt_migrate.cli.asjson import print_json
     from mm_ckpt_migrate.cli.verify_usage import check_usage, rank_of
     from mm_ckpt_migrate.convert.beside import config_inputs
     from mm_ckpt_migrate.verify.options import VerifyOptions
     from mm_ckpt_migrate.verify.run import verify as run
 
-    refuse_idle(record is None and record_metric is None, "without a file to record", "force")
-    refuse_idle(legacy == "none", "with --legacy none", "record")
+    _refuse_idle(records=record is not None or record_metric is not None, legacy=legacy)
     options = VerifyOptions(
         source=source,
         legacy=None if legacy == "none" else legacy,
@@ -135,8 +133,18 @@ def verify(
     with as_private_as((new, source, *config_inputs(cfg))), _evaluating() as progress:
         write = _writer(report, faults) if first else None
         found = run(new, cfg, options, progress=progress, report=write)
-    if not first:
-        return found.exit_code
+    return _said(found, report, faults, as_json) if first else found.exit_code
+
+
+def _refuse_idle(*, records: bool, legacy: str) -> None:
+    refuse_idle(not records, "without a file to record", "force")
+    refuse_idle(legacy == "none", "with --legacy none", "record")
+
+
+def _said(found: Verification, report: Path | None, faults: list[MigrateError], as_json: bool) -> int:
+    """Show the result, and give the exit code."""
+    from mm_ckpt_migrate.cli.asjson import print_json
+
     # The verdicts are shown all the same, and the first failed rung is still what it ends with.
     code = found.exit_code or next((error.exit_code for error in faults), ExitCode.OK)
     if as_json:

@@ -157,7 +157,9 @@ def _put(parts: Literal, key: str, value: ConfigValue) -> None:
     lead = _fresh_lead(parts)
     _, newline, indent = lead.rpartition("\n")
     written = block_source(value, indent) if newline else value_source(value)
-    parts.settings.append(Setting(key, ast.Constant(None), lead, name, join, written))
+    parts.settings.append(
+        Setting(key=key, value=ast.Constant(None), lead=lead, name=name, join=join, written=written)
+    )
 
 
 def _fresh_lead(parts: Literal) -> str:

@@ -162,13 +162,13 @@ def _take_setting(
     past = _past_comment(source, end + comma, close)
     result.settings.append(
         Setting(
-            key,
-            value,
-            lead,
-            source.text(start, name_end),
-            source.text(name_end, value_start),
-            source.text(value_start, end),
-            source.text(end + comma, past),
+            key=key,
+            value=value,
+            lead=lead,
+            name=source.text(start, name_end),
+            join=source.text(name_end, value_start),
+            written=source.text(value_start, end),
+            trail=source.text(end + comma, past),
         )
     )
     return past

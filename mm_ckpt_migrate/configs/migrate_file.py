@@ -99,7 +99,7 @@ def migrated_config_file(
     migrated = migrate_config(read_config(old), families, old, keys)
     source = _text(old)
     if not migrated.edits:
-        return MigratedText(source, migrated.config, (), None, "unchanged")
+        return MigratedText(text=source, config=migrated.config, changes=(), family=None, form="unchanged")
 
     def read(text: str) -> Config:
         return read_config_as(new, text)

@@ -82,14 +82,16 @@ def written(
             edited = None
         if edited is not None and _says(edited, migrated.config, read):
             form: Form = "unchanged" if edited == text else "edited"
-            return MigratedText(edited, migrated.config, changes, family, form)
+            return MigratedText(
+                text=edited, config=migrated.config, changes=changes, family=family, form=form
+            )
     try:
         flat = config_source(migrated.config)
     except UnwritableError as error:
         raise ConfigError(origin, f"its values cannot be written as Python: {error}") from error
     if not _says(flat, migrated.config, read):
         raise ConfigError(origin, "its values cannot be written as Python that reads the same")
-    return MigratedText(flat, migrated.config, changes, family, "flattened")
+    return MigratedText(text=flat, config=migrated.config, changes=changes, family=family, form="flattened")
 
 
 def _says(source: str, config: Config, read: Reader) -> bool:

@@ -23,7 +23,15 @@ def outputs_of(new: Path | None, options: Options) -> list[Output]:
     """All that a `convert` to `new` makes, or a `plan` where there is none; the result last."""
     force, found = options.force, []
     if options.config_out is not None:
-        found.append(Output("--config-out", options.config_out, force, "a config", is_config))
+        found.append(
+            Output(
+                option="--config-out",
+                path=options.config_out,
+                force=force,
+                kind="a config",
+                is_kind=is_config,
+            )
+        )
     if options.plan_file is not None and not options.reverse:
         beside = ("a plan", is_plan) if new is not None else ("", None)
         found.append(Output("--plan", options.plan_file, force, *beside))

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from mm_ckpt_migrate.convert.beside import draft, plan_bytes, private_mode
 from mm_ckpt_migrate.convert.checks.keys import check_keys
 from mm_ckpt_migrate.convert.contents import only_weights
-from mm_ckpt_migrate.convert.decide.decision import Decision, decide, decide_reverse
+from mm_ckpt_migrate.convert.decide.decision import Decision, decide
+from mm_ckpt_migrate.convert.decide.reverse import decide_reverse
 from mm_ckpt_migrate.convert.options import EMBEDDED, Options, Purpose
 from mm_ckpt_migrate.convert.write.new_file import write_checkpoint
 from mm_ckpt_migrate.files.archive.format import Format, names_safetensors

@@ -31,11 +31,11 @@ def assign(old: Schema, new: Schema, evidence: Evidence = NO_EVIDENCE) -> Assign
     )
     place = {name: number for number, name in enumerate(old.names)}
     return Assignment(
-        tuple(sorted(matcher.pairs, key=lambda pair: place[pair.old])),
-        tuple(name for name in old.names if name in kept),
-        tuple(matcher.ties),
-        tuple(node.path for node in lost),
-        tuple(node.path for node in missing),
+        pairs=tuple(sorted(matcher.pairs, key=lambda pair: place[pair.old])),
+        kept=tuple(name for name in old.names if name in kept),
+        ties=tuple(matcher.ties),
+        lost=tuple(node.path for node in lost),
+        missing=tuple(node.path for node in missing),
     )
 
 

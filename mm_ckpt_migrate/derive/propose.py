@@ -44,22 +44,24 @@ def derive(layouts: Layouts, family: str, config: Config | None = None) -> Deriv
 def propose(assignment: Assignment, layouts: Layouts, family: str, config: Config | None) -> Derivation:
     """Write an assignment as a rule file, and read it back; raises PlanError as `derive`."""
     if not assignment.pairs:
-        return Derivation(family, assignment, (), "", ())
+        return Derivation(family=family, assignment=assignment, rules=(), text="", notices=())
     rules = make_rules(assignment)
     order = _order(assignment, layouts)
     proposal = Proposal(
-        family,
-        layouts,
-        assignment,
-        rules,
-        propose_marks(assignment, rules, layouts.old, layouts.new),
-        stated_roles(assignment.ties, config),
-        order,
-        propose_control(assignment, rules, layouts.old),
+        family=family,
+        layouts=layouts,
+        assignment=assignment,
+        rules=rules,
+        marks=propose_marks(assignment, rules, layouts.old, layouts.new),
+        roles=stated_roles(assignment.ties, config),
+        order=order,
+        control=propose_control(assignment, rules, layouts.old),
     )
     text = rule_file(proposal)
     check_text(text, assignment, layouts)
-    return Derivation(family, assignment, rules, text, _notices(assignment, order))
+    return Derivation(
+        family=family, assignment=assignment, rules=rules, text=text, notices=_notices(assignment, order)
+    )
 
 
 def _order(assignment: Assignment, layouts: Layouts) -> tuple[ModuleOrder, ...] | None:

@@ -110,15 +110,15 @@ def _migrate(old: Path, new: Path, found: Derivation, model: TargetModel) -> Non
         plan = fit_modules(make_plan(checkpoint.schema, read_rules(found.text)), model.schema)
         contents, _ = decide_contents(checkpoint, plan, model.schema.names, model, None, (), options)
         decision = Decision(
-            found.family,
-            plan,
-            model.schema.names,
-            tuple(model.schema.modules or ()),
-            model,
-            None,
-            skipped(Rung.ROLES, "a trial"),
-            contents,
-            (),
+            family=found.family,
+            plan=plan,
+            order=model.schema.names,
+            modules=tuple(model.schema.modules or ()),
+            target=model,
+            origin=None,
+            roles=skipped(Rung.ROLES, "a trial"),
+            contents=contents,
+            notices=(),
         )
         written = write_checkpoint(
             checkpoint, decision, plan, None, new=new, options=options, progress=no_progress

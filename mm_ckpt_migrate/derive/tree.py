@@ -64,13 +64,15 @@ def _node(group: list[tuple[Segments, TensorSpec]], depth: int) -> Node:
     children = (*own, *_nodes(deeper, depth))
     if len(children) > 1:
         specs = [spec for _, spec in group]
-        return Node(path, (path,), children, len(specs), *_signatures(specs))
+        shapes, named = _signatures(specs)
+        return Node(path=path, chain=(path,), children=children, size=len(specs), shapes=shapes, named=named)
     child = children[0]
     return child if child.path == path else replace(child, chain=(*child.chain, path))
 
 
 def _tensor(spec: TensorSpec) -> Node:
-    return Node(spec.name, (spec.name,), (), 1, *_signatures([spec]))
+    shapes, named = _signatures([spec])
+    return Node(path=spec.name, chain=(spec.name,), children=(), size=1, shapes=shapes, named=named)
 
 
 def _signatures(specs: list[TensorSpec]) -> tuple[Signature, Signature]:

@@ -60,9 +60,9 @@ def _entry(item: Mapping[str, Any], pages: frozenset[str]) -> Entry:
     status, action = Status(outcome["status"]), Action(item["action"])
     proofs = _proofs(outcome["verdicts"])
     return Entry(
-        item,
-        outcome,
-        _anchor(item["source"]),
+        item=item,
+        outcome=outcome,
+        anchor=_anchor(item["source"]),
         status=status.value,
         planned="" if _PLANNED.get(status) is action else action.value,
         urgency=list(Status).index(status),
@@ -107,11 +107,11 @@ class Total:
 def total(name: str, entries: Sequence[Entry]) -> Total:
     counts = Counter(entry.status for entry in entries)
     return Total(
-        name,
-        tuple(counts[status.value] for status in Status),
-        len(entries),
-        sum(entry.size for entry in entries),
-        sum(max(entry.moved, 0) for entry in entries),
+        name=name,
+        counts=tuple(counts[status.value] for status in Status),
+        files=len(entries),
+        size=sum(entry.size for entry in entries),
+        moved=sum(max(entry.moved, 0) for entry in entries),
     )
 
 

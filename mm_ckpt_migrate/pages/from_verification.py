@@ -44,14 +44,14 @@ def report_data(found: Verification, command: tuple[str, ...]) -> ReportData:
 
 def _forward(result: ForwardResult, plan: Plan | None) -> ForwardData:
     return ForwardData(
-        result.differences,
-        result.differences64,
-        result.control,
-        result.repeats,
-        result.alive,
-        result.unseen,
-        result.first_module,
-        result.scatter[:_SHOWN_POINTS],
+        differences=result.differences,
+        differences64=result.differences64,
+        control=result.control,
+        repeats=result.repeats,
+        alive=result.alive,
+        unseen=result.unseen,
+        first_module=result.first_module,
+        scatter=result.scatter[:_SHOWN_POINTS],
         reaches=result.reaches,
         untried=result.untried,
         tensors=result.tensors,
@@ -62,12 +62,12 @@ def _forward(result: ForwardResult, plan: Plan | None) -> ForwardData:
 
 def _metric(result: MetricResult, palette: tuple[tuple[int, int, int], ...]) -> MetricData:
     return MetricData(
-        _leading(result.new),
-        _leading(result.old) if result.old else None,
-        result.reference,
-        result.tolerance,
-        result.classes,
-        result.images,
+        new=_leading(result.new),
+        old=_leading(result.old) if result.old else None,
+        reference=result.reference,
+        tolerance=result.tolerance,
+        classes=result.classes,
+        images=result.images,
         seconds=result.seconds,
         samples=result.samples,
         palette=palette,

@@ -67,16 +67,16 @@ def show_sample(sample: Sample, metric: MetricData) -> Picture:
     count, mask = (None, None) if old is None else _difference(old, new)
     width, height = _smaller(new.size)
     return Picture(
-        sample.name,
-        width,
-        height,
-        _photo(sample.image),
-        None if old is None else _paint(old, colours),
-        _paint(new, colours),
-        mask,
-        new.width * new.height,
-        count,
-        _present(old, new, colours, [score.name for score in metric.classes]),
+        name=sample.name,
+        width=width,
+        height=height,
+        image=_photo(sample.image),
+        old=None if old is None else _paint(old, colours),
+        new=_paint(new, colours),
+        mask=mask,
+        pixels=new.width * new.height,
+        differing=count,
+        labels=_present(old, new, colours, [score.name for score in metric.classes]),
     )
 
 

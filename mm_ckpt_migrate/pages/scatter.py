@@ -53,11 +53,11 @@ def scatter(points: Sequence[tuple[float, float]]) -> Scatter | None:
     # Points that fall on one another are drawn once.
     spots = dict.fromkeys((place(x), round(SIDE - place(y), 1)) for x, y in drawn)
     return Scatter(
-        "".join(f"M{x:g} {y:g}h0" for x, y in spots),
-        tuple(Tick(place(value), label) for value, label in _ticks(low, high)),
-        len(drawn),
-        sum(x != y for x, y in drawn),
-        len(points) - len(drawn),
+        path="".join(f"M{x:g} {y:g}h0" for x, y in spots),
+        ticks=tuple(Tick(place(value), label) for value, label in _ticks(low, high)),
+        count=len(drawn),
+        off=sum(x != y for x, y in drawn),
+        missing=len(points) - len(drawn),
     )
 
 

@@ -108,12 +108,12 @@ def output_rows(forward: ForwardData) -> list[OutputRow]:
     if forward.control is not None:
         rows.append(
             OutputRow(
-                "the wrong mapping",
-                "control",
-                numbers.difference(forward.control),
-                "–",
-                "–",
-                numbers.log_bar(forward.control),
+                name="the wrong mapping",
+                kind="control",
+                largest=numbers.difference(forward.control),
+                scale="–",
+                share="–",
+                bar=numbers.log_bar(forward.control),
                 control=True,
             )
         )
@@ -138,12 +138,12 @@ def checks(forward: ForwardData) -> list[tuple[bool, str]]:
 
 def _output_row(found: OutputDifference, kind: str) -> OutputRow:
     return OutputRow(
-        found.name,
-        kind,
-        numbers.difference(found.largest),
-        numbers.plain(found.scale),
-        numbers.share(found.largest, found.scale),
-        numbers.log_bar(found.largest),
+        name=found.name,
+        kind=kind,
+        largest=numbers.difference(found.largest),
+        scale=numbers.plain(found.scale),
+        share=numbers.share(found.largest, found.scale),
+        bar=numbers.log_bar(found.largest),
     )
 
 
@@ -159,7 +159,15 @@ def metric_rows(metric: MetricData) -> list[MetricRow]:
         before = _before(metric, name)
         old = numbers.percent((metric.old or {}).get(name)) if shows_before(metric) else None
         change = numbers.signed(None if before is None else value - before)
-        rows.append(MetricRow(name, old, numbers.percent(before), numbers.percent(value), change))
+        rows.append(
+            MetricRow(
+                name=name,
+                before=old,
+                reference=numbers.percent(before),
+                new=numbers.percent(value),
+                change=change,
+            )
+        )
     return rows
 
 
@@ -176,18 +184,18 @@ def class_rows(metric: MetricData) -> list[ClassRow]:
 def _class_row(label: int, score: ClassScore, colour: str) -> ClassRow:
     change, key = _change(score)
     return ClassRow(
-        label,
-        score.name,
-        colour,
-        numbers.iou(score.old),
-        numbers.iou(score.new),
-        change,
-        numbers.linear_bar(score.old),
-        numbers.linear_bar(score.new),
-        key > 0,
-        _sortable(score.old),
-        _sortable(score.new),
-        key,
+        label=label,
+        name=score.name,
+        colour=colour,
+        old=numbers.iou(score.old),
+        new=numbers.iou(score.new),
+        change=change,
+        old_bar=numbers.linear_bar(score.old),
+        new_bar=numbers.linear_bar(score.new),
+        differs=key > 0,
+        old_key=_sortable(score.old),
+        new_key=_sortable(score.new),
+        change_key=key,
     )
 
 

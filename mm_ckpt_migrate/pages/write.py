@@ -52,7 +52,10 @@ def pages_of(folder: Path) -> list[Output]:
     """The pages in a folder, of which those of an earlier run may be replaced."""
     kind = "a page of an earlier report"
     return [
-        Output("--report", folder / name, True, kind, is_page, makes_folder=True) for name in (JSON, HTML)
+        Output(
+            option="--report", path=folder / name, force=True, kind=kind, is_kind=is_page, makes_folder=True
+        )
+        for name in (JSON, HTML)
     ]
 
 

@@ -90,17 +90,17 @@ def files_of(output: Checkpoint, source: Checkpoint | None, library: Library) ->
     objection = _objection(source, origin, library) if source and origin else None
     config, fault = _old_config(source, origin)
     return Files(
-        output,
-        output.source.digest(),
-        source,
-        source.source.digest() if source else None,
-        rules,
-        origin,
-        plan,
-        config,
-        fault,
-        library,
-        objection,
+        output=output,
+        digest=output.source.digest(),
+        source=source,
+        source_digest=source.source.digest() if source else None,
+        rules=rules,
+        origin=origin,
+        plan=plan,
+        old_config=config,
+        config_fault=fault,
+        library=library,
+        objection=objection,
     )
 
 

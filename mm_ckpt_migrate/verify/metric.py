@@ -130,14 +130,14 @@ def judge_metric(
         tolerance: of mIoU, in percent; nothing where `old` is given.
     """
     result = MetricResult(
-        metrics_of(new),
-        metrics_of(old) if old is not None else None,
-        reference,
-        tolerance if old is None else 0.0,
-        tuple(_class_scores(new, old)),
-        int(new["images"]),
-        float(new["seconds"]),
-        tuple(_samples(new, old)),
+        new=metrics_of(new),
+        old=metrics_of(old) if old is not None else None,
+        reference=reference,
+        tolerance=tolerance if old is None else 0.0,
+        classes=tuple(_class_scores(new, old)),
+        images=int(new["images"]),
+        seconds=float(new["seconds"]),
+        samples=tuple(_samples(new, old)),
     )
     if old is not None:
         return _against_release(new, old, result), result

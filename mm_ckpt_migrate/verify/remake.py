@@ -117,7 +117,7 @@ def remake(
         strings = metadata_of(checkpoint, tied_names(checkpoint, plan), stamp)
         return Remade(checkpoint, plan, layout, strings_node(strings))
     edited = edit(checkpoint, plan, decision.order, decision.modules, stamp, decision.contents)
-    return Remade(checkpoint, plan, layout, edited.root, edited.storages)
+    return Remade(source=checkpoint, plan=plan, layout=layout, root=edited.root, storages=edited.storages)
 
 
 def strings_node(strings: Mapping[str, str]) -> Node:

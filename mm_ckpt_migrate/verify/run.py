@@ -14,6 +14,7 @@ from mm_ckpt_migrate.errors import ConfigError, MigrateError
 from mm_ckpt_migrate.files.archive.published import all_or_none
 from mm_ckpt_migrate.mapping.rules.library import load_rules
 from mm_ckpt_migrate.releases.current.resolve import Target
+from mm_ckpt_migrate.releases.old.environment import LegacyEnvironment
 from mm_ckpt_migrate.releases.refusals import notice
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.verdicts import Rung
@@ -98,43 +99,13 @@ def verify(
         models: _Models | None = None
         try:
             config = read_target_config(cfg, files.output, library.families)
-            build = Options(
-                allow_imports=options.allow_imports,
-                allow_unconfined=options.allow_unconfined,
-                cache=options.cache,
-            )
-            target = stack.enter_context(open_target(config, build))
-            releases = open_releases(stack, files, config, options, environment)
-            models = _Models(config, target, releases)
+            models = _open_models(stack, files, config, options, environment)
         except ConfigError as error:
             if cfg != EMBEDDED:
                 raise
             _stop_models(ladder, files, options, error)
         measures = _climb(ladder, files, models, options, progress)
-        found = Verification(
-            file=str(new),
-            source=str(options.source) if options.source else None,
-            config=str(models.config.origin) if models else cfg,
-            family=files.rules.family,
-            sha256=files.digest,
-            source_sha256=files.source_digest,
-            plan=files.plan,
-            palette=palette(files.output),
-            versions=models.versions() if models else {},
-            old_versions=models.releases.old_versions if models else None,
-            verdicts=ladder.verdicts,
-            forward=measures.forward,
-            resume=measures.resume,
-            metric=measures.metric,
-            notices=(
-                *_notices(files),
-                *(models.unconfined() if models else ()),
-                *measures.odd[:_SHOWN],
-                *swept,
-            ),
-            required=options.required,
-            fault=ladder.fault,
-        )
+        found = _found(new, cfg, options, files, models, ladder, measures, swept)
         if report is not None:
             report(found)
         return found
@@ -152,6 +123,51 @@ class _Measures:
     forward: ForwardResult | None = None
     resume: ResumeResult | None = None
     metric: MetricResult | None = None
+
+
+def _open_models(
+    stack: ExitStack,
+    files: Files,
+    config: TargetConfig,
+    options: VerifyOptions,
+    environment: LegacyEnvironment | None,
+) -> _Models:
+    build = Options(
+        allow_imports=options.allow_imports, allow_unconfined=options.allow_unconfined, cache=options.cache
+    )
+    target = stack.enter_context(open_target(config, build))
+    return _Models(config, target, open_releases(stack, files, config, options, environment))
+
+
+def _found(
+    new: Path,
+    cfg: str,
+    options: VerifyOptions,
+    files: Files,
+    models: _Models | None,
+    ladder: Ladder,
+    measures: _Measures,
+    swept: tuple[str, ...],
+) -> Verification:
+    return Verification(
+        file=str(new),
+        source=str(options.source) if options.source else None,
+        config=str(models.config.origin) if models else cfg,
+        family=files.rules.family,
+        sha256=files.digest,
+        source_sha256=files.source_digest,
+        plan=files.plan,
+        palette=palette(files.output),
+        versions=models.versions() if models else {},
+        old_versions=models.releases.old_versions if models else None,
+        verdicts=ladder.verdicts,
+        forward=measures.forward,
+        resume=measures.resume,
+        metric=measures.metric,
+        notices=(*_notices(files), *(models.unconfined() if models else ()), *measures.odd[:_SHOWN], *swept),
+        required=options.required,
+        fault=ladder.fault,
+    )
 
 
 def _stop_models(ladder: Ladder, files: Files, options: VerifyOptions, error: ConfigError) -> None:

@@ -23,10 +23,24 @@ def check(new: Path, cfg: str, options: VerifyOptions) -> tuple[str, ...]:
     """Make sure that all of it may be written, before any work, as `check_outputs` does."""
     outputs = []
     if options.record is not None:
-        outputs.append(Output("--record", options.record, options.force, "recorded outputs", _is_record))
+        outputs.append(
+            Output(
+                option="--record",
+                path=options.record,
+                force=options.force,
+                kind="recorded outputs",
+                is_kind=_is_record,
+            )
+        )
     if options.record_metric is not None:
         outputs.append(
-            Output("--record-metric", options.record_metric, options.force, "a recorded result", _is_metric)
+            Output(
+                option="--record-metric",
+                path=options.record_metric,
+                force=options.force,
+                kind="a recorded result",
+                is_kind=_is_metric,
+            )
         )
     return check_outputs([*outputs, *options.pages], lambda: _inputs(new, cfg, options))
 

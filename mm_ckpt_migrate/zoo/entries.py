@@ -62,12 +62,12 @@ def _read() -> Iterator[ZooEntry]:
         for row in csv.DictReader(file):
             pairs = (text.partition("=") for text in row["old_metrics"].split(";"))
             yield ZooEntry(
-                row["project"],
-                row["dataset"],
-                row["old_file"],
-                row["new_file"],
-                row["how"] == "retrained",
-                {name: float(value) for name, _, value in pairs},
+                project=row["project"],
+                dataset=row["dataset"],
+                old_file=row["old_file"],
+                new_file=row["new_file"],
+                retrained=row["how"] == "retrained",
+                old_metrics={name: float(value) for name, _, value in pairs},
             )
 
 

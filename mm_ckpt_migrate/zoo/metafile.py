@@ -85,13 +85,13 @@ def _models(root: Item) -> list[Item]:
 
 def _model(item: Item, readmes: Mapping[str, str], metafile: str) -> ZooModel:
     return ZooModel(
-        item["Name"].text,
-        item["Config"].texts,
-        item["Weights"].texts,
-        tuple(metric for result in item["Results"].items for metric in _metrics(result)),
-        item["README"].text or readmes.get(item["In Collection"].text, ""),
-        metafile,
-        item.line,
+        name=item["Name"].text,
+        configs=item["Config"].texts,
+        weights=item["Weights"].texts,
+        metrics=tuple(metric for result in item["Results"].items for metric in _metrics(result)),
+        readme=item["README"].text or readmes.get(item["In Collection"].text, ""),
+        metafile=metafile,
+        line=item.line,
     )
 
 

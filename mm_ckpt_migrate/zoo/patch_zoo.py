@@ -174,7 +174,13 @@ def _report(files: Iterable[_File], names: Iterable[str], left: list[PurePath]) 
     found = [PatchedFile(f.path, f.patched.replaced) for f in files if f.patched.replaced]
     metafiles = tuple(file for file in found if _is_yaml(file.path))
     pages = tuple(file for file in found if not _is_yaml(file.path))
-    return PatchReport(metafiles, pages, _missing(names, metafiles), _missing(names, pages), tuple(left))
+    return PatchReport(
+        metafiles=metafiles,
+        pages=pages,
+        not_in_metafiles=_missing(names, metafiles),
+        not_linked=_missing(names, pages),
+        links_left=tuple(left),
+    )
 
 
 def _missing(names: Iterable[str], files: Iterable[PatchedFile]) -> tuple[str, ...]:

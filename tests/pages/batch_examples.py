@@ -45,7 +45,9 @@ def item(source: str, action: Action = Action.MIGRATE, size: int = 176_000_000, 
         "config": "mmseg::mask2former/mask2former_r50_8xb2-160k_ade20k-512x512.py",
         "paired": "the zoo's name of the file",
     } | of
-    return Item(source, made, action, signature=Signature(1, 2, size, 3, 4), **told)
+    return Item(
+        source, made, action, signature=Signature(device=1, inode=2, size=size, modified=3, changed=4), **told
+    )
 
 
 def verdicts() -> tuple[Verdict, ...]:
@@ -59,11 +61,11 @@ def migrated(source: str, number: int) -> tuple[Item, Outcome]:
     moved = 100 + number % 37
     notices = ("the optimizer's state was carried: 3 groups",) if number % 9 == 0 else ()
     return item(source, size=1_000_000 * number + 512, family=family), Outcome(
-        Status.MIGRATED,
-        f"{family}: {moved} names changed, integrity, keys, roles pass",
-        source,
-        digest(source),
-        digest(source + "new"),
+        status=Status.MIGRATED,
+        summary=f"{family}: {moved} names changed, integrity, keys, roles pass",
+        destination=source,
+        digest=digest(source),
+        result=digest(source + "new"),
         verdicts=verdicts(),
         notices=notices,
         facts={"moved": moved, "kept": 380, "dropped": 0},
@@ -73,7 +75,13 @@ def migrated(source: str, number: int) -> tuple[Item, Outcome]:
 def copied(source: str) -> tuple[Item, Outcome]:
     reason = "It is of the current release already; load it as it is."
     found = item(source, Action.COPY, reason=reason, family="", config="", paired="")
-    return found, Outcome(Status.COPIED, f"copied: {reason}", source, digest(source), digest(source))
+    return found, Outcome(
+        status=Status.COPIED,
+        summary=f"copied: {reason}",
+        destination=source,
+        digest=digest(source),
+        result=digest(source),
+    )
 
 
 def refused(source: str) -> tuple[Item, Outcome]:
@@ -91,8 +99,8 @@ def unproven(source: str) -> tuple[Item, Outcome]:
         skipped(Rung.ROLES, "the keys failed"),
     )
     return item(source, family="maskformer", config=EVIL), Outcome(
-        Status.REFUSED,
-        f"130 names are left over {EVIL}",
+        status=Status.REFUSED,
+        summary=f"130 names are left over {EVIL}",
         digest=digest(source),
         exit_code=int(ExitCode.KEYS_FAILED),
         verdicts=found,

@@ -306,11 +306,11 @@ def odd() -> ReportData:
             scatter=((nan, 1.0), (inf, inf), (-inf, 0.0)),
         ),
         metric=MetricData(
-            {"mIoU": nan, "aAcc": inf},
-            None,
-            Reference("none", "", {}),
-            0.0,
-            (
+            new={"mIoU": nan, "aAcc": inf},
+            old=None,
+            reference=Reference("none", "", {}),
+            tolerance=0.0,
+            classes=(
                 ClassScore("both absent", nan, nan),
                 ClassScore("gone", 40.0, nan),
                 ClassScore("come", nan, 3.0),

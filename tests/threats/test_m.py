@@ -22,7 +22,15 @@ from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.mapping.plan import Move, Plan
 from mm_ckpt_migrate.verdicts import Status, Verdict
 
-KEEP = Plan("f", "1", "2", "", (), (Move("a", "a"), Move("b", "b")), ())
+KEEP = Plan(
+    family="f",
+    released_from="1",
+    released_to="2",
+    rules_digest="",
+    rules=(),
+    moves=(Move("a", "a"), Move("b", "b")),
+    modules=(),
+)
 
 
 def floats(*values: float) -> bytes:

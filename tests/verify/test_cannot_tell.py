@@ -290,7 +290,15 @@ def test_float64_decides(
 ) -> None:
     from mm_ckpt_migrate.verify.resume import _judge
 
-    result = ResumeResult((1.0,), (1 + largest,), (2.0,), largest, 3, largest64, control64)
+    result = ResumeResult(
+        old=(1.0,),
+        new=(1 + largest,),
+        control=(2.0,),
+        largest=largest,
+        exchanged=3,
+        largest64=largest64,
+        control64=control64,
+    )
     assert _judge(result).status is status
 
 

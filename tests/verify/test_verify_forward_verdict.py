@@ -15,7 +15,7 @@ from mm_ckpt_migrate.verdicts import Status
 from mm_ckpt_migrate.verify.forward import Recorded, Side, check_forward
 from mm_ckpt_migrate.verify.forward_measure import module_names
 
-MODEL = TargetRequest("{}", "mmseg", (), (), (), "config.py")
+MODEL = TargetRequest(model="{}", scope="mmseg", imports=(), packages=(), needs=(), source="config.py")
 
 
 @dataclass
@@ -220,8 +220,12 @@ def test_no_time_at_all() -> None:
 
 def test_module_names_go_from_new_to_old() -> None:
     moves = (Move("l.attentions.0.w", "l.self_attn.w"), Move("x.w", "x.w"), Move("gone.w", None))
-    plan = Plan("f", "a", "b", "", (), moves, ())
+    plan = Plan(
+        family="f", released_from="a", released_to="b", rules_digest="", rules=(), moves=moves, modules=()
+    )
     assert module_names(plan) == {"l.self_attn": "l.attentions.0", "x": "x"}
     moved = ModuleMove("l.ffns.0", "l.ffn", 1), ModuleMove("l.ffns", None, 1)
-    plan = Plan("f", "a", "b", "", (), moves, moved)
+    plan = Plan(
+        family="f", released_from="a", released_to="b", rules_digest="", rules=(), moves=moves, modules=moved
+    )
     assert module_names(plan)["l.ffn"] == "l.ffns.0"

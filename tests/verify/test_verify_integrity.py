@@ -117,7 +117,15 @@ SHORT = two(tensor(Storage("0"), shape=(1,)), tensor(Storage("1")), s0=TWO, s1=T
 MOVED = two(tensor(Storage("0"), shape=(1,), offset=1), tensor(Storage("1")), s0=TWO, s1=TWO)
 STRIDED = two(tensor(Storage("0"), stride=(0,)), tensor(Storage("1")), s0=TWO, s1=TWO)
 OTHER = two(tensor(Storage("0")), tensor(Storage("1")), s0=TWO, s1=TWO[::-1])
-KEEP = Plan("f", "1", "2", "", (), (Move("a", "a"), Move("b", "b")), ())
+KEEP = Plan(
+    family="f",
+    released_from="1",
+    released_to="2",
+    rules_digest="",
+    rules=(),
+    moves=(Move("a", "a"), Move("b", "b")),
+    modules=(),
+)
 
 
 @pytest.mark.parametrize(

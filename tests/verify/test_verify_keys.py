@@ -20,7 +20,13 @@ BN = "backbone.layer1.0.bn1"
 
 @pytest.fixture(scope="module")
 def target() -> TargetModel:
-    return TargetModel(layout(NEW, R50), (), (), {"torch": "2.13.0", "mmseg": "1.2.2"}, "cpu")
+    return TargetModel(
+        schema=layout(NEW, R50),
+        parameters=(),
+        frozen=(),
+        stack={"torch": "2.13.0", "mmseg": "1.2.2"},
+        device="cpu",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +64,7 @@ def test_a_modules_version(version: int | None, migrated: Schema, target: Target
     assert verdict.details == (f"different: module '{BN}' has version {version} and in the model 2",)
 
 
-OK = LoadOutcome(True, (), (), (), None, "2.13.0")
+OK = LoadOutcome(ok=True, missing=(), unexpected=(), errors=(), refused=None, torch="2.13.0")
 
 
 @pytest.mark.parametrize(

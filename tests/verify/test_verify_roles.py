@@ -172,7 +172,15 @@ def test_odd_elements_do_not_break_it(families: Families) -> None:
 )
 def test_odd_names_do_not_break_it(name: str, families: Families) -> None:
     key = f"{DECODER}.{name}"
-    plan = Plan("f", "1", "2", "", (), (Move(key, key),), ())
+    plan = Plan(
+        family="f",
+        released_from="1",
+        released_to="2",
+        rules_digest="",
+        rules=(),
+        moves=(Move(key, key),),
+        modules=(),
+    )
     for role in families["maskformer"].roles:
         assert planned_attentions(plan, role) == []
     specs = (*layout(OLD, R50).tensors, TensorSpec(key, (), "float32"))

@@ -29,13 +29,13 @@ Models:
 def test_results_as_one_mapping() -> None:
     (model,) = entries(RESULTS)
     assert model == ZooModel(
-        "x",
-        ("configs/x/x.py",),
-        ("https://host/x/x-01234567.pth",),
-        (Metric("Semantic Segmentation", "ADE20K", "mIoU", 44.29),),
-        "",
-        "configs/x/metafile.yml",
-        2,
+        name="x",
+        configs=("configs/x/x.py",),
+        weights=("https://host/x/x-01234567.pth",),
+        metrics=(Metric("Semantic Segmentation", "ADE20K", "mIoU", 44.29),),
+        readme="",
+        metafile="configs/x/metafile.yml",
+        line=2,
     )
     assert (model.config, model.file) == ("configs/x/x.py", "x-01234567.pth")
 

@@ -139,7 +139,7 @@ def layout_of(path: Path) -> TargetModel:
         schema = open_checkpoint(source).schema
     later = {name for names in schema.ties for name in names[1:]}
     parameters = tuple(n for n in schema.names if not is_buffer(n) and n not in later)
-    return TargetModel(schema, parameters, (), {}, "meta")
+    return TargetModel(schema=schema, parameters=parameters, frozen=(), stack={}, device="meta")
 
 
 def count(task: Task, right: Right) -> Tally:

@@ -42,7 +42,10 @@ class UrlFolders:
         found = self.sources.find(without=self._urls.results)
         if names is None:
             return found
-        there, nothing = {one.source: one for one in found}, Signature(0, 0, 0, 0, 0)
+        there, nothing = (
+            {one.source: one for one in found},
+            Signature(device=0, inode=0, size=0, modified=0, changed=0),
+        )
         return [
             there.get(name, Found(name, nothing, "there is no such checkpoint"))
             for name in sorted(set(names))

@@ -99,7 +99,7 @@ class UrlFolder:
         )
 
     def _found(self, name: str, info: dict[str, Any]) -> Found:
-        nothing = Signature(0, 0, 0, 0, 0)
+        nothing = Signature(device=0, inode=0, size=0, modified=0, changed=0)
         if not _is_meant(name):
             return Found(name, nothing)
         try:
@@ -265,7 +265,7 @@ def _signature(info: dict[str, Any]) -> Signature:
     stamps: Iterable[str] = (str(info[key]).strip('"') for key in _STAMPS if info.get(key))
     stamp = next(iter(stamps), "")
     number = int(hashlib.sha256(stamp.encode()).hexdigest()[:15], 16) if stamp else 0
-    return Signature(0, 0, int(info["size"]), 0, number)
+    return Signature(device=0, inode=0, size=int(info["size"]), modified=0, changed=number)
 
 
 @contextmanager

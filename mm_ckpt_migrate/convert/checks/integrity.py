@@ -11,7 +11,7 @@ from typing import TypeAlias
 from mm_ckpt_migrate.convert.checks.digests import Digests
 from mm_ckpt_migrate.files.archive.image import Extent
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
-from mm_ckpt_migrate.files.checkpoint.tensors import Tensor
+from mm_ckpt_migrate.files.checkpoint.tensors import Tensor, gather
 from mm_ckpt_migrate.mapping.plan import Plan, averaged_table
 from mm_ckpt_migrate.names import fold
 from mm_ckpt_migrate.verdicts import Rung, Verdict, failed, passed
@@ -110,7 +110,5 @@ class _Comparer:
 
 def _elements(checkpoint: Checkpoint, tensor: Tensor) -> bytes:
     """A tensor's elements in row-major order."""
-    from mm_ckpt_migrate.convert.write.to_safetensors import gather  # of use for odd tensors alone
-
     extent = checkpoint.extents[tensor.storage]
     return gather(checkpoint.source.read(extent.offset, extent.size), tensor)

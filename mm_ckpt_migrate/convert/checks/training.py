@@ -41,15 +41,15 @@ class TrainingStreams:
 
 def training_streams(optimizer: Optimizer, schedulers: Sequence[Node], label: Label) -> TrainingStreams:
     return TrainingStreams(
-        find(optimizer.node, "param_groups") is not None,
-        {index: emit(node, label=label) for index, node in optimizer.state.items()},
-        [_settings(group, label) for group in optimizer.groups],
-        _entries(optimizer.node, ("state", "param_groups"), label),
-        [
+        saved=find(optimizer.node, "param_groups") is not None,
+        state={index: emit(node, label=label) for index, node in optimizer.state.items()},
+        groups=[_settings(group, label) for group in optimizer.groups],
+        others=_entries(optimizer.node, ("state", "param_groups"), label),
+        lists=[
             {name: [emit(plain_of(v)) for v in values] for name, values in lists_of(s).items()}
             for s in schedulers
         ],
-        [_entries(scheduler, tuple(lists_of(scheduler)), label) for scheduler in schedulers],
+        schedulers=[_entries(scheduler, tuple(lists_of(scheduler)), label) for scheduler in schedulers],
     )
 
 

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol
 
 from mm_ckpt_migrate.convert.checks.roles import check_roles
-from mm_ckpt_migrate.convert.contents import ADDITION_PATHS, CONFIG_PATHS, Contents, for_inference
+from mm_ckpt_migrate.convert.contents import Contents, for_inference
 from mm_ckpt_migrate.convert.decide.family import Choice, choose_family
 from mm_ckpt_migrate.convert.decide.parts import check_parts, unshipped_names
 from mm_ckpt_migrate.convert.decide.training_and_configs import decide_contents
 from mm_ckpt_migrate.convert.options import Options, Purpose
-from mm_ckpt_migrate.convert.stamp import Origin, read_stamp
-from mm_ckpt_migrate.convert.training.follow import training_sections
-from mm_ckpt_migrate.errors import (
-    CheckpointError,
-    FamilyError,
-    PlanError,
-    TargetMismatchError,
-    UnknownFamilyError,
-)
+from mm_ckpt_migrate.convert.stamp import Origin
+from mm_ckpt_migrate.errors import CheckpointError, FamilyError, TargetMismatchError, UnknownFamilyError
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
 from mm_ckpt_migrate.files.checkpoint.policy import foreign_globals
 from mm_ckpt_migrate.mapping.plan import (
     Plan,
     compare_layouts,
     fit_modules,
-    invert,
     keep_all,
     make_plan,
     migrated_schema,
-    plan_from_json,
 )
 from mm_ckpt_migrate.mapping.rules.detect import Layout, detect
 from mm_ckpt_migrate.mapping.rules.library import Library
@@ -85,7 +74,7 @@ def decide(
         CheckpointError: the checkpoint names classes that must not be passed on.
         ConfigError, MissingSoftwareError: the target cannot be built.
     """
-    _check_foreign(checkpoint, options)
+    check_foreign(checkpoint, options)
     try:
         choice = choose_family(checkpoint, family, library, force=options.force_family)
     except UnknownFamilyError:
@@ -98,7 +87,7 @@ def decide(
     if not plan.prefix and (done or choice.layout is Layout.NEW):
         return _nothing_to_do(checkpoint, choice)
     model = target.schema() if target else None
-    order, modules = (reorder(names, choice.rules.last.order) for names in _orders(plan))
+    order, modules = (reorder(names, choice.rules.last.order) for names in orders(plan))
     expected = order
     if model is not None:
         _check_covering(checkpoint, choice, plan, model, library)
@@ -110,15 +99,15 @@ def decide(
         checkpoint, plan, expected, model, choice.config, library.families, options
     )
     return Decision(
-        choice.rules.family,
-        plan,
-        order,
-        modules,
-        model,
-        None,
-        _roles(choice, plan),
-        contents,
-        (*_notices(choice, plan, model), *notices),
+        family=choice.rules.family,
+        plan=plan,
+        order=order,
+        modules=modules,
+        target=model,
+        origin=None,
+        roles=_roles(choice, plan),
+        contents=contents,
+        notices=(*_notices(choice, plan, model), *notices),
     )
 
 
@@ -150,10 +139,20 @@ def _nothing_to_rename(checkpoint: Checkpoint, library: Library) -> Decision | N
     if checkpoint.prefix not in ("", PARALLEL):
         raise FamilyError(f"{checkpoint.source.path}: {notices[0]}", hint=f"{notices[1]}.")
     verdict = skipped(Rung.ROLES, "there was nothing to rename")
-    return Decision("no family", None, (), (), None, None, verdict, Contents(), tuple(notices))
+    return Decision(
+        family="no family",
+        plan=None,
+        order=(),
+        modules=(),
+        target=None,
+        origin=None,
+        roles=verdict,
+        contents=Contents(),
+        notices=tuple(notices),
+    )
 
 
-def _check_foreign(checkpoint: Checkpoint, options: Options) -> None:
+def check_foreign(checkpoint: Checkpoint, options: Options) -> None:
     tree = checkpoint.tree
     foreign = tree.foreign if tree else ()
     if foreign and tree and options.purpose is Purpose.INFERENCE:
@@ -174,7 +173,17 @@ def _nothing_to_do(checkpoint: Checkpoint, choice: Choice) -> Decision:
     else:
         notice = "its names are the current release's already: nothing to do"
     verdict = skipped(Rung.ROLES, "there was nothing to rename")
-    return Decision(choice.rules.family, None, (), (), None, None, verdict, Contents(), (notice,))
+    return Decision(
+        family=choice.rules.family,
+        plan=None,
+        order=(),
+        modules=(),
+        target=None,
+        origin=None,
+        roles=verdict,
+        contents=Contents(),
+        notices=(notice,),
+    )
 
 
 def _check_covering(
@@ -199,7 +208,7 @@ def _check_covering(
     )
 
 
-def _orders(plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def orders(plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """New keys and module paths in the plan's own order, which is the source's."""
     modules = (move.target for move in plan.modules)
     return tuple(plan.targets.values()), tuple(path for path in modules if path is not None)
@@ -222,51 +231,3 @@ def _notices(choice: Choice, plan: Plan, model: TargetModel | None) -> tuple[str
     if model is None:
         notices += unshipped_names(choice, plan)
     return notices
-
-
-def decide_reverse(checkpoint: Checkpoint, options: Options) -> Decision:
-    """Read the table backwards: the one in the file's stamp, or the one in `plan_file`.
-
-    Raises:
-        PlanError: there is no table, or it does not fit this file.
-        CheckpointError: the checkpoint names classes that must not be passed on.
-    """
-    _check_foreign(checkpoint, options)
-    origin = _origin(checkpoint, options.plan_file)
-    plan = invert(origin.plan)
-    if set(plan.targets) != set(checkpoint.schema.names):
-        raise PlanError(
-            f"{checkpoint.source.path}: its keys are not those that the plan made",
-            hint="The file was changed since; only the file that the plan made can be reversed.",
-        )
-    notices = [f"{name} was dropped by the migration and stays lost" for name in origin.dropped]
-    notices += [f"{plan.prefix!r} is put before every key again"] if plan.prefix else []
-    sections = training_sections(checkpoint)
-    notices += [f"{name} is left out: its state belongs to the new order" for name in sections]
-    configs = {tuple(path.split(".")): text for path, text in origin.configs.items()}
-    added = [tuple(path.split(".")) for path in origin.added]
-    if not configs.keys() <= set(CONFIG_PATHS) or not set(added) <= set(ADDITION_PATHS):
-        raise PlanError(f"{checkpoint.source.path}: its stamp speaks of entries that no migration touches")
-    left_out = (*((name,) for name in sections), *added)
-    contents = Contents(configs=configs, left_out=left_out, keep_as_is=True)
-    verdict = skipped(Rung.ROLES, "the old names are given back as they were")
-    return Decision(plan.family, plan, *_orders(plan), None, origin, verdict, contents, tuple(notices))
-
-
-def _origin(checkpoint: Checkpoint, plan_file: Path | None) -> Origin:
-    if plan_file is not None:
-        return Origin(read_plan(plan_file), "", (), wrapped=False, configs={}, added=(), raw=False)
-    if checkpoint.stamp is None:
-        raise PlanError(
-            f"{checkpoint.source.path}: it bears no stamp, so the way back is unknown",
-            hint="Give the plan that was saved when it was migrated: --plan FILE.",
-        )
-    return read_stamp(checkpoint.stamp)
-
-
-def read_plan(path: Path) -> Plan:
-    """Raises PlanError where the file is missing or no plan."""
-    try:
-        return plan_from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, RecursionError) as error:
-        raise PlanError(f"{path}: cannot be read as a plan: {error}") from error

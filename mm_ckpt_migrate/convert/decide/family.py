@@ -65,7 +65,13 @@ def choose_family(checkpoint: Checkpoint, requested: str, library: Library, *, f
     layout = layout_of(rules, [tuple(name.split(".")) for name in names])
     _check_layout(checkpoint, layout)
     assert layout is not None
-    return Choice(rules, layout, config, fault, objection.reason if objection else None)
+    return Choice(
+        rules=rules,
+        layout=layout,
+        config=config,
+        config_fault=fault,
+        objection=objection.reason if objection else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)

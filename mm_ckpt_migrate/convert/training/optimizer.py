@@ -114,7 +114,13 @@ def _read(node: Node, name: str) -> Optimizer:
     if not by_index.keys() <= set(flat):
         raise UnknownOrderError("it has state for a parameter that is in no group")
     assert isinstance(node, Mutable)
-    return Optimizer(name, node, tuple(g for g in members if isinstance(g, Mutable)), indices, by_index)
+    return Optimizer(
+        name=name,
+        node=node,
+        groups=tuple(g for g in members if isinstance(g, Mutable)),
+        indices=indices,
+        state=by_index,
+    )
 
 
 def _params(group: Node) -> Node:
@@ -150,11 +156,11 @@ def plan_optimizer(optimizer: Optimizer, parameters: Parameters) -> OptimizerMov
     order = list(chain.from_iterable(group.indices for group in kept))
     frozen = chain.from_iterable(optimizer.indices[number] for number in sorted(gone))
     return OptimizerMove(
-        tuple(kept),
-        tuple(parameters.table[names[index]] for index in order),
-        tuple(names[index] for index in order),
-        tuple(parameters.table[names[index]] for index in frozen),
-        len(optimizer.groups),
+        groups=tuple(kept),
+        names=tuple(parameters.table[names[index]] for index in order),
+        sources=tuple(names[index] for index in order),
+        left_out=tuple(parameters.table[names[index]] for index in frozen),
+        groups_before=len(optimizer.groups),
     )
 
 

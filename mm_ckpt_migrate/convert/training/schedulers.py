@@ -50,7 +50,7 @@ def pseudo_optimizer(section: Node | None) -> tuple[Optimizer, ...]:
         return ()
     node = mapping_of({"state": mapping_of({})})
     made = tuple(mapping_of({}) for _ in groups)
-    return (Optimizer("", node, made, tuple((i,) for i in groups), {}),)
+    return (Optimizer(name="", node=node, groups=made, indices=tuple((i,) for i in groups), state={}),)
 
 
 def check_lists(scheduler: Node, groups: int) -> None:

@@ -18,7 +18,7 @@ from mm_ckpt_migrate.files.archive.safetensors import SafetensorsFile, compose_s
 from mm_ckpt_migrate.files.archive.source import Source
 from mm_ckpt_migrate.files.archive.transfer import measure_extents
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
-from mm_ckpt_migrate.files.checkpoint.tensors import Tensor
+from mm_ckpt_migrate.files.checkpoint.tensors import Tensor, gather
 from mm_ckpt_migrate.files.pickles.build import Plain
 from mm_ckpt_migrate.mapping.plan import Plan
 from mm_ckpt_migrate.names import STAMP_KEY, TIED_KEY
@@ -118,21 +118,6 @@ def _payload(source: Source, tensor: Tensor, extent: Extent) -> Extent | bytes:
             source.path, f"{tensor.spec.name} is not contiguous and too large to be laid out anew"
         )
     return gather(source.read(extent.offset, extent.size), tensor)
-
-
-def gather(storage: bytes, tensor: Tensor) -> bytes:
-    """The elements of a strided view, in row-major order."""
-    item = ITEM_SIZES[tensor.spec.dtype]
-    out = bytearray()
-    starts = [tensor.offset]
-    *outer, (size, stride) = zip(tensor.spec.shape, tensor.stride, strict=True)
-    for outer_size, outer_stride in outer:
-        starts = [start + i * outer_stride for start in starts for i in range(outer_size)]
-    for start in starts:
-        for index in range(size):
-            begin = (start + index * stride) * item
-            out += storage[begin : begin + item]
-    return bytes(out)
 
 
 def metadata_of(

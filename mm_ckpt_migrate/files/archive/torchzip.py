@@ -81,15 +81,15 @@ def read_zip(source: Source, *, check_crc: bool | None = True) -> TorchZip:
     content = {name: _read_small(source, name, r, check_crc) for name, r in small}
     pickle = content.pop("data.pkl")
     found = TorchZip(
-        pickle,
-        tuple(
+        pickle=pickle,
+        extents=tuple(
             Extent(name.removeprefix("data/"), r.payload, r.size, r.crc if check_crc else None)
             for name, r in zip(names, records, strict=True)
             if name.startswith("data/")
         ),
-        top,
-        tuple((n, content[n]) for n in names[:first] if n in content),
-        tuple((n, content[n]) for n in names[first:] if n in content),
+        top=top,
+        before=tuple((n, content[n]) for n in names[:first] if n in content),
+        after=tuple((n, content[n]) for n in names[first:] if n in content),
     )
     if found.alignment & (found.alignment - 1):  # it has five digits at most
         raise CheckpointError(source.path, f"storage alignment {found.alignment} is impossible")

@@ -64,8 +64,8 @@ class Record(NamedTuple):
 
 def place(name: str, offset: int, size: int, crc: int, alignment: int) -> Record:
     """A record at `offset` whose payload is aligned."""
-    unpadded = Record(name, offset, size, crc, 0)
-    return Record(name, offset, size, crc, -unpadded.payload % alignment)
+    unpadded = Record(name=name, offset=offset, size=size, crc=crc, padding=0)
+    return Record(name=name, offset=offset, size=size, crc=crc, padding=-unpadded.payload % alignment)
 
 
 def bare_header_size(record: Record) -> int:

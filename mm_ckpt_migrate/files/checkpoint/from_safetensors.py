@@ -36,19 +36,19 @@ def open_safetensors(source: Source, file: Container) -> Checkpoint:
         if fault := key_fault(name):
             raise CheckpointError(source.path, f"the key {safe_text(name)!r} {fault}")
     return Checkpoint(
-        source,
-        Format.SAFETENSORS,
-        file,
-        Schema(tuple(t.spec for t in tensors.values()), None, ties(tensors)),
-        tensors,
-        {},
-        {extent.key: extent for _, extent in file.entries},
-        metadata.get("cfg"),
-        {},
-        _json_table(metadata, STAMP_KEY) or None,
-        (),
-        None,
-        prefix,
+        source=source,
+        format=Format.SAFETENSORS,
+        container=file,
+        schema=Schema(tuple(t.spec for t in tensors.values()), None, ties(tensors)),
+        tensors=tensors,
+        averaged={},
+        extents={extent.key: extent for _, extent in file.entries},
+        config=metadata.get("cfg"),
+        versions={},
+        stamp=_json_table(metadata, STAMP_KEY) or None,
+        sections=(),
+        tree=None,
+        prefix=prefix,
     )
 
 

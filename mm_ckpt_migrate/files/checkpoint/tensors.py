@@ -130,6 +130,21 @@ def read_tensors(state_dict: Node) -> dict[str, Tensor]:
     return {key.value: read_tensor(key.value, value) for key, value in named_pairs(state_dict)}
 
 
+def gather(storage: bytes, tensor: Tensor) -> bytes:
+    """The elements of a strided view, in row-major order."""
+    item = ITEM_SIZES[tensor.spec.dtype]
+    out = bytearray()
+    starts = [tensor.offset]
+    *outer, (size, stride) = zip(tensor.spec.shape, tensor.stride, strict=True)
+    for outer_size, outer_stride in outer:
+        starts = [start + i * outer_stride for start in starts for i in range(outer_size)]
+    for start in starts:
+        for index in range(size):
+            begin = (start + index * stride) * item
+            out += storage[begin : begin + item]
+    return bytes(out)
+
+
 def ties(tensors: Mapping[str, Tensor]) -> tuple[tuple[str, ...], ...]:
     """Groups of names that share one tensor; empty tensors share nothing."""
     places: dict[tuple[object, ...], list[str]] = {}

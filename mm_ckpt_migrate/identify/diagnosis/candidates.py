@@ -56,7 +56,7 @@ def make_candidates(schema: Schema, families: Iterable[RuleSet]) -> tuple[list[C
         else:
             migrated = migrated_schema(plan, schema)
             needs, unknown = _needs(migrated, rules), rules.unknown(migrated.names)
-            found.append(Candidate(rules, plan, migrated, needs, unknown))
+            found.append(Candidate(rules=rules, plan=plan, migrated=migrated, needs=needs, unknown=unknown))
     return found, errors
 
 

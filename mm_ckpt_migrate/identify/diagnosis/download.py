@@ -43,7 +43,9 @@ def find_download(path: str, digest: str, table: Table) -> Download | None:
         return None
     release, config = list(found.configs.items())[-1]
     retrained = next((e.retrained for e in entries() if e.old_file == found.name), None)
-    return Download(found.name, release, config, _current(found, table), retrained)
+    return Download(
+        name=found.name, release=release, config=config, current=_current(found, table), retrained=retrained
+    )
 
 
 def _current(found: ZooFile, table: Table) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ def _current(case: Case, text: str) -> Diagnosis:
     kept = case.kept
     order = order_between(case.table, kept.layout, kept.layout) if kept else None
     evidence = tuple(case.identity.difference.lines()) if case.identity else ()
-    return Diagnosis(Finding.CURRENT, text, goal=kept, order=order, evidence=evidence)
+    return Diagnosis(finding=Finding.CURRENT, advice=text, goal=kept, order=order, evidence=evidence)
 
 
 def _foreign(case: Case) -> Diagnosis:

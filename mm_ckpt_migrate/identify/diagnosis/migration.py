@@ -48,8 +48,8 @@ def _migrate(case: Case, candidate: Candidate, goal: Goal | None, reached: Ident
         return Diagnosis(Finding.LOOKALIKE, lookalike.advice, lookalike.name)
     finding = _finding(case, candidate, goal)
     return Diagnosis(
-        finding,
-        advice.migration(finding, candidate, goal, exact=case.exact),
+        finding=finding,
+        advice=advice.migration(finding, candidate, goal, exact=case.exact),
         family=candidate.rules.family,
         layout=Layout.OLD.value,
         goal=goal,

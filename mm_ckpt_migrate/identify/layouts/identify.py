@@ -58,7 +58,12 @@ def identify(
         return None
     (_, release, config), layout = min((_rank(number, table, names), number) for number in best)
     return Identity(
-        layout, bool(equal), difference(schema, table.schema(layout)), release, config, table.configs(layout)
+        layout=layout,
+        exact=bool(equal),
+        difference=difference(schema, table.schema(layout)),
+        release=release,
+        config=config,
+        configs=table.configs(layout),
     )
 
 

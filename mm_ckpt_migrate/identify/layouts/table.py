@@ -116,16 +116,16 @@ def read_table(data: Mapping[str, Any]) -> Table:
     segments = data["segments"]
     layouts = data["layouts"]
     return Table(
-        tuple(Kind(tuple(shape), dtype, bool(flag)) for shape, dtype, flag in data["kinds"]),
-        tuple(
+        kinds=tuple(Kind(tuple(shape), dtype, bool(flag)) for shape, dtype, flag in data["kinds"]),
+        modules=tuple(
             {segments[name]: child for name, child in zip(row[::2], row[1::2], strict=True)}
             for row in data["modules"]
         ),
-        tuple(layout["root"] for layout in layouts),
-        tuple(layout["size"] for layout in layouts),
-        tuple(layout["outline"] for layout in layouts),
-        tuple(tuple(map(tuple, layout["ties"])) for layout in layouts),
-        data["releases"],
-        data["counterparts"],
-        {release: frozenset(layouts) for release, layouts in data.get("loading", {}).items()},
+        roots=tuple(layout["root"] for layout in layouts),
+        sizes=tuple(layout["size"] for layout in layouts),
+        outlines=tuple(layout["outline"] for layout in layouts),
+        ties=tuple(tuple(map(tuple, layout["ties"])) for layout in layouts),
+        releases=data["releases"],
+        counterparts=data["counterparts"],
+        loading={release: frozenset(layouts) for release, layouts in data.get("loading", {}).items()},
     )

@@ -31,13 +31,13 @@ def make_plan(schema: Schema, rules: RuleSet) -> Plan:
 def keep_all(schema: Schema, rules: RuleSet) -> Plan:
     """The plan of a state dict whose names are the new ones already."""
     return Plan(
-        rules.family,
-        rules.released_from,
-        rules.released_to,
-        rules.digest,
-        (),
-        tuple(Move(name, name) for name in schema.names),
-        tuple(ModuleMove(path, path, v) for path, v in (schema.modules or {}).items()),
+        family=rules.family,
+        released_from=rules.released_from,
+        released_to=rules.released_to,
+        rules_digest=rules.digest,
+        rules=(),
+        moves=tuple(Move(name, name) for name in schema.names),
+        modules=tuple(ModuleMove(path, path, v) for path, v in (schema.modules or {}).items()),
     )
 
 
@@ -48,13 +48,13 @@ def _plan_generation(schema: Schema, rules: RuleSet) -> Plan:
     check_injective(texts, moves)
     _check_new(rules, moves)
     return Plan(
-        rules.family,
-        rules.released_from,
-        rules.released_to,
-        rules.digest,
-        texts,
-        moves,
-        _plan_modules(schema, rules, moves),
+        family=rules.family,
+        released_from=rules.released_from,
+        released_to=rules.released_to,
+        rules_digest=rules.digest,
+        rules=texts,
+        moves=moves,
+        modules=_plan_modules(schema, rules, moves),
     )
 
 

@@ -22,14 +22,14 @@ def compose(first: Plan, second: Plan) -> Plan:
         *(move for move in second.modules if move.source is None),
     ]
     return Plan(
-        first.family,
-        first.released_from,
-        second.released_to,
-        hashlib.sha256(f"{first.rules_digest} {second.rules_digest}".encode()).hexdigest(),
-        first.rules + second.rules,
-        tuple(_then(m, moves[m.target], offset) if m.target else m for m in first.moves),
+        family=first.family,
+        released_from=first.released_from,
+        released_to=second.released_to,
+        rules_digest=hashlib.sha256(f"{first.rules_digest} {second.rules_digest}".encode()).hexdigest(),
+        rules=first.rules + second.rules,
+        moves=tuple(_then(m, moves[m.target], offset) if m.target else m for m in first.moves),
         # What the first alone makes, for the second to drop, is nothing.
-        tuple(move for move in both if move.source is not None or move.target is not None),
+        modules=tuple(move for move in both if move.source is not None or move.target is not None),
     )
 
 

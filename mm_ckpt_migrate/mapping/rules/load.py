@@ -37,42 +37,54 @@ def load_ruleset(path: Path) -> RuleSet:
     family = fields.text("family", WORD)
     number = fields.integer("number") if "number" in fields.left else None
     title, why = fields.text("title"), fields.text("why")
-    releases = fields.table("releases")
-    released = releases.text("from"), releases.text("to")
-    releases.close()
-    upstream = fields.texts("upstream", minimum=1)
+    released_from, released_to = _releases(fields)
+    upstream = tuple(fields.texts("upstream", minimum=1))
     mistake = fields.text("mistake") if "mistake" in fields.left else "two parts exchanged"
     following = fields.text("next", WORD) if "next" in fields.left else None
     builder = _Builder(_choices(fields))
     rules = builder.rules(fields, "rules")
+    models, not_models = _models(fields)
     ruleset = RuleSet(
-        family,
-        number,
-        title,
-        *released,
-        why,
-        tuple(upstream),
-        builder.marks(fields.table("recognise")),
-        rules,
-        builder.roles(fields),
-        builder.order(fields),
-        load_config_rules(fields, builder.patterns),
-        load_relocations(fields),
-        load_needs(fields, builder.pattern),
-        builder.versions(fields),
-        builder.control(fields, rules),
-        mistake,
-        path,
-        hashlib.sha256(raw).hexdigest(),
-        following,
-        builder.patterns(fields, "parts", minimum=1) if "parts" in fields.left else (),
-        *_models(fields),
+        family=family,
+        number=number,
+        title=title,
+        released_from=released_from,
+        released_to=released_to,
+        why=why,
+        upstream=upstream,
+        marks=builder.marks(fields.table("recognise")),
+        rules=rules,
+        roles=builder.roles(fields),
+        order=builder.order(fields),
+        config=load_config_rules(fields, builder.patterns),
+        relocations=load_relocations(fields),
+        needs=load_needs(fields, builder.pattern),
+        versions=builder.versions(fields),
+        control=builder.control(fields, rules),
+        mistake=mistake,
+        path=path,
+        digest=hashlib.sha256(raw).hexdigest(),
+        next_family=following,
+        parts=builder.patterns(fields, "parts", minimum=1) if "parts" in fields.left else (),
+        models=models,
+        not_models=not_models,
     )
     builder.check_names(fields)
-    if not rules and not ruleset.needs:
+    return _complete(fields, ruleset)
+
+
+def _complete(fields: Fields, ruleset: RuleSet) -> RuleSet:
+    if not ruleset.rules and not ruleset.needs:
         raise fields.error("it has neither `rules` nor `needs`")
     fields.close()
     return ruleset
+
+
+def _releases(fields: Fields) -> tuple[str, str]:
+    releases = fields.table("releases")
+    released = releases.text("from"), releases.text("to")
+    releases.close()
+    return released
 
 
 def load_lookalikes(path: Path) -> tuple[tuple[Lookalike, ...], tuple[Project, ...]]:

@@ -95,4 +95,4 @@ def compile_pattern(text: str, choices: Mapping[str, frozenset[str]]) -> Pattern
         raise PatternError(f"{text!r} would match every key")
     first = segments[0]
     starts = choices.get(first[1:-1]) if first.startswith("{") else frozenset((first,))
-    return Pattern(text, tuple(segments), has_rest, choices, starts)
+    return Pattern(text=text, segments=tuple(segments), has_rest=has_rest, choices=choices, starts=starts)

@@ -47,7 +47,7 @@ def _relocation(entry: Fields) -> Relocation:
         default = _value(entry.value("default")) if "default" in entry.left else ABSENT
         when = _path(entry, "when") if "when" in entry.left else None
         keep, wrap = entry.flag("keep"), entry.flag("wrap")
-        relocation = Relocation(source, target, value=default, keep=keep, wrap=wrap, when=when)
+        relocation = Relocation(source=source, target=target, value=default, keep=keep, wrap=wrap, when=when)
     else:
         relocation = Relocation(None, _path(entry, "to"), value=_value(entry.value("value")))
     entry.close()
@@ -57,7 +57,9 @@ def _relocation(entry: Fields) -> Relocation:
 def _need(entry: Fields, pattern: Any) -> Need:
     key: Pattern = pattern(entry, "key")
     place, kind = _path(entry, "config"), entry.text("type", _KIND)
-    need = Need(key, place, kind, entry.table("set").constants(), entry.text("why"))
+    need = Need(
+        key=key, place=place, kind=kind, settings=entry.table("set").constants(), why=entry.text("why")
+    )
     entry.close()
     return need
 

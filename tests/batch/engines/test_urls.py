@@ -100,7 +100,9 @@ def test_names_that_are_no_paths_are_faults(s3: str, tmp_path: Path) -> None:
         assert "no path" in found["/b.pth"]
         assert not [name for name in found if "hidden" in name or ".." in name]
         with pytest.raises(CheckpointError, match="no path"):
-            UrlFolder(f"{s3}/odd").fetch("../x.pth", Signature(0, 0, 1, 0, 0), tmp_path / "x")
+            UrlFolder(f"{s3}/odd").fetch(
+                "../x.pth", Signature(device=0, inode=0, size=1, modified=0, changed=0), tmp_path / "x"
+            )
     finally:
         for name in names:
             store.rm_file(f"zoo/{name}")

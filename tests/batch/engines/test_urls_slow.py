@@ -214,4 +214,9 @@ def test_a_folders_answer_is_bounded(tmp_path: Path) -> None:
         known = there.signature("slow.pth")
         with pytest.raises(CheckpointError, match=r"slow\.pth: it took more than 1 seconds"):
             there.fetch("slow.pth", known, tmp_path / "slow.pth")
-        assert there.same("slow.pth", Signature(0, 0, len(SOUND), 0, 1), "0" * 64) is None
+        assert (
+            there.same(
+                "slow.pth", Signature(device=0, inode=0, size=len(SOUND), modified=0, changed=1), "0" * 64
+            )
+            is None
+        )

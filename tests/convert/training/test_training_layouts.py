@@ -33,7 +33,7 @@ def matched(pair: Pair, families: dict[str, RuleSet], *, target: bool) -> Parame
     model = None
     if target:
         parameters = tuple(tables.parameters(configs(new_release)[new_config]))
-        model = TargetModel(wanted, parameters, (), {}, "cpu")
+        model = TargetModel(schema=wanted, parameters=parameters, frozen=(), stack={}, device="cpu")
         order = wanted.names
     return match_parameters(source, plan, order, model)
 

@@ -29,7 +29,7 @@ def permutations(draw: st.DrawFn) -> Parameters:
     table = {name: f"new{number}" for number, name in enumerate(old)}
     rank = {f"new{number}": place for number, place in enumerate(order)}
     frozen = draw(st.none() | st.frozensets(st.sampled_from(sorted(table.values()))))
-    return Parameters(old, table, rank, dict.fromkeys(old, ()), frozen)
+    return Parameters(old=old, table=table, rank=rank, shapes=dict.fromkeys(old, ()), frozen=frozen)
 
 
 def optimizer_of(

@@ -213,7 +213,7 @@ def planned(
     schema = Schema(tuple(made[name] for name in names), ties=ties)
     later = {name for group in ties for name in group[1:]}
     trained = tuple(n for n in names if is_parameter(n) and n not in later)
-    target = TargetModel(schema, trained, tuple(frozen), {}, "cpu")
+    target = TargetModel(schema=schema, parameters=trained, frozen=tuple(frozen), stack={}, device="cpu")
     expected = model.after(content["state_dict"])
     parameters = match_parameters(checkpoint.schema, plan, expected, target)
     (follower,) = plan_training(checkpoint, parameters, {})

@@ -146,7 +146,9 @@ def test_o3_force_is_for_one_kind(tmp_path: Path) -> None:
     side = tmp_path / "plan.json"
     side.write_bytes(b"mine")
     for fits in (False, True):
-        output = Output("--plan", side, True, "a plan", lambda _, fits=fits: fits)
+        output = Output(
+            option="--plan", path=side, force=True, kind="a plan", is_kind=lambda _, fits=fits: fits
+        )
         if fits:
             check_outputs([output], dict)
             continue

@@ -16,12 +16,11 @@ from support.equal import same
 
 from mm_ckpt_migrate.convert.api import convert
 from mm_ckpt_migrate.convert.options import Options
-from mm_ckpt_migrate.convert.write.to_safetensors import gather
 from mm_ckpt_migrate.errors import ExitCode
 from mm_ckpt_migrate.files.archive.source import Source
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
 from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
-from mm_ckpt_migrate.files.checkpoint.tensors import Tensor
+from mm_ckpt_migrate.files.checkpoint.tensors import Tensor, gather
 
 WRITTEN = Path(__file__).with_name("written.tar.xz")
 with tarfile.open(WRITTEN) as archive:

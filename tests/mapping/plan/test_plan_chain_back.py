@@ -84,7 +84,15 @@ def test_the_version_of_the_head_changes(first: Schema, plan: Plan) -> None:
 
 def test_a_version_that_changes_in_both_steps_keeps_its_first(first: Schema) -> None:
     def only(*modules: ModuleMove) -> Plan:
-        return Plan("f", "1", "2", "0", (), (), modules)
+        return Plan(
+            family="f",
+            released_from="1",
+            released_to="2",
+            rules_digest="0",
+            rules=(),
+            moves=(),
+            modules=modules,
+        )
 
     first_step = only(ModuleMove("a", "b", 2, 1), ModuleMove("x", "y", 4), ModuleMove("p", "q", 1))
     second = only(ModuleMove("b", "c", 3, 2), ModuleMove("y", "z", 5, 4), ModuleMove("q", "r", 1))

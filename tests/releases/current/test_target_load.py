@@ -66,7 +66,9 @@ def test_a_fitting_file_loads(state: Any, load: Callable[..., LoadOutcome]) -> N
     import torch
 
     outcome = load({"state_dict": state, "meta": {"epoch": 1}})
-    assert outcome == LoadOutcome(True, (), (), (), None, torch.__version__)
+    assert outcome == LoadOutcome(
+        ok=True, missing=(), unexpected=(), errors=(), refused=None, torch=torch.__version__
+    )
 
 
 def test_a_bare_state_dict_loads(state: Any, load: Callable[..., LoadOutcome]) -> None:

@@ -16,7 +16,7 @@ from mm_ckpt_migrate.releases.current.process import LoadOutcome, TargetProcess
 from mm_ckpt_migrate.releases.current.resolve import Target
 from mm_ckpt_migrate.schema import TargetModel
 
-FINE = LoadOutcome(True, (), (), (), None, "2.13.0")
+FINE = LoadOutcome(ok=True, missing=(), unexpected=(), errors=(), refused=None, torch="2.13.0")
 
 
 class FakeProcess:

@@ -35,7 +35,9 @@ def model(task: mappings.Task, tmp_path_factory: pytest.TempPathFactory) -> Iter
     convert("auto", "-", task.old, new, Options(build=False))
     with ExitStack() as stack:
         files = open_files(stack, new, task.old, load_rules())
-        yield mappings.Model(files, TargetModel(files.output.schema, (), (), {}, "meta"))
+        yield mappings.Model(
+            files, TargetModel(schema=files.output.schema, parameters=(), frozen=(), stack={}, device="meta")
+        )
 
 
 def test_a_slice(task: mappings.Task, model: mappings.Model) -> None:
