@@ -18,6 +18,7 @@ from mm_ckpt_migrate.batch.verdicts import Verdicts
 from mm_ckpt_migrate.batch.work import work
 from mm_ckpt_migrate.identify.layouts.table import load_table
 from mm_ckpt_migrate.mapping.rules.library import load_rules
+from mm_ckpt_migrate.releases.current import fork_server
 from mm_ckpt_migrate.releases.probe.sandbox import die_with_parent
 
 
@@ -26,6 +27,7 @@ class Worker:
 
     def __init__(self, setup: dict[str, Any]) -> None:
         self.batch = batch_from_json(setup)
+        fork_server.keep()
         self._decider: Decider | None = None
 
     def answer(self, task: dict[str, Any]) -> Any:

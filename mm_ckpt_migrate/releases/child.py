@@ -13,9 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 _ROOT = str(Path(__file__).resolve().parents[2])
 _MAX_ANSWER = 64 * 1024 * 1024
@@ -27,7 +27,7 @@ import sys
 sys.path[:] = [p for p in sys.path if p]
 if sys.argv[1] not in sys.path: sys.path.insert(0, sys.argv[1])
 from mm_ckpt_migrate.releases.probe import serve
-serve.begin("mm_ckpt_migrate.releases.current.child.probe", sys.argv[2])
+serve.begin(sys.argv[2], sys.argv[3])
 """
 
 
@@ -35,12 +35,39 @@ class ChildGone(Exception):  # noqa: N818 - it says what happened
     """The child gave no answer: it ended, was killed, or ran out of time."""
 
 
+class ChildUnborn(ChildGone):
+    """The fork server gave no child, or ended and took it along."""
+
+
 class ChildStopped(ChildGone):
     """The kernel ended the child: it called the system for what the wall does not let through."""
 
 
+class Started(Protocol):
+    """A process that was started, the leader of a group of its own."""
+
+    @property
+    def pid(self) -> int:
+        """Its number; raises ProcessLookupError where it never came to be."""
+
+    def wait(self, seconds: float) -> int | None:
+        """Its status, negative for a signal; None while it runs. Raises `ChildGone`."""
+
+    def kill(self) -> None:
+        """Kill its group and wait for its end; harmless when repeated."""
+
+
+Fork = Callable[[Mapping[str, object], int], Started]
+"""Starts a child with these options and the number of its socket, where its streams come along."""
+
+
+def bootstrap(module: str) -> tuple[str, ...]:
+    """What an interpreter of this environment runs to be a child; the options follow."""
+    return (_BOOTSTRAP, _ROOT, f"mm_ckpt_migrate.releases.current.child.{module}")
+
+
 class Child:
-    """A probe in an interpreter of its own, started at once.
+    """A probe in a process of its own, started at once.
 
     Attributes:
         unconfined: why no wall stands around the child (see `wall`); empty where one does, or
@@ -48,6 +75,7 @@ class Child:
 
     Args:
         options: what the probe is told, beside what every child is: see `serve.Service`.
+        fork: starts the process where it is not to be an interpreter of its own.
     """
 
     def __init__(
@@ -55,35 +83,31 @@ class Child:
         options: Mapping[str, object],
         *,
         interpreter: Sequence[str] = (sys.executable,),
-        bootstrap: Sequence[str] = (_BOOTSTRAP, _ROOT),
+        bootstrap: Sequence[str] = bootstrap("probe"),
         environment: Mapping[str, str] | None = None,
+        fork: Fork | None = None,
     ) -> None:
         self.unconfined = ""
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         self._buffer = b""
-        self._files, theirs = socket.socketpair()
-        told = {**options, "parent": os.getpid(), "files": theirs.fileno()}
-        with theirs, self._closed_on_error():
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
-                [*interpreter, "-c", *bootstrap, json.dumps(told)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                cwd="/",  # a relative path in a config must not find a file
-                env=quiet_environment() if environment is None else environment,
-                bufsize=0,
-                start_new_session=True,  # so that killing the group reaches grandchildren, not us
-                pass_fds=(theirs.fileno(),),
-            )
-
-    @contextlib.contextmanager
-    def _closed_on_error(self) -> Iterator[None]:
+        self._files, files = socket.socketpair()
+        requests, self._requests = os.pipe()
+        self._answers, answers = os.pipe()
+        streams = (requests, answers, self._log.fileno())
         try:
-            yield
+            if fork is None:
+                command = [*interpreter, "-c", *bootstrap]
+                self._process: Started = _Spawned(command, options, streams, files.fileno(), environment)
+            else:
+                self._process = fork(options, files.fileno())
+                socket.send_fds(self._files, [b"\0"], streams)
         except BaseException:
-            self._log.close()
-            self._files.close()
+            self._close_streams()
             raise
+        finally:
+            files.close()
+            os.close(requests)
+            os.close(answers)
 
     @property
     def pid(self) -> int:
@@ -99,14 +123,13 @@ class Child:
         Raises:
             ChildGone: the child has ended.
         """
-        assert self._process.stdin is not None
         told = {**request, "descriptor": descriptor is not None}
         pending = memoryview(json.dumps(told).encode() + b"\n")
         try:
             if descriptor is not None:
                 socket.send_fds(self._files, [b"\0"], [descriptor])
             while pending:
-                pending = pending[self._process.stdin.write(pending) :]
+                pending = pending[os.write(self._requests, pending) :]
         except OSError as error:
             raise self._gone() from error
 
@@ -148,24 +171,23 @@ class Child:
 
     def close(self) -> None:
         """Kill the child's process group; harmless when repeated."""
-        if self._log.closed:
-            return
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._log, self._files):
-            if stream is not None:
-                stream.close()
+        if not self._log.closed:
+            self._process.kill()
+            self._close_streams()
+
+    def _close_streams(self) -> None:
+        os.close(self._requests)
+        os.close(self._answers)
+        self._log.close()
+        self._files.close()
 
     def _chunk(self, deadline: float) -> bytes | None:
         """More output, `b""` at its end, or None at the deadline."""
-        assert self._process.stdout is not None
         with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
+            selector.register(self._answers, selectors.EVENT_READ)
             if not selector.select(max(0.0, deadline - time.monotonic())):
                 return None
-        return os.read(self._process.stdout.fileno(), 1 << 20)
+        return os.read(self._answers, 1 << 20)
 
     def _note(self, answer: Mapping[str, object]) -> None:
         wall = answer.get("wall")
@@ -174,8 +196,10 @@ class Child:
 
     def _gone(self) -> ChildGone:
         try:
-            code = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
+            code = self._process.wait(5)
+        except ChildGone as error:
+            return error
+        if code is None:
             return ChildGone("the child closed its output without an answer")
         lines = self.stderr_tail().splitlines()
         said = f": {lines[-1]}" if lines else ""
@@ -184,6 +208,45 @@ class Child:
         if code < 0:
             return ChildGone(f"the child was killed by {_signal(-code)}{said}")
         return ChildGone(f"the child ended with status {code}{said}")
+
+
+class _Spawned:
+    """A child in an interpreter of its own."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        options: Mapping[str, object],
+        streams: tuple[int, int, int],
+        files: int,
+        environment: Mapping[str, str] | None,
+    ) -> None:
+        stdin, stdout, stderr = streams
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
+            [*command, json.dumps({**options, "parent": os.getpid(), "files": files})],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            cwd="/",  # a relative path in a config must not find a file
+            env=quiet_environment() if environment is None else environment,
+            start_new_session=True,  # so that killing the group reaches grandchildren, not us
+            pass_fds=(files,),
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait(self, seconds: float) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(seconds)
+        return None
+
+    def kill(self) -> None:
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
 
 
 def _signal(number: int) -> str:

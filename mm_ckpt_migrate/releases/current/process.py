@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from mm_ckpt_migrate.errors import ConfigError, MissingSoftwareError
 from mm_ckpt_migrate.releases.allowed.request import TargetRequest
-from mm_ckpt_migrate.releases.child import Child, ChildGone, ChildStopped
-from mm_ckpt_migrate.releases.current import wire
+from mm_ckpt_migrate.releases.child import Child, ChildGone, ChildStopped, ChildUnborn
+from mm_ckpt_migrate.releases.current import fork_server, wire
 from mm_ckpt_migrate.releases.refusals import stopped, unconfined
 from mm_ckpt_migrate.schema import TargetModel
 
@@ -173,32 +173,29 @@ class TargetProcess:
             raise self._impossible(error) from error
 
     def _start(self, *, fast: bool) -> Child:
+        request = self._request
         options = {"memory": self._memory, "file": _MAX_FILE, "fast": fast}
-        child = Child(options, interpreter=self._interpreter)
-        try:
+        fork = fork_server.fork_for(request.scope) if fast else None
+        child = Child(options, interpreter=self._interpreter, fork=fork)
+        with contextlib.suppress(ChildGone):  # `receive` says so, too
             child.send(
                 {
                     "do": "build",
-                    "model": self._request.model,
-                    "scope": self._request.scope,
-                    "imports": self._request.imports,
-                    "packages": self._request.packages,
-                    "needs": self._request.needs,
-                    "confined": self._request.confined,
+                    "model": request.model,
+                    "scope": request.scope,
+                    "imports": request.imports,
+                    "packages": request.packages,
+                    "needs": request.needs,
+                    "confined": request.confined,
                 }
             )
-        except BaseException as error:
-            child.close()
-            if isinstance(error, ChildGone):
-                raise self._impossible(error) from error
-            raise
         return child
 
     def _first_answer(self) -> dict[str, Any] | None:
-        """None where the kernel ended the child: what is imported late may start programs."""
+        """None where a short cut ended the child: what is imported late may start programs."""
         try:
             return self._child.receive(self._build_seconds)
-        except ChildStopped:
+        except (ChildStopped, ChildUnborn):
             return None
         except ChildGone as error:
             raise self._impossible(error) from error

@@ -26,8 +26,9 @@ _DEFERRED = (
 
 
 def install() -> None:
-    """Defer the listed modules in this process; call before anything imports them."""
-    sys.meta_path.insert(0, _Finder(set(_DEFERRED)))
+    """Defer the listed modules in this process, once; call before anything imports them."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder(set(_DEFERRED)))
 
 
 class _Finder(MetaPathFinder, Loader):
