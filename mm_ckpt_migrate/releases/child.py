@@ -9,26 +9,20 @@ import resource
 import selectors
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
-_ROOT = str(Path(__file__).resolve().parents[2])
+from mm_ckpt_migrate.releases.spawn import Fork, Spawned, Started, bootstrap
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 _MAX_ANSWER = 64 * 1024 * 1024
 _STDERR_TAIL = 8192
-
-# Not `-m`: that would put the working directory, where downloads lie, in front of sys.path.
-_BOOTSTRAP = """\
-import sys
-sys.path[:] = [p for p in sys.path if p]
-if sys.argv[1] not in sys.path: sys.path.insert(0, sys.argv[1])
-from mm_ckpt_migrate.releases.probe import serve
-serve.begin(sys.argv[2], sys.argv[3])
-"""
 
 
 class ChildGone(Exception):  # noqa: N818 - it says what happened
@@ -41,29 +35,6 @@ class ChildUnborn(ChildGone):
 
 class ChildStopped(ChildGone):
     """The kernel ended the child: it called the system for what the wall does not let through."""
-
-
-class Started(Protocol):
-    """A process that was started, the leader of a group of its own."""
-
-    @property
-    def pid(self) -> int:
-        """Its number; raises ProcessLookupError where it never came to be."""
-
-    def wait(self, seconds: float) -> int | None:
-        """Its status, negative for a signal; None while it runs. Raises `ChildGone`."""
-
-    def kill(self) -> None:
-        """Kill its group and wait for its end; harmless when repeated."""
-
-
-Fork = Callable[[Mapping[str, object], int], Started]
-"""Starts a child with these options and the number of its socket, where its streams come along."""
-
-
-def bootstrap(module: str) -> tuple[str, ...]:
-    """What an interpreter of this environment runs to be a child; the options follow."""
-    return (_BOOTSTRAP, _ROOT, f"mm_ckpt_migrate.releases.current.child.{module}")
 
 
 class Child:
@@ -83,7 +54,7 @@ class Child:
         options: Mapping[str, object],
         *,
         interpreter: Sequence[str] = (sys.executable,),
-        bootstrap: Sequence[str] = bootstrap("probe"),
+        bootstrap: Sequence[str] = bootstrap("current.child.probe"),
         environment: Mapping[str, str] | None = None,
         fork: Fork | None = None,
     ) -> None:
@@ -97,7 +68,7 @@ class Child:
         try:
             if fork is None:
                 command = [*interpreter, "-c", *bootstrap]
-                self._process: Started = _Spawned(command, options, streams, files.fileno(), environment)
+                self._process: Started = Spawned(command, options, streams, files.fileno(), environment)
             else:
                 self._process = fork(options, files.fileno())
                 socket.send_fds(self._files, [b"\0"], streams)
@@ -210,43 +181,30 @@ class Child:
         return ChildGone(f"the child ended with status {code}{said}")
 
 
-class _Spawned:
-    """A child in an interpreter of its own."""
+class ChildOwner:
+    """Holds a child for as long as it is not closed: a context manager, which closes in the end."""
 
-    def __init__(
-        self,
-        command: Sequence[str],
-        options: Mapping[str, object],
-        streams: tuple[int, int, int],
-        files: int,
-        environment: Mapping[str, str] | None,
+    _child: Child
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        stdin, stdout, stderr = streams
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
-            [*command, json.dumps({**options, "parent": os.getpid(), "files": files})],
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            cwd="/",  # a relative path in a config must not find a file
-            env=quiet_environment() if environment is None else environment,
-            start_new_session=True,  # so that killing the group reaches grandchildren, not us
-            pass_fds=(files,),
-        )
+        self.close()
+
+    def close(self) -> None:
+        """Kill the child and what it started."""
+        self._child.close()
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self._child.pid
 
-    def wait(self, seconds: float) -> int | None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return self._process.wait(seconds)
-        return None
-
-    def kill(self) -> None:
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait()
+    def stderr_tail(self) -> str:
+        """The end of what the child and its libraries printed."""
+        return self._child.stderr_tail()
 
 
 def _signal(number: int) -> str:
@@ -255,12 +213,3 @@ def _signal(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def quiet_environment() -> dict[str, str]:
-    """Ours, less the GPUs and with no path in it that depends on the working directory."""
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
-    if paths := os.environ.get("PYTHONPATH"):
-        absolute = (os.path.abspath(path) for path in paths.split(os.pathsep) if path)
-        environment["PYTHONPATH"] = os.pathsep.join(absolute)
-    return environment

@@ -6,38 +6,25 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
 
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError, MissingSoftwareError
 from mm_ckpt_migrate.files.archive.scratch import Scratch
-from mm_ckpt_migrate.releases.child import Child, ChildGone, ChildStopped, quiet_environment
+from mm_ckpt_migrate.releases.child import Child, ChildGone, ChildOwner, ChildStopped
 from mm_ckpt_migrate.releases.refusals import stopped, unconfined
+from mm_ckpt_migrate.releases.spawn import bootstrap, quiet_environment
 
-_PACKAGE: Final = str(Path(__file__).resolve().parents[1])
 _MEMORY: Final = 64 * 1024**3
 _MAX_FILE: Final = 4 * 1024**3
 _SECONDS: Final = 1800.0
 _FOREIGN: Final = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "__PYVENV_LAUNCHER__")
 _MAX_REASON: Final = 600
 
-# The old release's Python gets this package's files without the folder that they are installed in,
-# where the current release lies too; and without running this package's own `__init__`.
-_BOOTSTRAP: Final = """\
-import sys, types
-sys.path[:] = [p for p in sys.path if p]
-package = types.ModuleType("mm_ckpt_migrate")
-package.__path__ = [sys.argv[1]]
-sys.modules["mm_ckpt_migrate"] = package
-from mm_ckpt_migrate.releases.probe import serve
-serve.begin("mm_ckpt_migrate.releases.probe.main", sys.argv[2])
-"""
-
 # Work that one child can do in turn.
 _KINDS: Final = {"evaluate": "evaluation", "resume": "training", "forward": "model", "unseen": "model"}
 
 
-class ReleaseProcess:
+class ReleaseProcess(ChildOwner):
     """A child process of some Python, which starts at once. A context manager: leaving it kills.
 
     Attributes:
@@ -83,33 +70,17 @@ class ReleaseProcess:
             return Child(
                 self._options,
                 interpreter=[str(self.python)] if ours else [str(self.python), "-I"],
-                bootstrap=(_BOOTSTRAP, _PACKAGE),
+                bootstrap=bootstrap("probe.main"),
                 environment=_environment(ours=ours, gpu=self._gpu),
             )
         except OSError as error:
             reason = f"{self.python} cannot be run: {error.strerror}"
             raise MissingSoftwareError(reason) from error
 
-    def __enter__(self) -> ReleaseProcess:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Kill the child and what it started, and remove its files."""
-        self._child.close()
+        super().close()
         self._temporary.cleanup()
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
-    def stderr_tail(self) -> str:
-        """The end of what the child and its libraries printed."""
-        return self._child.stderr_tail()
 
     def send(self, request: Mapping[str, object], out: Path | None = None) -> None:
         """Hand a request over; `receive` waits for its answer. Answers come in order.

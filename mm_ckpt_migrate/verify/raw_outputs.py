@@ -72,16 +72,9 @@ class Side:
 
     def request(self, what: str, **more: object) -> dict[str, object]:
         return {
-            "do": what,
-            "model": self.model.model,
-            "scope": self.model.scope,
-            "imports": self.model.imports,
-            "packages": self.model.packages,
-            "needs": self.model.needs,
+            **self.model.message(what),
             "checkpoint": str(self.file.absolute()),
             "format": self.kind,
-            "confined": self.model.confined,
-            "source": self.model.source,
             **more,
         }
 

@@ -68,11 +68,6 @@ def _limit(word: str) -> tuple[str, str]:
     return setting, limit
 
 
-def releases() -> tuple[str, ...]:
-    """The releases that the lists are of, such as `mmdet-3.3.0`."""
-    return tuple(sorted(file[:-4] for file in os.listdir(FOLDER) if file.endswith(".txt")))
-
-
 def find(kind: str, scope: str, registries: Iterable[str]) -> list[Listed]:
     """What a `type` may mean: `Name`, `scope.Name`, or the path of a class with its modules.
 

@@ -52,6 +52,19 @@ class TargetRequest:
         """Whether a wall is a condition (see `wall`); where it is none, it is built if it can."""
         return self.inside and not self.allow_unconfined
 
+    def message(self, what: str) -> dict[str, object]:
+        """The request for a child that is to do this with the model: see `serve`."""
+        return {
+            "do": what,
+            "model": self.model,
+            "scope": self.scope,
+            "imports": self.imports,
+            "packages": self.packages,
+            "needs": self.needs,
+            "confined": self.confined,
+            "source": self.source,
+        }
+
 
 # Our own, which a config names to load old files; a model is built without it.
 _LOADER: Final = "mm_ckpt_migrate.mmengine_loader"

@@ -66,12 +66,6 @@ def store(name: str, payload: Mapping[str, object]) -> None:
         _publish(_path(name), data)
 
 
-def discard(name: str) -> None:
-    """Forget a key."""
-    with contextlib.suppress(OSError):
-        _path(name).unlink(missing_ok=True)
-
-
 def _path(name: str) -> Path:
     return folder() / f"{name}.json"
 

@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mm_ckpt_migrate.releases.child import Child, ChildGone, ChildUnborn, Fork, bootstrap, quiet_environment
+from mm_ckpt_migrate.releases.child import Child, ChildGone, ChildOwner, ChildUnborn
+from mm_ckpt_migrate.releases.spawn import Fork, bootstrap, quiet_environment
 
 _OPTIONS: Final = {"memory": 16 * 1024**3, "file": 64 * 1024**2}
 _SECONDS: Final = 300.0
@@ -36,7 +37,7 @@ def fork_for(scope: str) -> Fork | None:
     return None if server.broken else server.fork
 
 
-class ForkServer:
+class ForkServer(ChildOwner):
     """One process; what it is asked, it does in turn.
 
     A server for each scope: registries that another scope's modules are in may find more.
@@ -52,11 +53,9 @@ class ForkServer:
         # A fork copies one thread alone, and OpenBLAS starts one per core when it is loaded.
         environment = {**quiet_environment(), "OPENBLAS_NUM_THREADS": "1"}
         options = {**_OPTIONS, "scope": scope}
-        self._child = Child(options, bootstrap=bootstrap("fork_server"), environment=environment)
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
+        self._child = Child(
+            options, bootstrap=bootstrap("current.child.fork_server"), environment=environment
+        )
 
     def fork(self, options: Mapping[str, object], files: int) -> _Forked:
         """Have a child forked, without waiting for it: see `child.Fork`."""
@@ -95,7 +94,7 @@ class ForkServer:
         """Kill it, and its children with it; harmless when repeated."""
         self.broken = self._ended = True
         self._unborn.clear()
-        self._child.close()
+        super().close()
 
 
 class _Forked:

@@ -8,12 +8,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 from mm_ckpt_migrate.errors import ConfigError, MissingSoftwareError
 from mm_ckpt_migrate.releases.allowed.request import TargetRequest
-from mm_ckpt_migrate.releases.child import Child, ChildGone, ChildStopped, ChildUnborn
+from mm_ckpt_migrate.releases.child import Child, ChildGone, ChildOwner, ChildStopped, ChildUnborn
 from mm_ckpt_migrate.releases.current import fork_server, wire
 from mm_ckpt_migrate.releases.refusals import stopped, unconfined
 from mm_ckpt_migrate.schema import TargetModel
@@ -51,7 +50,7 @@ class LoadOutcome:
     odd: tuple[str, ...] = ()
 
 
-class TargetProcess:
+class TargetProcess(ChildOwner):
     """Builds a model in a child process, which starts at once and is never waited for unasked.
 
     Use as a context manager: leaving it kills the child.
@@ -63,41 +62,19 @@ class TargetProcess:
         *,
         memory: int = _MEMORY,
         build_seconds: float = _BUILD_SECONDS,
-        load_seconds: float = _LOAD_SECONDS,
         interpreter: Sequence[str] = (sys.executable,),
     ) -> None:
         self._request = request
         self._memory = memory
         self._build_seconds = build_seconds
-        self._load_seconds = load_seconds
         self._interpreter = tuple(interpreter)
         self._payload: Mapping[str, Any] | None = None
         self._child = self._start(fast=True)
-
-    def __enter__(self) -> TargetProcess:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Kill the child."""
-        self._child.close()
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
 
     @property
     def unconfined(self) -> str:
         """Why no wall of the kernel stands around the child; empty where one does."""
         return self._child.unconfined
-
-    def stderr_tail(self) -> str:
-        """The end of what the child and its libraries printed."""
-        return self._child.stderr_tail()
 
     def payload(self) -> Mapping[str, Any]:
         """The schema as JSON, for the cache; waits for the build.
@@ -113,13 +90,19 @@ class TargetProcess:
 
     def _built(self) -> Mapping[str, Any]:
         answer = self._first_answer()
-        if answer is None or (not answer["ok"] and answer.get("again")):
+        if not answer["ok"] and answer.get("again"):
             self._child.close()
             self._child = self._start(fast=False)
-            answer = self._build_answer()
+            answer = self._child.receive(self._build_seconds)
         if not answer["ok"]:
             raise self._failure(answer)
         return dict(answer["schema"])
+
+    def _first_answer(self) -> dict[str, Any]:
+        try:
+            return self._child.receive(self._build_seconds)
+        except (ChildStopped, ChildUnborn):  # what is imported late may start programs
+            return {"ok": False, "again": True}
 
     def schema(self) -> TargetModel:
         """What the target release builds; waits for the build.
@@ -145,16 +128,11 @@ class TargetProcess:
         self.payload()
         with contextlib.suppress(OSError):  # loading will say what is wrong with the file
             self._child.allow_memory(self._memory + 2 * os.stat(file).st_size)
-        request = {"do": "load", "path": None, "format": kind, "values": values}
-        if isinstance(file, int):
-            again = os.open(f"/dev/fd/{file}", os.O_RDONLY)
-            try:
-                answer = self._ask(request, again)
-            finally:
-                os.close(again)
-        else:
-            answer = self._ask({**request, "path": os.path.abspath(file)})
+        path = None if isinstance(file, int) else os.path.abspath(file)
+        request = {"do": "load", "path": path, "format": kind, "values": values}
         with self._understood():
+            self._hand_over(request, file if isinstance(file, int) else None)
+            answer = self._child.receive(_LOAD_SECONDS)
             return LoadOutcome(
                 ok=bool(answer["ok"]),
                 missing=tuple(answer["missing"]),
@@ -165,52 +143,30 @@ class TargetProcess:
                 odd=tuple(answer["odd"]),
             )
 
-    def _ask(self, request: Mapping[str, object], descriptor: int | None = None) -> dict[str, Any]:
+    def _hand_over(self, request: Mapping[str, object], file: int | None) -> None:
+        if file is None:
+            return self._child.send(request)
+        again = os.open(f"/dev/fd/{file}", os.O_RDONLY)  # with a position of its own
         try:
-            self._child.send(request, descriptor)
-            return self._child.receive(self._load_seconds)
-        except ChildGone as error:
-            raise self._impossible(error) from error
+            self._child.send(request, again)
+        finally:
+            os.close(again)
 
     def _start(self, *, fast: bool) -> Child:
-        request = self._request
         options = {"memory": self._memory, "file": _MAX_FILE, "fast": fast}
-        fork = fork_server.fork_for(request.scope) if fast else None
+        fork = fork_server.fork_for(self._request.scope) if fast else None
         child = Child(options, interpreter=self._interpreter, fork=fork)
         with contextlib.suppress(ChildGone):  # `receive` says so, too
-            child.send(
-                {
-                    "do": "build",
-                    "model": request.model,
-                    "scope": request.scope,
-                    "imports": request.imports,
-                    "packages": request.packages,
-                    "needs": request.needs,
-                    "confined": request.confined,
-                }
-            )
+            child.send(self._request.message("build"))
         return child
-
-    def _first_answer(self) -> dict[str, Any] | None:
-        """None where a short cut ended the child: what is imported late may start programs."""
-        try:
-            return self._child.receive(self._build_seconds)
-        except (ChildStopped, ChildUnborn):
-            return None
-        except ChildGone as error:
-            raise self._impossible(error) from error
-
-    def _build_answer(self) -> dict[str, Any]:
-        try:
-            return self._child.receive(self._build_seconds)
-        except ChildGone as error:
-            raise self._impossible(error) from error
 
     @contextlib.contextmanager
     def _understood(self) -> Iterator[None]:
         """An answer has what it must have, unless the code of a model wrote one of its own."""
         try:
             yield
+        except ChildGone as error:
+            raise self._impossible(error) from error
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise self._impossible(ChildGone("the child's answer is not understood")) from error
 

@@ -14,13 +14,11 @@ Every answer has `ok`. A failure adds `kind` (`missing` software, a bad `config`
 
 from __future__ import annotations
 
-import sys
-import traceback
 from typing import Any
 
 from mm_ckpt_migrate.releases.current.child import build
 from mm_ckpt_migrate.releases.probe import compare, evaluate, forward, loaded_model, resume, unseen
-from mm_ckpt_migrate.releases.probe.serve import Service, Unconfined
+from mm_ckpt_migrate.releases.probe.serve import Service, Unconfined, failure
 
 _RUNNER = ("mmengine.hooks", "mmengine.runner.log_processor")
 """Modules whose classes mmengine's Runner makes for itself, whatever the config says."""
@@ -41,15 +39,15 @@ class _Session:
         try:
             return {"ok": True, **self._result(request)}
         except Unconfined as error:
-            return _failure("unconfined", error)
+            return failure("unconfined", error, bare=True)
         except loaded_model.BadFile as error:
-            return _failure("checkpoint", error)
+            return failure("checkpoint", error, bare=True)
         except loaded_model.BadRecord as error:
-            return {**_failure("record", error), "path": error.path}
+            return {**failure("record", error, bare=True), "path": error.path}
         except (ImportError, AssertionError) as error:  # mmdet refuses releases of mmcv by assert
-            return _failure("missing", error)
+            return failure("missing", error)
         except Exception as error:
-            return _failure("config", error)
+            return failure("config", error)
 
     def _result(self, request: dict[str, Any]) -> dict[str, Any]:
         what = request["do"]
@@ -80,11 +78,3 @@ class _Session:
             self._service.stay_open(request, _LAUNCHED)
         else:
             self._service.confine(request, gpu=gpu, unpickling=True)
-
-
-def _failure(kind: str, error: BaseException) -> dict[str, Any]:
-    traceback.print_exc(file=sys.stderr)
-    reason = str(error).strip() or repr(error)
-    if not isinstance(error, (loaded_model.BadFile, loaded_model.BadRecord, Unconfined)):
-        reason = f"{type(error).__name__}: {reason}"
-    return {"ok": False, "kind": kind, "reason": reason}

@@ -40,6 +40,13 @@ class Unconfined(Exception):  # noqa: N818 - it says what there is
     """Nothing confines this process, and the request is for one that is confined."""
 
 
+def failure(kind: str, error: BaseException, *, bare: bool = False) -> dict[str, Any]:
+    """The answer that says what went wrong; `bare`: the error's text says it by itself."""
+    traceback.print_exc(file=sys.stderr)
+    said = str(error).strip() or repr(error)
+    return {"ok": False, "kind": kind, "reason": said if bare else f"{type(error).__name__}: {said}"}
+
+
 class Service:
     """The child's side of the protocol.
 

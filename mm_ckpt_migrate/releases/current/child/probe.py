@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import sys
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
 from mm_ckpt_migrate.releases.current import stack
 from mm_ckpt_migrate.releases.current.child import deferred
-from mm_ckpt_migrate.releases.probe.serve import Service, Unconfined
+from mm_ckpt_migrate.releases.probe.serve import Service, Unconfined, failure
 
 
 def main(service: Service) -> None:
@@ -97,13 +95,7 @@ class _Session:
             return build.build(request["model"], request["scope"])
 
     def _failure(self, kind: str, error: Exception) -> dict[str, Any]:
-        traceback.print_exc(file=sys.stderr)
-        said = str(error).strip() or repr(error)
         module = error.name if isinstance(error, ModuleNotFoundError) else None
-        return {
-            "ok": False,
-            "kind": kind,
-            "reason": said if kind == "unconfined" else f"{type(error).__name__}: {said}",
-            "module": module,
-            "again": self._fast and module is None and kind != "unconfined",
-        }
+        unconfined = kind == "unconfined"
+        again = self._fast and module is None and not unconfined
+        return {**failure(kind, error, bare=unconfined), "module": module, "again": again}
