@@ -156,8 +156,12 @@ class TargetProcess(ChildOwner):
         options = {"memory": self._memory, "file": _MAX_FILE, "fast": fast}
         fork = fork_server.fork_for(self._request.scope) if fast else None
         child = Child(options, interpreter=self._interpreter, fork=fork)
-        with contextlib.suppress(ChildGone):  # `receive` says so, too
-            child.send(self._request.message("build"))
+        try:
+            with contextlib.suppress(ChildGone):  # `receive` says so, too
+                child.send(self._request.message("build"))
+        except BaseException:
+            child.close()
+            raise
         return child
 
     @contextlib.contextmanager
