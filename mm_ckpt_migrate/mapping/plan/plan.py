@@ -113,14 +113,14 @@ def plan_from_json(data: Any) -> Plan:
     """Read a plan that `to_json` wrote.
 
     Raises:
-        PlanError: it is not one, or it is not injective.
+        PlanError: it is not one, it is not injective, or it was made with `--fold`.
     """
     try:
         if data["plan"] != PLAN_FORMAT:
             raise PlanError(f"the plan has format {data['plan']!r}, not {PLAN_FORMAT}")
-        if "fold" in data:
+        if "fold" in data:  # plans and stamps of before the first release may have it
             raise PlanError(
-                "it was made with --fold, which is no more: a tensor's bytes were changed",
+                "the plan was made with --fold, which this tool no longer has: it changes a weight",
                 hint="Convert the original file again, with patch_bias=True in the config.",
             )
         plan = Plan(

@@ -1,4 +1,4 @@
-"""The `relocate` and `needs` sections of a rule file: what is beside the names."""
+"""The `relocate` and `needs` sections of a rule file, which are about settings of the config."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from mm_ckpt_migrate.mapping.rules.pattern import Pattern
 from mm_ckpt_migrate.mapping.rules.ruleset import ABSENT, Need, Relocation
 
 _PATH: Final = re.compile(r"model(\.[A-Za-z_][A-Za-z0-9_]{0,63}){1,16}")
-_KEY: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){0,63}")
 _KIND: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
