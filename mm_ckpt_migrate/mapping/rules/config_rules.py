@@ -17,18 +17,12 @@ SETTING: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _BELOW: Final = re.compile(r"[A-Za-z_]\w{0,63}\.[A-Za-z_]\w{0,63}", re.ASCII)
 
 
-def load_config_rules(fields: Fields, patterns: Patterns) -> tuple[ConfigRule, ...]:
-    """Take the section, which may be left out; `patterns` compiles a field that lists patterns.
+def config_rule(entry: Fields, patterns: Patterns) -> ConfigRule:
+    """Read an entry of `config`; `patterns` compiles a field that lists patterns.
 
     Raises:
         RuleError: a field is unknown or malformed, or contradicts another one.
     """
-    if "config" not in fields.left:
-        return ()
-    return tuple(_rule(entry, patterns) for entry in fields.tables("config", minimum=1))
-
-
-def _rule(entry: Fields, patterns: Patterns) -> ConfigRule:
     flags = entry.optional_table("set")
     rule = ConfigRule(
         places=patterns(entry, "at", minimum=1),
@@ -39,9 +33,9 @@ def _rule(entry: Fields, patterns: Patterns) -> ConfigRule:
         copy=_copies(entry.optional_table("copy")),
         flags={name: flags.flag(name) for name in list(flags.left)},
         drop=entry.optional_table("drop").constants(),
-        unused=tuple(entry.texts("unused", SETTING)) if "unused" in entry.left else (),
+        unused=entry.texts("unused", SETTING, optional=True),
         defaults=entry.optional_table("default").constants(),
-        keep=tuple(entry.texts("keep", SETTING, minimum=1)),
+        keep=entry.texts("keep", SETTING, minimum=1),
     )
     entry.close()
     _check(entry, rule)
@@ -50,7 +44,7 @@ def _rule(entry: Fields, patterns: Patterns) -> ConfigRule:
 
 def _kinds(entry: Fields) -> tuple[str, ...]:
     if isinstance(entry.left.get("type"), list):
-        return tuple(entry.texts("type", SETTING, minimum=2))
+        return entry.texts("type", SETTING, minimum=2)
     return (entry.text("type", SETTING),) if "type" in entry.left else ()
 
 
@@ -59,7 +53,7 @@ def _texts(table: Fields, pattern: re.Pattern[str]) -> dict[str, str]:
 
 
 def _lists(table: Fields) -> dict[str, tuple[str, ...]]:
-    return {name: tuple(table.texts(name, SETTING, minimum=1)) for name in list(table.left)}
+    return {name: table.texts(name, SETTING, minimum=1) for name in list(table.left)}
 
 
 def _copies(table: Fields) -> dict[tuple[str, str], tuple[str, str]]:
