@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from mm_ckpt_migrate.errors import PlanError
+from mm_ckpt_migrate.mapping.plan.algebra import compose, migrated_schema
 from mm_ckpt_migrate.mapping.plan.plan import ModuleMove, Move, Plan, check_injective
-from mm_ckpt_migrate.mapping.plan.use import compose, migrated_schema
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.names import safe_text
 from mm_ckpt_migrate.schema import Schema

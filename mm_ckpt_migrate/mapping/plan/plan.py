@@ -135,6 +135,11 @@ def plan_from_json(data: Any) -> Plan:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PlanError(f"this is no plan of this tool: {error!r}") from None
+    _check(plan)
+    return plan
+
+
+def _check(plan: Plan) -> None:
     if not is_prefix(plan.prefix):
         raise PlanError("this is no plan of this tool: no wrapper puts such a prefix before keys")
     known = (None, *range(len(plan.rules)))
@@ -146,7 +151,6 @@ def plan_from_json(data: Any) -> Plan:
     if len({move.source for move in plan.moves}) < len(plan.moves):
         raise PlanError("the plan says two things about one key")
     check_injective(plan.rules, plan.moves)
-    return plan
 
 
 def _text(value: Any) -> str | None:

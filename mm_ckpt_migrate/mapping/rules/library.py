@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mm_ckpt_migrate.errors import FamilyError, RuleError
 from mm_ckpt_migrate.mapping.rules.load import LOOKALIKES, load_lookalikes, load_ruleset
-from mm_ckpt_migrate.mapping.rules.others import Lookalike, Project
+from mm_ckpt_migrate.mapping.rules.lookalikes import Lookalike, Project
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.resources import resource_folder
 

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from mm_ckpt_migrate.errors import RuleError
-from mm_ckpt_migrate.mapping.rules.config_rules import config_rule
+from mm_ckpt_migrate.mapping.rules.config_rules import config_rule, need, relocation
 from mm_ckpt_migrate.mapping.rules.fields import SEGMENT, WORD, Fields
-from mm_ckpt_migrate.mapping.rules.others import Lookalike, Project
+from mm_ckpt_migrate.mapping.rules.lookalikes import Lookalike, Project
 from mm_ckpt_migrate.mapping.rules.pattern import Pattern, PatternError, compile_pattern
-from mm_ckpt_migrate.mapping.rules.relocations import need, relocation
 from mm_ckpt_migrate.mapping.rules.ruleset import Marks, ModuleOrder, Role, Rule, RuleSet
 from mm_ckpt_migrate.mapping.rules.yamltext import MAX_BYTES, YamlText
 

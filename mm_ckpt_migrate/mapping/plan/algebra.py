@@ -1,4 +1,4 @@
-"""What follows from a plan: the layout that it makes, its inverse, and two plans in one."""
+"""The algebra of plans: composition, inverse, and the layout that a plan makes of another."""
 
 from __future__ import annotations
 
