@@ -1,4 +1,4 @@
-"""Decide what becomes of every key; a broken guarantee is an error."""
+"""Make a plan: the fate of every key, or an error where a guarantee would be broken."""
 
 from __future__ import annotations
 

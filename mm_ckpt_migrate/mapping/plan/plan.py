@@ -17,7 +17,7 @@ PLAN_FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What becomes of one key: moved, kept (equal names) or dropped (no target).
+    """The fate of one key: moved, kept (equal names) or dropped (no target).
 
     Attributes:
         rule: index into the plan's rules; None where no rule matched and the key is kept.
@@ -30,7 +30,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class ModuleMove:
-    """What becomes of a module's entry in `_metadata`.
+    """The fate of a module's entry in `_metadata`.
 
     Attributes:
         source: old path; None where the entry is brought back.
@@ -49,9 +49,8 @@ class ModuleMove:
         return [self.source, self.target, self.version, *changed]
 
     def inverse(self) -> ModuleMove:
-        if self.changed_from is None:
-            return ModuleMove(self.target, self.source, self.version)
-        return ModuleMove(self.target, self.source, self.changed_from, self.version)
+        versions = (self.version,) if self.changed_from is None else (self.changed_from, self.version)
+        return ModuleMove(self.target, self.source, *versions)
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,9 @@ class Plan:
     """A table of all keys and module paths, in the source's order.
 
     Attributes:
+        family: the family whose rules made it.
+        released_from, released_to: the releases of the old and of the new names.
+        rules_digest: SHA-256 of the rule file, in hex; of both digests where two generations follow.
         rules: texts of the rules that fired.
         modules: what becomes of each entry of `_metadata`.
         prefix: what stood before every key in the source, and is taken off first; in an inverse,

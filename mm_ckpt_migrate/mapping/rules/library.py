@@ -1,4 +1,4 @@
-"""Where the rule files are, and the families in them."""
+"""`Library`: the installed rule files, and those that the user adds, loaded together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mm_ckpt_migrate.resources import resource_folder
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """All rule files."""
+    """All rule files: the families, and the files of others that are named and refused."""
 
     families: tuple[RuleSet, ...]
     lookalikes: tuple[Lookalike, ...]

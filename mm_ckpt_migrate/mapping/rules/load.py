@@ -1,4 +1,4 @@
-"""Load rule files: every word in them is known, and every promise they make is checked."""
+"""Load rule files: an unknown word is an error, and so is a rule that contradicts another."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _choices(fields: Fields) -> dict[str, frozenset[str]]:
 
 
 class _Builder:
-    """Compiles the patterns of one file."""
+    """Compiles the patterns of one file, and the records that hold them."""
 
     def __init__(self, choices: Mapping[str, frozenset[str]]) -> None:
         self.choices = choices
