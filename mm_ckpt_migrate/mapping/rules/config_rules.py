@@ -99,7 +99,7 @@ def relocation(entry: Fields) -> Relocation:
         default = _value(entry.value("default")) if "default" in entry.left else ABSENT
         when = _path(entry, "when") if "when" in entry.left else None
         keep, wrap = entry.flag("keep"), entry.flag("wrap")
-        return Relocation(source, target, value=default, keep=keep, wrap=wrap, when=when)
+        return Relocation(source=source, target=target, value=default, keep=keep, wrap=wrap, when=when)
     return Relocation(None, _path(entry, "to"), value=_value(entry.value("value")))
 
 
