@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from mm_ckpt_migrate import __version__
-from mm_ckpt_migrate.mapping.plan import Plan
 from mm_ckpt_migrate.pages.data import ForwardData, MetricData, ReportData
 from mm_ckpt_migrate.pages.folding import fold_renames
 from mm_ckpt_migrate.verify.forward import TOLERANCE, ForwardResult
@@ -33,7 +32,7 @@ def report_data(found: Verification, command: tuple[str, ...]) -> ReportData:
         kept=sum(old == new for old, new in table.items()) if table else None,
         versions=dict(found.versions),
         old_versions=dict(found.old_versions) if found.old_versions else None,
-        forward=_forward(found.forward, found.plan) if found.forward else None,
+        forward=_forward(found.forward) if found.forward else None,
         metric=_metric(found.metric, found.palette) if found.metric else None,
         notices=found.notices,
         required=found.required,
@@ -42,7 +41,7 @@ def report_data(found: Verification, command: tuple[str, ...]) -> ReportData:
     )
 
 
-def _forward(result: ForwardResult, plan: Plan | None) -> ForwardData:
+def _forward(result: ForwardResult) -> ForwardData:
     return ForwardData(
         differences=result.differences,
         differences64=result.differences64,

@@ -62,9 +62,8 @@ def check_forward(
     """Compare two releases, each with its own file and config, or a release with a record.
 
     Side by side outputs must be equal to the last bit, or the same mathematics: float64 decides.
-    With a record, or where the plan folds a tensor into another, they may differ by `TOLERANCE`,
-    relative to the largest value if that exceeds 1. What could not have failed proves nothing, and
-    is skipped.
+    With a record they may differ by `TOLERANCE`, relative to the largest value if that exceeds 1.
+    What could not have failed proves nothing, and is skipped.
 
     Args:
         control: new names to the new names of the family's deliberate error.
@@ -85,7 +84,7 @@ def check_forward(
     try:
         if isinstance(old, Recorded):
             result = measure_record(old, new, control)
-            verdict = _judge_closeness(result, plan, mistake)
+            verdict = _judge(result, _within(result.differences, TOLERANCE), "", mistake)
         else:
             side = old
             result, image = on_an_image(images, lambda i: measure(side, new, control, i))
@@ -143,10 +142,6 @@ def _look_for_unseen(
     except CannotRunError as error:
         return result, [f"which tensors no output sees is not known: {error}"]
     return found, _unseen(found)
-
-
-def _judge_closeness(result: ForwardResult, plan: Plan | None, mistake: str) -> Verdict:
-    return _judge(result, _within(result.differences, TOLERANCE), "", mistake)
 
 
 def _judge(result: ForwardResult, equal: bool, rounding: str, mistake: str) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from mm_ckpt_migrate.files.archive.source import Source
 from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.files.pickles.build import Plain
 from mm_ckpt_migrate.mapping.plan import Plan, plan_from_json
+from mm_ckpt_migrate.mapping.rules.library import load_rules
+from mm_ckpt_migrate.verify.files import open_files
 
 M2F = CASES["mask2former_r18"]
 CONFIGS = {"meta.cfg": "x = 1", "message_hub.runtime_info.cfg": "x = 1", "meta.config": "x = 2"}
@@ -167,6 +170,26 @@ def test_equal_configs_are_kept_once(stamp: dict[str, Plain]) -> None:
 def test_a_stamp_that_was_tampered_with(change: dict[str, Plain], stamp: dict[str, Plain]) -> None:
     with pytest.raises(PlanError):
         read_stamp(stamp | change)
+
+
+def test_a_file_that_was_made_with_fold(tmp_path: Path) -> None:
+    """Its stamp and its saved plan are refused for what they are, not for a digest."""
+    import torch
+
+    new, saved = tmp_path / "new.pth", tmp_path / "plan.json"
+    run(CASES["vit_upernet"], new, build=False, plan_file=saved)
+    content, data = load(new), json.loads(saved.read_text())
+    data["fold"] = {"operation": "add_to_tokens", "from": "a.bias", "into": "b", "why": "it can"}
+    saved.write_text(json.dumps(data))
+    content["meta"]["mm_ckpt_migrate"] |= {"plan": json.dumps(data), "plan_sha256": "0" * 64}
+    torch.save(content, new)
+    for plan_file in (None, saved):
+        options = Options(reverse=True, plan_file=plan_file)
+        with pytest.raises(PlanError, match="--fold"):
+            convert("auto", "-", new, tmp_path / "back.pth", options)
+    with ExitStack() as stack, pytest.raises(PlanError, match="--fold"):
+        open_files(stack, new, CASES["vit_upernet"].old, load_rules())
+    assert not (tmp_path / "back.pth").exists()
 
 
 @pytest.mark.parametrize(

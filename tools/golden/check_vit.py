@@ -3,7 +3,7 @@
     python check_vit.py OUT_DIR     (in the new environment, after train_vit.py)
 
 No name changes. But the current release leaves the bias of the patch embedding out, unless its
-config asks for it: three answers to that are measured.
+config asks for it: both are measured.
 """
 
 import argparse
@@ -16,8 +16,6 @@ import torch
 import vit_case
 from record_outputs import load_state_dict, read_arrays, versions
 from vit_case import BIAS, NAME
-
-POSITIONS = "backbone.pos_embed"
 
 
 def write_configs(folder: Path) -> tuple[Path, Path]:

@@ -55,8 +55,7 @@ def export(
                 f"{name} is {spec.dtype}, which safetensors cannot hold",
                 hint="Leave --format out.",
             )
-        extent = extents[tensor.storage]
-        entries.append((spec, _payload(checkpoint.source, tensor, extent)))
+        entries.append((spec, _payload(checkpoint.source, tensor, extents[tensor.storage])))
     header, *payload = compose_safetensors(entries, metadata_of(checkpoint, tied, stamp)).pieces
     assert isinstance(header, bytes)
     return Composition(header, lambda head: Image([head, *payload]))

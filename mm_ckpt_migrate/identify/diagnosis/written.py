@@ -14,7 +14,7 @@ from mm_ckpt_migrate.configs.values import Config, ConfigValue
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
 from mm_ckpt_migrate.mapping.rules.library import Library
-from mm_ckpt_migrate.mapping.rules.others import Project
+from mm_ckpt_migrate.mapping.rules.lookalikes import Project
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.names import safe_text
 

@@ -5,9 +5,7 @@ unambiguous (one best rule per key) and alive (every rule that is not optional f
 against a target model is checked by `compare_layouts`. Its inverse is the table read backwards.
 """
 
-from mm_ckpt_migrate.mapping.plan.make import keep_all, make_plan
-from mm_ckpt_migrate.mapping.plan.plan import ModuleMove, Move, Plan, plan_from_json
-from mm_ckpt_migrate.mapping.plan.use import (
+from mm_ckpt_migrate.mapping.plan.algebra import (
     averaged_table,
     compare_layouts,
     compose,
@@ -16,6 +14,8 @@ from mm_ckpt_migrate.mapping.plan.use import (
     migrated_schema,
     without_dropped,
 )
+from mm_ckpt_migrate.mapping.plan.make import keep_all, make_plan
+from mm_ckpt_migrate.mapping.plan.plan import ModuleMove, Move, Plan, plan_from_json
 
 __all__ = [
     "ModuleMove",

@@ -1,4 +1,4 @@
-"""Decide what becomes of every key; a broken guarantee is an error."""
+"""Make a plan: the fate of every key, or an error where a guarantee would be broken."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from mm_ckpt_migrate.errors import PlanError
+from mm_ckpt_migrate.mapping.plan.algebra import compose, migrated_schema
 from mm_ckpt_migrate.mapping.plan.plan import ModuleMove, Move, Plan, check_injective
-from mm_ckpt_migrate.mapping.plan.use import compose, migrated_schema
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.names import safe_text
 from mm_ckpt_migrate.schema import Schema
@@ -30,15 +30,9 @@ def make_plan(schema: Schema, rules: RuleSet) -> Plan:
 
 def keep_all(schema: Schema, rules: RuleSet) -> Plan:
     """The plan of a state dict whose names are the new ones already."""
-    return Plan(
-        family=rules.family,
-        released_from=rules.released_from,
-        released_to=rules.released_to,
-        rules_digest=rules.digest,
-        rules=(),
-        moves=tuple(Move(name, name) for name in schema.names),
-        modules=tuple(ModuleMove(path, path, v) for path, v in (schema.modules or {}).items()),
-    )
+    moves = tuple(Move(name, name) for name in schema.names)
+    modules = (ModuleMove(path, path, version) for path, version in (schema.modules or {}).items())
+    return _plan(rules, (), moves, tuple(modules))
 
 
 def _plan_generation(schema: Schema, rules: RuleSet) -> Plan:
@@ -47,6 +41,12 @@ def _plan_generation(schema: Schema, rules: RuleSet) -> Plan:
     _check_alive(rules, moves)
     check_injective(texts, moves)
     _check_new(rules, moves)
+    return _plan(rules, texts, moves, _plan_modules(schema, rules, moves))
+
+
+def _plan(
+    rules: RuleSet, texts: tuple[str, ...], moves: tuple[Move, ...], modules: tuple[ModuleMove, ...]
+) -> Plan:
     return Plan(
         family=rules.family,
         released_from=rules.released_from,
@@ -54,7 +54,7 @@ def _plan_generation(schema: Schema, rules: RuleSet) -> Plan:
         rules_digest=rules.digest,
         rules=texts,
         moves=moves,
-        modules=_plan_modules(schema, rules, moves),
+        modules=modules,
     )
 
 

@@ -17,7 +17,7 @@ PLAN_FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What becomes of one key: moved, kept (equal names) or dropped (no target).
+    """The fate of one key: moved, kept (equal names) or dropped (no target).
 
     Attributes:
         rule: index into the plan's rules; None where no rule matched and the key is kept.
@@ -30,7 +30,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class ModuleMove:
-    """What becomes of a module's entry in `_metadata`.
+    """The fate of a module's entry in `_metadata`.
 
     Attributes:
         source: old path; None where the entry is brought back.
@@ -49,9 +49,8 @@ class ModuleMove:
         return [self.source, self.target, self.version, *changed]
 
     def inverse(self) -> ModuleMove:
-        if self.changed_from is None:
-            return ModuleMove(self.target, self.source, self.version)
-        return ModuleMove(self.target, self.source, self.changed_from, self.version)
+        versions = (self.version,) if self.changed_from is None else (self.changed_from, self.version)
+        return ModuleMove(self.target, self.source, *versions)
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,9 @@ class Plan:
     """A table of all keys and module paths, in the source's order.
 
     Attributes:
+        family: the family whose rules made it.
+        released_from, released_to: the releases of the old and of the new names.
+        rules_digest: SHA-256 of the rule file, in hex; of both digests where two generations follow.
         rules: texts of the rules that fired.
         modules: what becomes of each entry of `_metadata`.
         prefix: what stood before every key in the source, and is taken off first; in an inverse,
@@ -113,14 +115,14 @@ def plan_from_json(data: Any) -> Plan:
     """Read a plan that `to_json` wrote.
 
     Raises:
-        PlanError: it is not one, or it is not injective.
+        PlanError: it is not one, it is not injective, or it was made with `--fold`.
     """
     try:
         if data["plan"] != PLAN_FORMAT:
             raise PlanError(f"the plan has format {data['plan']!r}, not {PLAN_FORMAT}")
-        if "fold" in data:
+        if "fold" in data:  # plans and stamps of before the first release may have it
             raise PlanError(
-                "it was made with --fold, which is no more: a tensor's bytes were changed",
+                "the plan was made with --fold, which this tool no longer has: it changes a weight",
                 hint="Convert the original file again, with patch_bias=True in the config.",
             )
         plan = Plan(
@@ -135,6 +137,11 @@ def plan_from_json(data: Any) -> Plan:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PlanError(f"this is no plan of this tool: {error!r}") from None
+    _check(plan)
+    return plan
+
+
+def _check(plan: Plan) -> None:
     if not is_prefix(plan.prefix):
         raise PlanError("this is no plan of this tool: no wrapper puts such a prefix before keys")
     known = (None, *range(len(plan.rules)))
@@ -146,7 +153,6 @@ def plan_from_json(data: Any) -> Plan:
     if len({move.source for move in plan.moves}) < len(plan.moves):
         raise PlanError("the plan says two things about one key")
     check_injective(plan.rules, plan.moves)
-    return plan
 
 
 def _text(value: Any) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from mm_ckpt_migrate.mapping.rules.others import Lookalike
+from mm_ckpt_migrate.mapping.rules.lookalikes import Lookalike
 from mm_ckpt_migrate.mapping.rules.pattern import Pattern
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from mm_ckpt_migrate.errors import RuleError
+from mm_ckpt_migrate.mapping.rules.ruleset import Constant
 from mm_ckpt_migrate.mapping.rules.yamltext import Location, YamlText
 
-Constant: TypeAlias = "bool | int | float | str | None"
-
-MAX_TEXT: Final = 4000
+MAX_TEXT: Final = 4000  # characters
+MAX_ITEMS: Final = 4000
 WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 DECIMAL: Final = re.compile(r"-?[0-9]{1,9}\.[0-9]{1,9}")
 SEGMENT: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -39,25 +39,38 @@ class Fields:
         return RuleError(self.source.path, self.source.line(location), reason)
 
     def text(self, name: str, pattern: re.Pattern[str] | None = None) -> str:
-        return self._text(self._take(name), pattern, name)
+        return self._text(self.value(name), pattern, name)
 
-    def texts(self, name: str, pattern: re.Pattern[str] | None = None, *, minimum: int = 0) -> list[str]:
-        items = self.items(name, minimum=minimum)
-        return [self._text(item, pattern, name, number) for number, item in enumerate(items)]
+    def texts(
+        self, name: str, pattern: re.Pattern[str] | None = None, *, minimum: int = 0, optional: bool = False
+    ) -> tuple[str, ...]:
+        items = self._items(name, minimum=minimum, optional=optional)
+        return tuple(self._text(item, pattern, name, number) for number, item in enumerate(items))
 
-    def items(self, name: str, *, minimum: int = 0, maximum: int = MAX_TEXT) -> list[Any]:
-        value = self._take(name)
+    def _items(
+        self, name: str, *, minimum: int, maximum: int = MAX_ITEMS, optional: bool = False
+    ) -> list[Any]:
+        """Empty where an optional field is left out."""
+        if optional and name not in self.left:
+            return []
+        value = self.value(name)
         if not isinstance(value, list) or not minimum <= len(value) <= maximum:
             few = f"a list of at least {minimum}" if minimum else "a list"
             raise self.error(f"`{name}` must be {few}", name)
         return value
 
-    def tables(self, name: str, *, minimum: int = 0, maximum: int = MAX_TEXT) -> Iterator[Fields]:
-        for number, item in enumerate(self.items(name, minimum=minimum, maximum=maximum)):
-            yield Fields(self.source, (*self.location, name, number), item)
+    def tables(
+        self, name: str, *, minimum: int = 0, maximum: int = MAX_ITEMS, optional: bool = False
+    ) -> Iterator[Fields]:
+        """The tables of a list. Each is closed when the next one is asked for."""
+        items = self._items(name, minimum=minimum, maximum=maximum, optional=optional)
+        for number, item in enumerate(items):
+            table = Fields(self.source, (*self.location, name, number), item)
+            yield table
+            table.close()
 
     def table(self, name: str) -> Fields:
-        return Fields(self.source, (*self.location, name), self._take(name))
+        return Fields(self.source, (*self.location, name), self.value(name))
 
     def optional_table(self, name: str) -> Fields:
         """An empty table where the field is left out."""
@@ -68,14 +81,14 @@ class Fields:
         return {name: self._constant(name) for name in list(self.left)}
 
     def _constant(self, name: str) -> Constant:
-        value = self._take(name)
+        value = self.value(name)
         if value is None or isinstance(value, (bool, int)):
             return value
         text = self._text(value, None, name)
         return float(text) if DECIMAL.fullmatch(text) else text
 
     def integer(self, name: str) -> int:
-        value = self._take(name)
+        value = self.value(name)
         if type(value) is not int:
             raise self.error(f"`{name}` must be a number", name)
         return value
@@ -87,16 +100,13 @@ class Fields:
             raise self.error(f"`{name}` must be true or false", name)
         return value
 
-    def value(self, name: str) -> Any:
-        """Any plain value."""
-        return self._take(name)
-
     def close(self) -> None:
         if self.left:
             name = next(iter(self.left))
             raise self.error(f"`{name}` is not a field that belongs here", name)
 
-    def _take(self, name: str) -> Any:
+    def value(self, name: str) -> Any:
+        """Any plain value, as YAML has it."""
         if name not in self.left:
             raise self.error(f"the field `{name}` is missing")
         return self.left.pop(name)

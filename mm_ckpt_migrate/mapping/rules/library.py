@@ -1,4 +1,4 @@
-"""Where the rule files are, and the families in them."""
+"""`Library`: the installed rule files, and those that the user adds, loaded together."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from mm_ckpt_migrate.errors import FamilyError, RuleError
 from mm_ckpt_migrate.mapping.rules.load import LOOKALIKES, load_lookalikes, load_ruleset
-from mm_ckpt_migrate.mapping.rules.others import Lookalike, Project
+from mm_ckpt_migrate.mapping.rules.lookalikes import Lookalike, Project
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.resources import resource_folder
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """All rule files."""
+    """All rule files: the families, and the files of others that are named and refused."""
 
     families: tuple[RuleSet, ...]
     lookalikes: tuple[Lookalike, ...]

@@ -1,4 +1,4 @@
-"""Load rule files: every word in them is known, and every promise they make is checked."""
+"""Load rule files: an unknown word is an error, and so is a rule that contradicts another."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from mm_ckpt_migrate.errors import RuleError
-from mm_ckpt_migrate.mapping.rules.config_rules import load_config_rules
+from mm_ckpt_migrate.mapping.rules.config_rules import config_rule, need, relocation
 from mm_ckpt_migrate.mapping.rules.fields import SEGMENT, WORD, Fields
-from mm_ckpt_migrate.mapping.rules.others import Lookalike, Project
+from mm_ckpt_migrate.mapping.rules.lookalikes import Lookalike, Project
 from mm_ckpt_migrate.mapping.rules.pattern import Pattern, PatternError, compile_pattern
-from mm_ckpt_migrate.mapping.rules.relocations import load_needs, load_relocations
 from mm_ckpt_migrate.mapping.rules.ruleset import Marks, ModuleOrder, Role, Rule, RuleSet
 from mm_ckpt_migrate.mapping.rules.yamltext import MAX_BYTES, YamlText
 
@@ -34,98 +33,82 @@ def load_ruleset(path: Path) -> RuleSet:
     """
     raw = _read(path)
     fields = _open(path, raw)
-    family = fields.text("family", WORD)
-    number = fields.integer("number") if "number" in fields.left else None
-    title, why = fields.text("title"), fields.text("why")
-    released_from, released_to = _releases(fields)
-    upstream = tuple(fields.texts("upstream", minimum=1))
-    mistake = fields.text("mistake") if "mistake" in fields.left else "two parts exchanged"
-    following = fields.text("next", WORD) if "next" in fields.left else None
-    builder = _Builder(_choices(fields))
-    rules = builder.rules(fields, "rules")
-    models, not_models = _models(fields)
-    ruleset = RuleSet(
-        family=family,
-        number=number,
-        title=title,
-        released_from=released_from,
-        released_to=released_to,
-        why=why,
-        upstream=upstream,
-        marks=builder.marks(fields.table("recognise")),
-        rules=rules,
-        roles=builder.roles(fields),
-        order=builder.order(fields),
-        config=load_config_rules(fields, builder.patterns),
-        relocations=load_relocations(fields),
-        needs=load_needs(fields, builder.pattern),
-        versions=builder.versions(fields),
-        control=builder.control(fields, rules),
-        mistake=mistake,
-        path=path,
-        digest=hashlib.sha256(raw).hexdigest(),
-        next_family=following,
-        parts=builder.patterns(fields, "parts", minimum=1) if "parts" in fields.left else (),
-        models=models,
-        not_models=not_models,
-    )
-    builder.check_names(fields)
-    return _complete(fields, ruleset)
-
-
-def _complete(fields: Fields, ruleset: RuleSet) -> RuleSet:
+    ruleset = _ruleset(fields, path, hashlib.sha256(raw).hexdigest())
     if not ruleset.rules and not ruleset.needs:
         raise fields.error("it has neither `rules` nor `needs`")
     fields.close()
     return ruleset
 
 
-def _releases(fields: Fields) -> tuple[str, str]:
-    releases = fields.table("releases")
-    released = releases.text("from"), releases.text("to")
+def _ruleset(fields: Fields, path: Path, digest: str) -> RuleSet:
+    builder = _Builder(_choices(fields))
+    rules = builder.rules(fields, "rules")
+    releases, models = fields.table("releases"), fields.optional_table("models")
+    ruleset = RuleSet(
+        family=fields.text("family", WORD),
+        number=fields.integer("number") if "number" in fields.left else None,
+        title=fields.text("title"),
+        released_from=releases.text("from"),
+        released_to=releases.text("to"),
+        why=fields.text("why"),
+        upstream=fields.texts("upstream", minimum=1),
+        marks=builder.marks(fields.table("recognise")),
+        rules=rules,
+        roles=builder.roles(fields),
+        order=builder.order(fields),
+        config=tuple(config_rule(e, builder.patterns) for e in _section(fields, "config")),
+        relocations=tuple(map(relocation, _section(fields, "relocate"))),
+        needs=tuple(need(entry, builder.pattern) for entry in _section(fields, "needs")),
+        versions=builder.versions(fields),
+        control=builder.control(fields, rules),
+        mistake=fields.text("mistake") if "mistake" in fields.left else "two parts exchanged",
+        path=path,
+        digest=digest,
+        next_family=fields.text("next", WORD) if "next" in fields.left else None,
+        parts=builder.patterns(fields, "parts", minimum=1, optional=True),
+        models=models.texts("of", SEGMENT, optional=True),
+        not_models=models.texts("not_of", SEGMENT, optional=True),
+    )
     releases.close()
-    return released
+    models.close()
+    builder.check_names(fields)
+    return ruleset
+
+
+def _section(fields: Fields, name: str) -> Iterator[Fields]:
+    """The entries of a section that may be left out, but not be empty."""
+    return fields.tables(name, minimum=1, optional=True)
 
 
 def load_lookalikes(path: Path) -> tuple[tuple[Lookalike, ...], tuple[Project, ...]]:
-    """Load what is to be named and refused, by its keys and by what it says of itself.
+    """Load the look-alikes, known by their keys, and the projects, known by what files say of themselves.
 
     Raises:
         RuleError: as `load_ruleset`.
     """
     fields = _open(path, _read(path))
     builder = _Builder({})
-    entries = []
-    for entry in fields.tables("lookalikes"):
-        patterns = builder.patterns(entry, "present", minimum=1)
-        entries.append(Lookalike(entry.text("name"), patterns, entry.text("advice")))
-        entry.close()
-    projects = fields.tables("projects") if "projects" in fields.left else ()
-    written = tuple(map(_project, projects))
-    fields.close()
-    return tuple(entries), written
-
-
-def _models(fields: Fields) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """`of` and `not_of`, either of which may be left out."""
-    table = fields.optional_table("models")
-    of, not_of = (
-        tuple(table.texts(name, SEGMENT)) if name in table.left else () for name in ("of", "not_of")
+    lookalikes = tuple(
+        Lookalike(
+            name=entry.text("name"),
+            present=builder.patterns(entry, "present", minimum=1),
+            advice=entry.text("advice"),
+        )
+        for entry in fields.tables("lookalikes")
     )
-    table.close()
-    return of, not_of
+    projects = tuple(map(_project, fields.tables("projects", optional=True)))
+    fields.close()
+    return lookalikes, projects
 
 
 def _project(fields: Fields) -> Project:
-    project = Project(
+    return Project(
         name=fields.text("name"),
-        packages=tuple(fields.texts("packages", WORD, minimum=1)),
+        packages=fields.texts("packages", WORD, minimum=1),
         below=fields.integer("below") if "below" in fields.left else None,
-        models=tuple(fields.texts("models", SEGMENT)) if "models" in fields.left else (),
+        models=fields.texts("models", SEGMENT, optional=True),
         advice=fields.text("advice"),
     )
-    fields.close()
-    return project
 
 
 def _read(path: Path) -> bytes:
@@ -160,7 +143,7 @@ def _choices(fields: Fields) -> dict[str, frozenset[str]]:
 
 
 class _Builder:
-    """Compiles the patterns of one file."""
+    """Compiles the patterns of one file, and the records that hold them."""
 
     def __init__(self, choices: Mapping[str, frozenset[str]]) -> None:
         self.choices = choices
@@ -169,8 +152,10 @@ class _Builder:
     def pattern(self, fields: Fields, name: str) -> Pattern:
         return self._compile(fields, fields.text(name), name)
 
-    def patterns(self, fields: Fields, name: str, *, minimum: int) -> tuple[Pattern, ...]:
-        texts = fields.texts(name, minimum=minimum)
+    def patterns(
+        self, fields: Fields, name: str, *, minimum: int, optional: bool = False
+    ) -> tuple[Pattern, ...]:
+        texts = fields.texts(name, minimum=minimum, optional=optional)
         return tuple(self._compile(fields, text, name, i) for i, text in enumerate(texts))
 
     def _compile(self, fields: Fields, text: str, *inside: str | int) -> Pattern:
@@ -206,7 +191,6 @@ class _Builder:
         if drop == ("to" in fields.left):
             raise fields.error("a rule needs either `to` or `drop: true`")
         target = None if drop else self.pattern(fields, "to")
-        fields.close()
         if target is not None:
             _check_captures(fields, source, target)
         return Rule(source, target, optional)
@@ -223,30 +207,27 @@ class _Builder:
         return control
 
     def roles(self, fields: Fields) -> tuple[Role, ...]:
-        roles = []
-        for entry in fields.tables("roles") if "roles" in fields.left else ():
-            layers, config = self.pattern(entry, "layers"), self.pattern(entry, "config")
-            order = entry.texts("operation_order", _OPERATION, minimum=1)
-            entry.close()
-            roles.append(Role(layers, config, tuple(order)))
-        return tuple(roles)
+        return tuple(
+            Role(
+                layers=self.pattern(entry, "layers"),
+                config=self.pattern(entry, "config"),
+                operation_order=entry.texts("operation_order", _OPERATION, minimum=1),
+            )
+            for entry in fields.tables("roles", optional=True)
+        )
 
     def versions(self, fields: Fields) -> tuple[tuple[Pattern, int], ...]:
-        versions = []
-        for entry in fields.tables("versions") if "versions" in fields.left else ():
-            versions.append((self.pattern(entry, "module"), entry.integer("version")))
-            entry.close()
-        return tuple(versions)
+        entries = fields.tables("versions", optional=True)
+        return tuple((self.pattern(entry, "module"), entry.integer("version")) for entry in entries)
 
     def order(self, fields: Fields) -> tuple[ModuleOrder, ...]:
         orders = []
-        for entry in fields.tables("order") if "order" in fields.left else ():
+        for entry in fields.tables("order", optional=True):
             layers = self.pattern(entry, "layers") if "layers" in entry.left else None
             children = entry.texts("children", SEGMENT)
             if len(set(children)) < len(children):
                 raise entry.error("a child stands in the list twice", "children")
-            entry.close()
-            orders.append(ModuleOrder(layers, tuple(children)))
+            orders.append(ModuleOrder(layers, children))
         return tuple(orders)
 
 

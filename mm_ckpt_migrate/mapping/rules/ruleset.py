@@ -33,7 +33,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a family assumes about the layers of one transformer.
+    """The order of operations that a family's rules assume in the layers of one transformer.
 
     Attributes:
         layers: pattern of a layer's module path.
@@ -53,7 +53,7 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class ModuleOrder:
-    """In which order the new release registers the children of each layer.
+    """The order in which the new release registers the children of a module.
 
     Attributes:
         layers: pattern of a layer's module path; None for the model itself.
@@ -69,7 +69,7 @@ Constant: TypeAlias = "bool | int | float | str | None"
 
 @dataclass(frozen=True, slots=True)
 class ConfigRule:
-    """How the settings of one kind of dict change between the configs of the two releases.
+    """The changes to one kind of dict between the configs of the two releases.
 
     Names are the old ones, but in `keep`, and where a mapping's values say what becomes of them.
 
@@ -168,7 +168,7 @@ def attention_roles(operation_order: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """How a family and its layouts are recognised: patterns over the keys.
+    """Patterns over the keys by which a family and its two layouts are recognised.
 
     Attributes:
         present: each must match some key.
@@ -230,7 +230,7 @@ class RuleSet:
         return self.following.last if self.following else self
 
     def unknown(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Which of a migrated state dict's names are of no part that the family knows."""
+        """Those of a migrated state dict's names that belong to no part the family knows."""
         parts = self.last.parts
         keys = ((name, tuple(name.split("."))) for name in (names if parts else ()))
         return tuple(name for name, key in keys if all(p.match(key) is None for p in parts))

@@ -31,20 +31,7 @@ class YamlText:
             raise RuleError(path, None, f"a rule file may have {MAX_BYTES >> 20} MiB at most")
         if raw.startswith(b"\xef\xbb\xbf"):
             raise RuleError(path, 1, "it starts with a byte order mark", hint="Save it as plain UTF-8.")
-        try:
-            node = _Loader(path, raw.decode("utf-8")).get_single_node()
-        except UnicodeDecodeError:
-            raise RuleError(path, None, "it is not UTF-8") from None
-        except yaml.reader.ReaderError as error:
-            line = raw.decode("utf-8")[: error.position].count("\n") + 1
-            raise RuleError(path, line, "it is not YAML: it holds control characters") from None
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark
-            raise RuleError(
-                path, mark.line + 1 if mark else None, f"it is not YAML: {error.problem}"
-            ) from None
-        except yaml.YAMLError as error:
-            raise RuleError(path, None, f"it is not YAML: {error}") from None
+        node = _compose(path, raw)
         if node is None:
             raise RuleError(path, None, "it is empty")
         self.data = self._plain(node, ())
@@ -93,6 +80,23 @@ class YamlText:
             f"YAML reads {text!r} as a {tag}",
             hint=f'Quote it where text is meant: "{text}".',
         )
+
+
+def _compose(path: Path, raw: bytes) -> yaml.Node | None:
+    line: int | None = None
+    try:
+        return _Loader(path, raw.decode("utf-8")).get_single_node()
+    except UnicodeDecodeError:
+        said = "it is not UTF-8"
+    except yaml.reader.ReaderError as error:
+        line = raw.decode("utf-8")[: error.position].count("\n") + 1
+        said = "it is not YAML: it holds control characters"
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        said = f"it is not YAML: {error.problem}"
+    except yaml.YAMLError as error:
+        said = f"it is not YAML: {error}"
+    raise RuleError(path, line, said)
 
 
 class _PythonEvents(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):

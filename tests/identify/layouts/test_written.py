@@ -11,7 +11,7 @@ from layouts.test_identify import LIBRARY, M2F, TABLE, layout_of
 from mm_ckpt_migrate.identify.diagnosis.diagnosis import Diagnosis, Finding
 from mm_ckpt_migrate.identify.diagnosis.judge import diagnose
 from mm_ckpt_migrate.identify.diagnosis.written import UNSAID, Written, packages_of, stranger
-from mm_ckpt_migrate.mapping.rules.others import Project
+from mm_ckpt_migrate.mapping.rules.lookalikes import Project
 from mm_ckpt_migrate.schema import Schema, TensorSpec
 
 RETINA = "retinanet/retinanet_r50_fpn_1x_coco.py"

@@ -63,10 +63,14 @@ def test_what_is_no_plan(change: Callable[[dict[str, Any]], Any], plan: Plan) ->
         plan_from_json(change(plan.to_json()))
 
 
-def test_a_plan_with_a_fold_of_earlier_releases(plan: Plan) -> None:
-    fold = {"operation": "add_to_tokens", "from": "a", "into": "b", "why": ""}
-    with pytest.raises(PlanError, match="made with --fold, which is no more"):
-        plan_from_json({**plan.to_json(), "fold": fold})
+@pytest.mark.parametrize(
+    "fold", [{"operation": "add_to_tokens", "from": "a", "into": "b", "why": ""}, {}, None]
+)
+def test_a_plan_that_changes_values(fold: object, plan: Plan) -> None:
+    """`--fold` made such plans; nothing in this tool changes a weight any more."""
+    with pytest.raises(PlanError, match="made with --fold") as caught:
+        plan_from_json(plan.to_json() | {"fold": fold})
+    assert "patch_bias=True" in caught.value.hint
 
 
 @pytest.mark.parametrize("rule", [0, None, 99, -99, "0", [], {}, 1.5, True])

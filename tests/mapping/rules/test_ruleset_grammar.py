@@ -31,6 +31,15 @@ def test_the_minimal_file_loads(minimal: str, tmp_path: Path) -> None:
     assert [str(rule) for rule in rules.with_control().rules] == ["{head}.a.{i}.x.** -> {head}.a.{i}.z.**"]
 
 
+@pytest.mark.parametrize(
+    ("after", "added"),
+    [("", "fold:\n  operation: add_to_tokens\n"), ('.y.**"\n', "    operation: add_to_tokens\n")],
+)
+def test_a_rule_cannot_change_values(after: str, added: str, minimal: str, refused: Refused) -> None:
+    error = refused(minimal.replace(after, after + added, 1))
+    assert f"`{added.strip().split(':')[0]}` is not a field that belongs here" in error.message
+
+
 def replaced(text: str, old: str, new: str) -> tuple[str, int]:
     """The spoilt file, and the line that bears the mark."""
     assert old in text

@@ -1,4 +1,4 @@
-"""What follows from a plan: the layout that it makes, its inverse, and two plans in one."""
+"""The algebra of plans: composition, inverse, and the layout that a plan makes of another."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def compose(first: Plan, second: Plan) -> Plan:
         rules_digest=hashlib.sha256(f"{first.rules_digest} {second.rules_digest}".encode()).hexdigest(),
         rules=first.rules + second.rules,
         moves=tuple(_then(m, moves[m.target], offset) if m.target else m for m in first.moves),
-        # What the first alone makes, for the second to drop, is nothing.
+        # An entry that the first plan brings back and the second drops is in neither file.
         modules=tuple(move for move in both if move.source is not None or move.target is not None),
     )
 
 
 def _then(first: Move, second: Move, offset: int) -> Move:
-    """Named is the last rule that the key met."""
+    """The move of a key through both plans; it names the last rule that the key met."""
     rule = first.rule if second.rule is None else second.rule + offset
     return Move(first.source, second.target, rule)
 

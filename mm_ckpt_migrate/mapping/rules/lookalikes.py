@@ -1,4 +1,4 @@
-"""Files that are not of any family: by their keys, and by what they say of who wrote them."""
+"""`Lookalike` and `Project`: files of no family, known by their keys or by who they say wrote them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from mm_ckpt_migrate.mapping.rules.pattern import Pattern
 
 @dataclass(frozen=True, slots=True)
 class Lookalike:
-    """A file that looks like one of ours and is not."""
+    """Files of another project or generation, known by their keys.
+
+    Attributes:
+        present: each must match some key.
+        advice: what to do with such a file.
+    """
 
     name: str
     present: tuple[Pattern, ...]
@@ -21,10 +26,10 @@ class Project:
     """A project that wrote files, or its releases before another, by what they say of themselves.
 
     Attributes:
-        packages: what stands before `_version` in `meta`, and as `default_scope` in configs.
-        below: the major release from which on files are not meant, or None.
+        packages: what stands before `_version` in `meta`, and in `default_scope` of configs.
+        below: only files of major releases before this one are meant; None for all.
         models: `type` of models that mmdet and mmsegmentation have not.
-        advice: what leads on.
+        advice: what to do with such a file.
     """
 
     name: str
