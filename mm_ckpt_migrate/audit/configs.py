@@ -1,4 +1,4 @@
-"""What an entry's config gives away when it is read, without running it."""
+"""Find faults in an entry's config by reading it, without running it."""
 
 from __future__ import annotations
 

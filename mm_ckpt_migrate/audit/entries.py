@@ -1,4 +1,4 @@
-"""What metafiles alone give away."""
+"""Find the faults that metafiles alone show."""
 
 from __future__ import annotations
 

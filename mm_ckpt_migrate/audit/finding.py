@@ -1,4 +1,4 @@
-"""What an audit finds, as values."""
+"""`Finding`: a fault that an audit found, as a value."""
 
 from __future__ import annotations
 

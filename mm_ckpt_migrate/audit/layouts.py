@@ -1,4 +1,4 @@
-"""What a file holds, against what the entry's config builds in the zoo's release."""
+"""Compare a file's contents with what the entry's config builds in the zoo's release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the name of a file of weights says, against the name of the entry's config."""
+"""Compare the name of a file of weights with the name of the entry's config."""
 
 from __future__ import annotations
 

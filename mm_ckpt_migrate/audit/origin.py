@@ -1,4 +1,4 @@
-"""What a zoo's file holds, by what older releases said of it."""
+"""Identify the contents of a zoo's file by what older releases said of it."""
 
 from __future__ import annotations
 

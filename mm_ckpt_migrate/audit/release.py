@@ -1,4 +1,4 @@
-"""Which release a zoo is of, and what its configs build there."""
+"""`Release`: the release that a zoo belongs to, and what its configs build there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an earlier batch decided and did, where it still holds."""
+"""`Before`: the decisions and results of an earlier batch that still hold."""
 
 from __future__ import annotations
 

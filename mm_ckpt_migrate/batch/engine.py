@@ -1,4 +1,4 @@
-"""What does the work of a batch: processes on this machine, or something else."""
+"""`Engine`: does the work of a batch, with processes on this machine or by other means."""
 
 from __future__ import annotations
 

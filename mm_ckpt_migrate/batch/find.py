@@ -14,7 +14,7 @@ from mm_ckpt_migrate.errors import CheckpointError
 
 SUFFIXES: Final = (".pth", ".pt", ".ckpt", ".safetensors")
 LEADS_OUT: Final = "it is a link that leads out of the folder, and is left out"
-_NOTHING: Final = Signature(device=0, inode=0, size=0, modified=0, changed=0)
+NOTHING: Final = Signature(device=0, inode=0, size=0, modified=0, changed=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class _Walk:
                     continue
                 names = sorted(os.listdir(self.root / below))
             except OSError as error:
-                yield Found(below, _NOTHING, f"the folder cannot be read: {error.strerror}")
+                yield Found(below, NOTHING, f"the folder cannot be read: {error.strerror}")
                 continue
             for name in names:
                 if not name.startswith("."):
@@ -95,10 +95,10 @@ class _Walk:
             outside = path.is_symlink() and leads_out(path, self.root)
         except OSError as error:
             if path.suffix in SUFFIXES:
-                yield Found(source, _NOTHING, f"it leads nowhere: {error.strerror}")
+                yield Found(source, NOTHING, f"it leads nowhere: {error.strerror}")
             return
         if outside and (stat.S_ISDIR(status.st_mode) or path.suffix in SUFFIXES):
-            yield Found(source, _NOTHING, LEADS_OUT)
+            yield Found(source, NOTHING, LEADS_OUT)
         elif stat.S_ISDIR(status.st_mode):
             (self.links if path.is_symlink() else folders).append(f"{source}/")
         elif path.suffix in SUFFIXES:
@@ -115,11 +115,11 @@ def find_named(folder: Path, names: Iterable[str], *, without: Path) -> list[Fou
         try:
             known, fault = signature(os.stat(path)), ""
         except (OSError, ValueError) as error:
-            known, fault = _NOTHING, f"{getattr(error, 'strerror', error)}"
+            known, fault = NOTHING, f"{getattr(error, 'strerror', error)}"
         if source.split("/")[0] == ".." or _is_below(os.path.realpath(path), apart):
             fault = "it lies outside the folder of the sources, or among the results"
         elif not fault and leads_out(Path(path), folder):
-            known, fault = _NOTHING, LEADS_OUT
+            known, fault = NOTHING, LEADS_OUT
         found[source] = Found(source, known, fault)
     return sorted(found.values(), key=lambda one: one.source)
 

@@ -1,4 +1,4 @@
-"""Where the files of a batch are, as its driver sees them: a folder, or a URL in its place."""
+"""`Folders`: the sources and results of a batch as its driver sees them, here or behind URLs."""
 
 from __future__ import annotations
 
@@ -77,11 +77,16 @@ class LocalFolders:
     def find(self, names: Iterable[str] | None) -> list[Found]:
         sources, results = self.sources.path, self.results.path
         if sources.resolve().is_relative_to(results.resolve()):
-            raise DestinationError(
-                results,
-                "the sources lie in it, which are never written",
-                hint="Choose another folder for the results.",
-            )
+            raise holds_sources(results)
         if names is None:
             return find_checkpoints(sources, without=results)
         return find_named(sources, names, without=results)
+
+
+def holds_sources(results: Path | str) -> DestinationError:
+    """The refusal of a folder of results that the sources lie in."""
+    return DestinationError(
+        results,
+        "the sources lie in it, which are never written",
+        hint="Choose another folder for the results.",
+    )

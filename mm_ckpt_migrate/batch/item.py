@@ -1,4 +1,4 @@
-"""What a batch is about, as plain data."""
+"""`Item` and `Outcome`: one input of a batch and its result, as plain data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which inputs a person lists, and which configs a zoo's metafiles list for its files."""
+"""Read the inputs that a person lists, and the configs that a zoo's metafiles list for its files."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from mm_ckpt_migrate.errors import DestinationError
 
-# The workers of a batch that was killed hold its lock until they are gone, too.
+# The workers of a batch that was killed hold its lock until they are gone, too:
+# longer waits for slow ones, shorter refuses sooner where another batch really is at work.
 _PATIENCE: Final = 10.0
 
 

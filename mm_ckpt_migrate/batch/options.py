@@ -1,4 +1,4 @@
-"""What a batch may be told."""
+"""`Batch`: the settings of a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a batch writes beside its results, and that none of it is anybody else's."""
+"""Check that the reports of a batch replace nobody else's files."""
 
 from __future__ import annotations
 

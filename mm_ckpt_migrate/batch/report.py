@@ -1,4 +1,4 @@
-"""What became of every input of a batch."""
+"""`Result`: every input of a batch with its outcome, and the report made of it."""
 
 from __future__ import annotations
 

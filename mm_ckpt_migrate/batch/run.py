@@ -15,10 +15,10 @@ from mm_ckpt_migrate.batch.before import Before
 from mm_ckpt_migrate.batch.decide import refuse, without_collisions
 from mm_ckpt_migrate.batch.engine import Engine, EngineMaker
 from mm_ckpt_migrate.batch.find import Found
+from mm_ckpt_migrate.batch.fingerprints import item_keys, plan_key, rules_digest
 from mm_ckpt_migrate.batch.folder import Folders, LocalFolders
 from mm_ckpt_migrate.batch.item import Action, Item, Outcome, Status
 from mm_ckpt_migrate.batch.journal import open_journal
-from mm_ckpt_migrate.batch.keys import item_keys, plan_key, rules_digest
 from mm_ckpt_migrate.batch.lock import locked
 from mm_ckpt_migrate.batch.options import Batch
 from mm_ckpt_migrate.batch.pool import Pool

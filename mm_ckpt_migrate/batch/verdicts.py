@@ -14,6 +14,7 @@ from mm_ckpt_migrate.identify.layouts.table import Table
 from mm_ckpt_migrate.mapping.rules.library import Library
 from mm_ckpt_migrate.schema import Schema, TensorSpec
 
+# Each holds the names of a whole state dict: more layouts of a zoo at once against memory.
 _KEPT: Final = 64
 
 _Key: TypeAlias = tuple[tuple[TensorSpec, ...], tuple[tuple[str, ...], ...], str, Written]

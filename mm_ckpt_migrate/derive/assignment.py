@@ -1,4 +1,4 @@
-"""What is derived, and how sure each part of it is."""
+"""`Assignment`: the pairs of keys that were derived, and how sure each of them is."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, product
 from typing import TypeAlias
 
@@ -60,18 +60,22 @@ def _shapes(table: Table, old: Schema) -> dict[str | None, object]:
 
 def _of_ties(ties: Sequence[Tie]) -> Iterator[tuple[Texts, ...]]:
     """The first two of each tie, in all layers of a kind at once."""
-    kinds: dict[object, list[Tie]] = {}
-    for tie in ties:
-        if len(tie.olds) > 1:
-            kinds.setdefault(kind_of(tie), []).append(tie)
-    for alike in kinds.values():
+    for alike in kinds_of(tie for tie in ties if len(tie.olds) > 1):
         swaps = [(t.olds[0], t.news[1]) for t in alike] + [(t.olds[1], t.news[0]) for t in alike]
         for rest, literal in product((True, False), (False, True)):
             yield _written(swaps, rest=rest, literal=literal)
 
 
-def kind_of(tie: Tie) -> tuple[object, ...]:
-    """What ties have in common that differ in the number of their layer alone."""
+def kinds_of(ties: Iterable[Tie]) -> list[list[Tie]]:
+    """Ties that differ in the numbers of their layers alone, together."""
+    kinds: dict[object, list[Tie]] = {}
+    for tie in ties:
+        kinds.setdefault(_kind_of(tie), []).append(tie)
+    return list(kinds.values())
+
+
+def _kind_of(tie: Tie) -> tuple[object, ...]:
+    """The same value for ties that differ in the number of their layer alone."""
     paths = (*tie.olds, *tie.news)
     inside = [path.rpartition(".")[2] for path in paths]
     return (

@@ -1,4 +1,4 @@
-"""How the new family could be recognised: a proposal, as one model of it is all there is to see."""
+"""Propose marks that recognise the new family, from the one model that was seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a derivation may be told."""
+"""The settings of a derivation."""
 
 from __future__ import annotations
 

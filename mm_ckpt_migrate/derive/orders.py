@@ -1,4 +1,4 @@
-"""What the old config's `operation_order` says of attentions that could be exchanged."""
+"""Tell exchangeable attentions apart by the old config's `operation_order`."""
 
 from __future__ import annotations
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.derive.assignment import Assignment, Derivation, Evidence, Layouts
-from mm_ckpt_migrate.derive.control import propose_control
+from mm_ckpt_migrate.derive.control import kinds_of, propose_control
 from mm_ckpt_migrate.derive.generalise import make_rules
 from mm_ckpt_migrate.derive.marks import propose_marks
 from mm_ckpt_migrate.derive.match import assign
 from mm_ckpt_migrate.derive.orders import stated_roles
 from mm_ckpt_migrate.derive.sequence import propose_order
-from mm_ckpt_migrate.derive.write import Proposal, kinds_of, rule_file
+from mm_ckpt_migrate.derive.write import Proposal, rule_file
 from mm_ckpt_migrate.errors import PlanError, TargetMismatchError
 from mm_ckpt_migrate.mapping.plan import compare_layouts, make_plan, migrated_schema
 from mm_ckpt_migrate.mapping.rules.load import load_ruleset

@@ -8,7 +8,7 @@ from math import factorial, prod
 from typing import Final
 
 from mm_ckpt_migrate.derive.assignment import Assignment, Choices, Tie
-from mm_ckpt_migrate.derive.write import kinds_of
+from mm_ckpt_migrate.derive.control import kinds_of
 
 MAX_TRIALS: Final = 24
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mm_ckpt_migrate.derive.assignment import Assignment, DerivedRule, Layouts, Level, Role, Tie
-from mm_ckpt_migrate.derive.control import kind_of
+from mm_ckpt_migrate.derive.control import kinds_of
 from mm_ckpt_migrate.derive.marks import ProposedMarks
 from mm_ckpt_migrate.derive.stubs import Texts
 from mm_ckpt_migrate.mapping.rules.ruleset import ModuleOrder
@@ -126,14 +126,6 @@ def _ties(ties: Sequence[Tie]) -> Iterator[str]:
         yield from (f"#   {_plain(path)} would fit as well" for path in tie.spare)
         if not tie.decided:
             yield "#   or in any other order"
-
-
-def kinds_of(ties: Iterable[Tie]) -> list[list[Tie]]:
-    """Ties that differ in the numbers of their layers alone, together."""
-    kinds: dict[object, list[Tie]] = {}
-    for tie in ties:
-        kinds.setdefault(kind_of(tie), []).append(tie)
-    return list(kinds.values())
 
 
 def _roles(roles: Sequence[Role]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What the metafiles of a model zoo say: its models, their configs, weights and metrics."""
+"""`ZooModel`: a model that a zoo's metafiles list, with its configs, weights and metrics."""
 
 from __future__ import annotations
 

@@ -39,8 +39,8 @@ if worker and do == "fail to sync":
     place.sync_folder = fail
 if batch and do.startswith("rules in "):
     import pathlib
-    import mm_ckpt_migrate.batch.keys as keys
-    keys.rules_folder = lambda: pathlib.Path(do.removeprefix("rules in "))
+    import mm_ckpt_migrate.batch.fingerprints as fingerprints
+    fingerprints.rules_folder = lambda: pathlib.Path(do.removeprefix("rules in "))
 if worker and do.startswith("new file in "):
     import mm_ckpt_migrate.batch.work as work
     real = work.convert

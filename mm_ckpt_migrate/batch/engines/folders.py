@@ -1,4 +1,4 @@
-"""Where the files of a batch are, as its driver sees them, where URLs are among the places."""
+"""`UrlFolders`: the sources and results of a batch, where one of them or both are behind URLs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from collections.abc import Iterable
 
 from mm_ckpt_migrate.batch.engines.task import Urls
 from mm_ckpt_migrate.batch.engines.urls import UrlFolder
-from mm_ckpt_migrate.batch.find import Found
-from mm_ckpt_migrate.batch.folder import Folder, LocalFolder, LocalFolders
-from mm_ckpt_migrate.batch.item import Signature
+from mm_ckpt_migrate.batch.find import NOTHING, Found
+from mm_ckpt_migrate.batch.folder import Folder, LocalFolder, LocalFolders, holds_sources
 from mm_ckpt_migrate.batch.options import Batch
-from mm_ckpt_migrate.errors import DestinationError
 
 
 class UrlFolders:
@@ -34,19 +32,12 @@ class UrlFolders:
         if not isinstance(self.sources, UrlFolder):
             return LocalFolders(self._batch).find(names)
         if f"{self.sources.url}/".startswith(f"{self._urls.results.rstrip('/')}/"):
-            raise DestinationError(
-                self._urls.results,
-                "the sources lie in it, which are never written",
-                hint="Choose another folder for the results.",
-            )
+            raise holds_sources(self._urls.results)
         found = self.sources.find(without=self._urls.results)
         if names is None:
             return found
-        there, nothing = (
-            {one.source: one for one in found},
-            Signature(device=0, inode=0, size=0, modified=0, changed=0),
-        )
+        there = {one.source: one for one in found}
         return [
-            there.get(name, Found(name, nothing, "there is no such checkpoint"))
+            there.get(name, Found(name, NOTHING, "there is no such checkpoint"))
             for name in sorted(set(names))
         ]

@@ -12,6 +12,7 @@ from typing import Any
 
 from mm_ckpt_migrate.batch.engines.urls import UrlFolder
 from mm_ckpt_migrate.batch.find import Found, signature
+from mm_ckpt_migrate.batch.fingerprints import plan_key, rules_digest
 from mm_ckpt_migrate.batch.item import (
     Action,
     Item,
@@ -21,7 +22,6 @@ from mm_ckpt_migrate.batch.item import (
     item_from_json,
     outcome_from_json,
 )
-from mm_ckpt_migrate.batch.keys import plan_key, rules_digest
 from mm_ckpt_migrate.batch.options import Batch, batch_from_json, batch_to_json
 from mm_ckpt_migrate.batch.pool import Pool
 from mm_ckpt_migrate.batch.prove import prove

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import posixpath
-import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mm_ckpt_migrate.batch.engines.patience import TooLateError, within
-from mm_ckpt_migrate.batch.find import LEADS_OUT, SUFFIXES, Found, leads_out
+from mm_ckpt_migrate.batch.find import LEADS_OUT, NOTHING, SUFFIXES, Found, leads_out
 from mm_ckpt_migrate.batch.item import Signature
 from mm_ckpt_migrate.errors import (
     CheckpointError,
@@ -46,10 +45,6 @@ _LOCAL: Final = {"file", "local"}
 _BLOCK: Final = 4 << 20
 _STALLED: Final = 60.0
 _AGAIN: Final = "Check the network and the credentials, and run this again: what is done stays."
-
-
-def is_url(text: str) -> bool:
-    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is not None
 
 
 class UrlFolder:
@@ -99,16 +94,15 @@ class UrlFolder:
         )
 
     def _found(self, name: str, info: dict[str, Any]) -> Found:
-        nothing = Signature(device=0, inode=0, size=0, modified=0, changed=0)
         if not _is_meant(name):
-            return Found(name, nothing)
+            return Found(name, NOTHING)
         try:
             path = self._path(name)
             if self._mounted and leads_out(Path(path), Path(self._root)):
-                return Found(name, nothing, LEADS_OUT)
+                return Found(name, NOTHING, LEADS_OUT)
             return Found(name, self.signature(name) if info.get("size") is None else _signature(info))
         except MigrateError as error:
-            return Found(name, nothing, error.message.removeprefix(f"{self.url}/{name}: "))
+            return Found(name, NOTHING, error.message.removeprefix(f"{self.url}/{name}: "))
 
     def signature(self, name: str) -> Signature:
         """Size and ETag, or what the store has in its place, now.
