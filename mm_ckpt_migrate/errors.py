@@ -50,37 +50,40 @@ class MigrateError(Exception):
         self.hint = hint
 
 
-class CheckpointError(MigrateError):
+class LocatedError(MigrateError):
+    """An error in one file, said as `path: reason` or `path:line: reason`.
+
+    Attributes:
+        path: the file or folder, as a path or a name.
+        reason: what is wrong with it.
+        line: 1-based line of the fault, or None where it concerns the whole file.
+    """
+
+    def __init__(self, path: Path | str, reason: str, *, line: int | None = None, hint: str = "") -> None:
+        where = f"{path}:{line}" if line is not None else str(path)
+        super().__init__(f"{where}: {reason}", hint=hint)
+        self.path = path
+        self.line = line
+        self.reason = reason
+
+
+class CheckpointError(LocatedError):
     """The checkpoint cannot be read, or is not what it claims to be."""
 
     exit_code = ExitCode.BAD_CHECKPOINT
-
-    def __init__(self, path: Path | str, reason: str, *, hint: str = "") -> None:
-        super().__init__(f"{path}: {reason}", hint=hint)
-        self.path = path
-        self.reason = reason
 
 
 class LimitError(CheckpointError):
     """The checkpoint asks for more than any genuine file needs."""
 
 
-class RuleError(MigrateError):
-    """A rule file is malformed.
-
-    Attributes:
-        path: the rule file.
-        line: 1-based line of the fault, or None where it concerns the whole file.
-    """
+class RuleError(LocatedError):
+    """A rule file is malformed."""
 
     exit_code = ExitCode.BAD_RULES
 
     def __init__(self, path: Path | str, line: int | None, reason: str, *, hint: str = "") -> None:
-        where = f"{path}:{line}" if line is not None else str(path)
-        super().__init__(f"{where}: {reason}", hint=hint)
-        self.path = path
-        self.line = line
-        self.reason = reason
+        super().__init__(path, reason, line=line, hint=hint)
 
 
 class PlanError(MigrateError):
@@ -99,22 +102,10 @@ class UnknownFamilyError(FamilyError):
     """The checkpoint is of no family that the rules know."""
 
 
-class ConfigError(MigrateError):
-    """A config cannot be found, read without running it, or built.
-
-    Attributes:
-        path: the config, as a path or a name.
-        line: 1-based line of the fault, where there is one.
-    """
+class ConfigError(LocatedError):
+    """A config cannot be found, read without running it, or built."""
 
     exit_code = ExitCode.BAD_TARGET
-
-    def __init__(self, path: Path | str, reason: str, *, line: int | None = None, hint: str = "") -> None:
-        where = f"{path}:{line}" if line is not None else str(path)
-        super().__init__(f"{where}: {reason}", hint=hint)
-        self.path = path
-        self.line = line
-        self.reason = reason
 
 
 class TargetMismatchError(MigrateError):
@@ -129,15 +120,10 @@ class IntegrityError(MigrateError):
     exit_code = ExitCode.INTEGRITY_FAILED
 
 
-class DestinationError(MigrateError):
+class DestinationError(LocatedError):
     """The destination cannot or must not be written."""
 
     exit_code = ExitCode.BAD_DESTINATION
-
-    def __init__(self, path: Path | str, reason: str, *, hint: str = "") -> None:
-        super().__init__(f"{path}: {reason}", hint=hint)
-        self.path = path
-        self.reason = reason
 
 
 class MissingSoftwareError(MigrateError):
