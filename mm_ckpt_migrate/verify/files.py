@@ -36,7 +36,9 @@ class Files:
 
     Attributes:
         output, digest: the new file, and its SHA-256.
-        source, source_digest: the old file, where it was given.
+        source, source_digest: the old file, where it was given, with one set of weights where one
+            of two was to arrive.
+        whole: the old file as it was opened.
         origin: what the new file's stamp says; None where it has none.
         plan: how the one was made from the other; None where that is not known.
         old_config: the config of the old file: the one inside it, or the one that the stamp kept.
@@ -48,6 +50,7 @@ class Files:
     output: Checkpoint
     digest: str
     source: Checkpoint | None
+    whole: Checkpoint | None
     source_digest: str | None
     rules: RuleSet
     origin: Origin | None
@@ -80,6 +83,7 @@ def open_files(stack: ExitStack, new: Path, old: Path | None, library: Library) 
 def files_of(output: Checkpoint, source: Checkpoint | None, library: Library) -> Files:
     """Both files, opened; raises FamilyError and PlanError as `open_files` does."""
     origin = read_stamp(output.stamp) if output.stamp else None
+    whole = source
     if source is not None and origin is not None and _one_set(source, output, origin):
         source = only_weights(source, raw=origin.raw)
     rules = _rules(output, origin, library)
@@ -93,6 +97,7 @@ def files_of(output: Checkpoint, source: Checkpoint | None, library: Library) ->
         output=output,
         digest=output.source.digest(),
         source=source,
+        whole=whole,
         source_digest=source.source.digest() if source else None,
         rules=rules,
         origin=origin,

@@ -128,8 +128,8 @@ def _best(files: Files, model: TargetModel | None, digests: Digests) -> _Trial:
 
 
 def _tried(files: Files, way: Way, digests: Digests) -> _Trial:
-    assert files.source is not None
-    remade = remake(files.source, files.origin, way, files.library, files.output.format)
+    assert files.whole is not None  # the weights are chosen while it is made again
+    remade = remake(files.whole, files.origin, way, files.library, files.output.format)
     if remade is None:
         return _Trial(way, None, ())
     return _Trial(way, remade, tuple(_differing(remade, files.output, digests)))
@@ -159,8 +159,8 @@ def _content(checkpoint: Checkpoint, digests: Digests, remade: Remade | None = N
 
 def _of_others(files: Files, remade: Remade, found: Sequence[Difference], digests: Digests) -> Compared:
     """What no migration touches must be the old file's; other rules may make the rest otherwise."""
-    assert files.source is not None
-    before = files.source
+    assert files.whole is not None
+    before = files.whole
     touched = {
         difference.path
         for difference in differences(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,14 @@ def room_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def imports(path: Path) -> Iterator[str]:
     """Every module that a file imports, wherever in the file and for whatever purpose."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -85,29 +91,29 @@ def test_plain_data_needs_nothing() -> None:
         assert own_imports(ROOT / f"{room}.py") <= {"errors"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_package_is_used_in_its_room_only(path: Path) -> None:
-    for name in imports(path):
-        package = name.partition(".")[0]
-        if package in THIRD_PARTY:
-            assert room_of(path) in THIRD_PARTY[package], f"{package} in {path}"
+def test_a_package_is_used_in_its_room_only() -> None:
+    for path in FILES:
+        for name in imports(path):
+            package = name.partition(".")[0]
+            if package in THIRD_PARTY:
+                assert room_of(path) in THIRD_PARTY[package], f"{package} in {path}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_only_the_command_line_prints(path: Path) -> None:
-    if room_of(path) in ("cli", "__main__"):
-        return
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        assert not (isinstance(node, ast.Name) and node.id in ("print", "input")), path
-        if isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr", "exit"):
-            prints = isinstance(node.value, ast.Name) and node.value.id == "sys"
-            assert not prints or "Child only" in path.read_text() or room_of(path) == "releases", path
+def test_only_the_command_line_prints() -> None:
+    for path in FILES:
+        if room_of(path) in ("cli", "__main__"):
+            continue
+        for node in nodes(path):
+            assert not (isinstance(node, ast.Name) and node.id in ("print", "input")), path
+            if isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr", "exit"):
+                prints = isinstance(node.value, ast.Name) and node.value.id == "sys"
+                assert not prints or "Child only" in path.read_text() or room_of(path) == "releases", path
 
 
 def test_nothing_in_the_package_unpickles_or_evaluates() -> None:
     forbidden = {"eval", "exec", "compile", "__import__"}
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in forbidden, path
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
@@ -140,15 +146,14 @@ def test_the_house_is_small_enough_to_know() -> None:
     assert len([path for path in ROOT.glob("*.py") if not path.stem.startswith("__")]) <= 8
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_file_is_read_at_a_sitting(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 300
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef):
-            # Commands import inside their bodies, so that --help is fast.
-            code = [n for n in node.body if not isinstance(n, ast.Expr | ast.Import | ast.ImportFrom)]
-            assert not code or (node.end_lineno or 0) - code[0].lineno < 40, f"{node.name} in {path}"
+def test_a_file_is_read_at_a_sitting() -> None:
+    for path in FILES:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, path
+        for node in nodes(path):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                # Commands import inside their bodies, so that --help is fast.
+                code = [n for n in node.body if not isinstance(n, ast.Expr | ast.Import | ast.ImportFrom)]
+                assert not code or (node.end_lineno or 0) - code[0].lineno < 40, f"{node.name} in {path}"
 
 
 # The order within these rooms, from the ground up.
