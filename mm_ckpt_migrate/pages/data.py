@@ -94,7 +94,7 @@ class ReportData:
         file: the checkpoint that was verified.
         source: the checkpoint that it was made from.
         config: the config of the model, as a path or a name.
-        renames: what becomes of each name that changes; `htmlreport.folding` makes them.
+        renames: what becomes of each name that changes; `pages.folding` makes them.
         kept: how many names stay.
         versions: package to version, of the release that reads `file`.
         old_versions: the same of the release that wrote `source`.

@@ -23,7 +23,7 @@ FORMAT: Final = "mm-ckpt-migrate metric 1"
 
 Kind = Literal["legacy", "recorded", "expected", "zoo", "none"]
 Answer = Mapping[str, Any]
-"""What `legacy/probe/evaluate.py` answered."""
+"""What `releases/probe/evaluate.py` answered."""
 
 
 class RecordError(MigrateError):
