@@ -50,7 +50,7 @@ def _decoder_layer(name: str) -> tuple[str, ...] | None:
 
 
 def _child(name: str) -> tuple[str, ...]:
-    kind, number = name.split(".")[4:6]
+    kind, number = [*name.split(".")[4:6], "", ""][:2]
     return (kind, number) if kind == "attentions" else (kind,)
 
 
@@ -96,9 +96,8 @@ def main(out: Path, *, training: bool) -> None:
         ones = torch.randn(shape) if dtype.is_floating_point else torch.zeros(shape)
         state_dict[name] = ones.to(dtype)
     modules = model.schema.modules or {}
-    state_dict._metadata = OrderedDict(
-        (old_name(path), {"version": version}) for path, version in modules.items()
-    )
+    versions = {old_name(path): {"version": version} for path, version in modules.items()}
+    state_dict._metadata = OrderedDict((path, versions[path]) for path in old_order(list(versions)))
     checkpoint = {"meta": {"iter": 160000}, "state_dict": state_dict}
     if training:
         parameters = old_order([old_name(name) for name in model.parameters])
