@@ -20,7 +20,7 @@ _LEFT_OUT = (".configs", ".mim", ".testing")
 def import_all() -> None:
     """Import every module, since a registry holds only what was imported."""
     warnings.simplefilter("ignore")
-    build._ensure_ops()
+    build.stand_in_for_operators()
     for package in PACKAGES:
         if importlib.util.find_spec(package) is None:
             continue

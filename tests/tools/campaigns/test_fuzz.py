@@ -91,9 +91,12 @@ def test_a_zip_reader_without_checks_is_found_out(monkeypatch: pytest.MonkeyPatc
 
 def test_a_pickle_reader_that_misreads_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     from mm_ckpt_migrate.files.pickles import parse
+    from mm_ckpt_migrate.files.pickles.nodes import Scalar
 
     def wrong(machine: Any, at: int) -> int:
-        return int(machine.integer(at, b"K", 1, signed=True))
+        signed = int.from_bytes(machine.data[at : at + 1], "little", signed=True)
+        machine.stack.append(Scalar(signed, machine.data[at - 1 : at + 1]))
+        return at + 1
 
     table = list(parse._TABLE)
     table[ord("K")] = wrong
