@@ -44,7 +44,7 @@ def new_name(family: str, name: str) -> str:
 @golden
 @pytest.mark.parametrize("cfg", ["new_config", "old_config", "embedded"])
 def test_each_rung_that_can_be_reached(case: Case, cfg: str, tmp_path: Path) -> None:
-    path = "embedded" if cfg == "embedded" else str(case.folder / f"{cfg}.py")
+    path = "embedded" if cfg == "embedded" else getattr(case, cfg)
     report = run(case, tmp_path / "new.pth", cfg=path)
     assert report.exit_code == ExitCode.OK
     assert report.family == case.family

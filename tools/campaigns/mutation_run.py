@@ -32,7 +32,7 @@ FOUND: Final = (KILLED, BROKEN, STUCK)
 _BUDGET: Final = 160.0
 _FIRST: Final = 8.0
 _TOO_LONG: Final = 71
-_COPIED: Final = ("mm_ckpt_migrate", "rules", "tests", "pyproject.toml", "SECURITY.md")
+_COPIED: Final = ("mm_ckpt_migrate", "rules", "tests", "tools", "pyproject.toml", "SECURITY.md")
 _OPTIONS: Final = ("-o", "addopts=", "-q", "-p", "no:cacheprovider", "-p", "no:xdist")
 
 

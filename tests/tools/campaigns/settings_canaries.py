@@ -8,7 +8,10 @@ import socket
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
+
+sys.path.append(str(Path(__file__).parents[3] / "tools" / "campaigns"))  # a program of its own
 
 import settings
 from settings_cases import Subject

@@ -33,7 +33,7 @@ def words(texts: list[str]) -> list[str]:
     return sorted([text for text in texts if text == "a b" or text], key=len)
 '''
 TEST = """
-from mm_ckpt_migrate.archive.small import is_small, rest
+from mm_ckpt_migrate.files.archive.small import is_small, rest
 
 def test_is_small():
     assert is_small(9)
@@ -59,11 +59,13 @@ def checkout(folder: Path) -> Path:
     """A package and its tests, where the campaign looks for them."""
     for name, text in {
         "mm_ckpt_migrate/__init__.py": "",
+        "mm_ckpt_migrate/files/__init__.py": "",
         "mm_ckpt_migrate/files/archive/__init__.py": "",
         "mm_ckpt_migrate/files/archive/small.py": MODULE,
         "tests/test_small.py": TEST,
         "pyproject.toml": "",
         "rules/one.yaml": "",
+        "tools/golden/nothing.py": "",
         "SECURITY.md": "",
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -42,7 +42,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 def test_no_hostile_setting_runs_opens_or_connects(tmp_path: Path) -> None:
     save = tmp_path / "found.json"
-    script = str(ROOT / "campaigns" / "settings.py")
+    script = str(ROOT / "tools" / "campaigns" / "settings.py")
     done = run(script, "--settings", "5", "--jobs", "1", "--save", str(save))
     assert done.returncode == 0, done.stdout + done.stderr
     counts = json.loads(save.read_text())["counts"]
