@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from mm_ckpt_migrate.audit.finding import Check, Finding, about
-from mm_ckpt_migrate.configs.read import read_config
-from mm_ckpt_migrate.configs.source import parse_source, read_source
+from mm_ckpt_migrate.configs.read.config import read_config
+from mm_ckpt_migrate.configs.read.source import parse_source, read_source
 from mm_ckpt_migrate.configs.static.budget import Budget, UnreadableError
 from mm_ckpt_migrate.configs.values import Config, lookup
 from mm_ckpt_migrate.errors import ConfigError

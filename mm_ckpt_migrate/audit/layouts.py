@@ -10,7 +10,7 @@ from typing import Final
 from mm_ckpt_migrate.audit.finding import Check, Finding, about
 from mm_ckpt_migrate.audit.origin import Origin, origin_of
 from mm_ckpt_migrate.audit.release import Release
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.read.config import read_config
 from mm_ckpt_migrate.configs.values import lookup
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.identify.diagnosis.advice import released

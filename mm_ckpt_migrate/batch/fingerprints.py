@@ -50,8 +50,8 @@ def _key(item: Item, base: str, config: str) -> str:
 
 def _config_digest(config: str) -> str:
     """Of a config's values, with those of the files that it inherits from."""
-    from mm_ckpt_migrate.configs.find import find_config
-    from mm_ckpt_migrate.configs.read import read_config
+    from mm_ckpt_migrate.configs.read.config import read_config
+    from mm_ckpt_migrate.configs.read.find import find_config
 
     if config in ("", "-", EMBEDDED):
         return ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mm_ckpt_migrate.configs.shipped import SCOPES, Scope, config_root, distribution
+from mm_ckpt_migrate.configs.read.shipped import SCOPES, Scope, config_root, distribution
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError
 from mm_ckpt_migrate.verify.reference import METRIC
 from mm_ckpt_migrate.zoo.metafile import ZooModel, models

@@ -15,7 +15,7 @@ from mm_ckpt_migrate.cli.usage import refuse_idle
 from mm_ckpt_migrate.errors import ExitCode
 
 if TYPE_CHECKING:
-    from mm_ckpt_migrate.configs.migrate_text import MigratedText
+    from mm_ckpt_migrate.configs.migrate.text import MigratedText
 
 
 @command
@@ -41,7 +41,7 @@ def migrate_config(
     from variables or from other files, all values are written anew. Either way the new source
     was read back, and has the right values. Nothing in a config is run.
     """
-    from mm_ckpt_migrate.configs.migrate_file import migrate_config_file
+    from mm_ckpt_migrate.configs.migrate.file import migrate_config_file
     from mm_ckpt_migrate.files.checkpoint.open import read_schema
     from mm_ckpt_migrate.mapping.rules.library import load_rules
 

@@ -48,7 +48,7 @@ def convert(
         options = _with_format(new, options)
         said = check_outputs(outputs_of(new, options), lambda: inputs_of(old, cfg, options))
         if options.config_out is not None:
-            from mm_ckpt_migrate.configs.migrate_file import check_suffix
+            from mm_ckpt_migrate.configs.migrate.file import check_suffix
 
             check_suffix(options.config_out)
         source.start_digest()

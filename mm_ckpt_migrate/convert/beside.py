@@ -52,8 +52,8 @@ def config_inputs(cfg: str | None) -> list[Path]:
     """The files of a config and of those that it inherits from; none where it cannot be read."""
     if cfg is None or cfg in _NO_CONFIG:
         return []
-    from mm_ckpt_migrate.configs.find import find_config
-    from mm_ckpt_migrate.configs.read import config_files
+    from mm_ckpt_migrate.configs.read.config import config_files
+    from mm_ckpt_migrate.configs.read.find import find_config
 
     with suppress(MigrateError):
         return config_files(find_config(cfg))

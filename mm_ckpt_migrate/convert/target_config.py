@@ -9,12 +9,12 @@ from typing import Final
 
 from mm_ckpt_migrate.configs.contradict import differing_settings
 from mm_ckpt_migrate.configs.edits import Put, dotted, edited_config
-from mm_ckpt_migrate.configs.find import config_scope, find_config
-from mm_ckpt_migrate.configs.migrate import is_old, migrate_config
-from mm_ckpt_migrate.configs.migrate_file import migrated_config_file
-from mm_ckpt_migrate.configs.migrate_text import MigratedText, migrate_text
-from mm_ckpt_migrate.configs.needs import needed, open_in
-from mm_ckpt_migrate.configs.read import read_config, read_config_text
+from mm_ckpt_migrate.configs.migrate.file import migrated_config_file
+from mm_ckpt_migrate.configs.migrate.needs import needed, open_in
+from mm_ckpt_migrate.configs.migrate.text import MigratedText, migrate_text
+from mm_ckpt_migrate.configs.migrate.values import is_old, migrate_config
+from mm_ckpt_migrate.configs.read.config import read_config, read_config_text
+from mm_ckpt_migrate.configs.read.find import config_scope, find_config
 from mm_ckpt_migrate.configs.values import Config, custom_imports
 from mm_ckpt_migrate.convert.options import EMBEDDED, Options
 from mm_ckpt_migrate.errors import ConfigError

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from mm_ckpt_migrate.configs.find import find_config
-from mm_ckpt_migrate.configs.read import read_config, read_config_text
+from mm_ckpt_migrate.configs.read.config import read_config, read_config_text
+from mm_ckpt_migrate.configs.read.find import find_config
 from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.convert.beside import config_inputs
 from mm_ckpt_migrate.convert.options import Options

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from mm_ckpt_migrate.configs.read import read_config_text
+from mm_ckpt_migrate.configs.read.config import read_config_text
 from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.convert.contents import AVERAGED, only_weights
 from mm_ckpt_migrate.convert.decide.family import AUTO, choose_family

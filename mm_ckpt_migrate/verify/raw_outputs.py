@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mm_ckpt_migrate.configs.find import config_scope
+from mm_ckpt_migrate.configs.read.find import config_scope
 from mm_ckpt_migrate.configs.values import Config, custom_imports
 from mm_ckpt_migrate.errors import ConfigError, MissingSoftwareError
 from mm_ckpt_migrate.files.archive.publish import publish_bytes

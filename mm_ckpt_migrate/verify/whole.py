@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mm_ckpt_migrate.configs.compare import differing_settings
-from mm_ckpt_migrate.configs.read import read_config_text
+from mm_ckpt_migrate.configs.read.config import read_config_text
 from mm_ckpt_migrate.convert.checks.digests import Digests
 from mm_ckpt_migrate.convert.contents import CONFIG_PATHS
 from mm_ckpt_migrate.convert.stamp import TOOL, Origin

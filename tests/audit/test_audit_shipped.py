@@ -10,7 +10,7 @@ import pytest
 
 from mm_ckpt_migrate.audit.finding import Audit, Finding
 from mm_ckpt_migrate.audit.run import audit
-from mm_ckpt_migrate.configs.shipped import config_root
+from mm_ckpt_migrate.configs.read.shipped import config_root
 from mm_ckpt_migrate.mapping.rules.library import Library
 from mm_ckpt_migrate.zoo.entries import entries
 

@@ -9,7 +9,7 @@ import pytest
 from golden_cases import CASES, run
 
 from mm_ckpt_migrate import demo
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.read.config import read_config
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.releases.process import ReleaseProcess
 from mm_ckpt_migrate.verdicts import Rung, Status, Verdict

@@ -160,6 +160,7 @@ def test_a_file_is_read_at_a_sitting() -> None:
 WITHIN = {
     "files": ("pickles", "archive", "checkpoint"),
     "mapping": ("rules", "plan"),
+    "configs": ("values", "edits", "compare", "contradict", "static", "read", "write", "migrate"),
     "identify": ("layouts", "diagnosis", "survey"),
     "convert": ("training", "checks", "decide", "write", "run", "api"),
 }

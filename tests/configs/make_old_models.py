@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.read.config import read_config
 
 FILE = Path(__file__).with_name("old_models.json.xz")
 MASKS = ("maskformer", "mask2former")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mm_ckpt_migrate.configs import shipped
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.read import shipped
+from mm_ckpt_migrate.configs.read.config import read_config
 from mm_ckpt_migrate.configs.values import lookup
 from mm_ckpt_migrate.errors import ConfigError
 

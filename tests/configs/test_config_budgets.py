@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mm_ckpt_migrate.configs.read import read_config, read_config_text
+from mm_ckpt_migrate.configs.read.config import read_config, read_config_text
 from mm_ckpt_migrate.errors import ConfigError
 
 BOMBS = [
@@ -81,7 +81,7 @@ PROGRAMS = [
 # Reads each program of a JSON list, with no more memory than a gigabyte for everything.
 _CONFINED = """
 import json, resource, sys
-from mm_ckpt_migrate.configs.read import read_config_text
+from mm_ckpt_migrate.configs.read.config import read_config_text
 from mm_ckpt_migrate.errors import ConfigError
 
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))

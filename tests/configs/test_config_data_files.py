@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.read.config import read_config
 from mm_ckpt_migrate.errors import ConfigError
 
 BASE = '{"model": {"type": "M", "x": [1, null, true]}, "root": "data/"}'

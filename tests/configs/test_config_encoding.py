@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mm_ckpt_migrate.configs.read import read_config, read_config_text
+from mm_ckpt_migrate.configs.read.config import read_config, read_config_text
 from mm_ckpt_migrate.errors import ConfigError
 
 HARM = "# \\x0aimport os\nmodel = dict(type='A')\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mm_ckpt_migrate.configs import shipped
-from mm_ckpt_migrate.configs.find import config_scope, find_config
+from mm_ckpt_migrate.configs.read import shipped
+from mm_ckpt_migrate.configs.read.find import config_scope, find_config
 from mm_ckpt_migrate.errors import ConfigError
 
 NAMES = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.read.config import read_config
 
 HOSTILE = {
     "system": "import os\nos.system('touch ran')",
@@ -46,7 +46,7 @@ READ = {"annotation", "custom_imports", "type_path"}
 _WATCHER = """
 import json, sys
 from pathlib import Path
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.read.config import read_config
 from mm_ckpt_migrate.errors import ConfigError
 
 events, outcome = [], {}
@@ -114,8 +114,8 @@ def test_what_looks_hostile_but_is_text(write, name: str) -> None:
 def test_neither_torch_nor_yaml_is_imported_for_a_python_config(write) -> None:
     script = (
         "import sys\nfrom pathlib import Path\n"
-        "from mm_ckpt_migrate.configs.read import read_config\n"
-        "import mm_ckpt_migrate.configs.find\n"
+        "from mm_ckpt_migrate.configs.read.config import read_config\n"
+        "import mm_ckpt_migrate.configs.read.find\n"
         "read_config(Path(sys.argv[1]))\n"
         "print([m for m in ('torch', 'yaml', 'mmengine', 'pydantic', 'numpy') if m in sys.modules])"
     )

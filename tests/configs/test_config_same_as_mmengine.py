@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mm_ckpt_migrate.configs.read import read_config, read_config_text
-from mm_ckpt_migrate.configs.shipped import config_root, shipped_names
+from mm_ckpt_migrate.configs.read.config import read_config, read_config_text
+from mm_ckpt_migrate.configs.read.shipped import config_root, shipped_names
 from mm_ckpt_migrate.errors import ConfigError
 
 pytestmark = pytest.mark.mm

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mm_ckpt_migrate.configs.read import read_config_text
+from mm_ckpt_migrate.configs.read.config import read_config_text
 from mm_ckpt_migrate.errors import ConfigError
 
 READ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mm_ckpt_migrate.configs.merge import override
+from mm_ckpt_migrate.configs.read.merge import override
 from mm_ckpt_migrate.configs.values import lookup
 from mm_ckpt_migrate.errors import ConfigError
 

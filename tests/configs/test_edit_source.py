@@ -12,11 +12,11 @@ import pytest
 from old_style import SOURCE
 from support.files import golden_id, new_configs, old_configs
 
-from mm_ckpt_migrate.configs.edit_source import edited_source
 from mm_ckpt_migrate.configs.edits import Become, Drop, Edit, Put, edited_config
-from mm_ckpt_migrate.configs.literals import NotEditableError
-from mm_ckpt_migrate.configs.migrate_text import migrate_text
-from mm_ckpt_migrate.configs.read import read_config_text
+from mm_ckpt_migrate.configs.migrate.text import migrate_text
+from mm_ckpt_migrate.configs.read.config import read_config_text
+from mm_ckpt_migrate.configs.write.edit_source import edited_source
+from mm_ckpt_migrate.configs.write.literals import NotEditableError
 from mm_ckpt_migrate.mapping.rules.library import Library
 
 M = ("m",)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from make_old_models import DETRS, MASKS, load
 
-from mm_ckpt_migrate.configs.migrate import is_old, migrate_config
-from mm_ckpt_migrate.configs.read import read_config
-from mm_ckpt_migrate.configs.shipped import shipped_config
+from mm_ckpt_migrate.configs.migrate.values import is_old, migrate_config
+from mm_ckpt_migrate.configs.read.config import read_config
+from mm_ckpt_migrate.configs.read.shipped import shipped_config
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.identify.layouts.table import load_table
 from mm_ckpt_migrate.mapping.rules.library import Library

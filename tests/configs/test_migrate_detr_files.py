@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from support.files import new_config, old_config
 
-from mm_ckpt_migrate.configs.migrate import migrate_config
-from mm_ckpt_migrate.configs.migrate_file import migrate_config_file
-from mm_ckpt_migrate.configs.migrate_text import migrate_text
-from mm_ckpt_migrate.configs.read import read_config, read_config_text
+from mm_ckpt_migrate.configs.migrate.file import migrate_config_file
+from mm_ckpt_migrate.configs.migrate.text import migrate_text
+from mm_ckpt_migrate.configs.migrate.values import migrate_config
+from mm_ckpt_migrate.configs.read.config import read_config, read_config_text
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.mapping.rules.library import Library
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from old_style import SOURCE, decoder_of
 
-from mm_ckpt_migrate.configs.migrate import migrate_config
-from mm_ckpt_migrate.configs.migrate_file import migrate_config_file
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.migrate.file import migrate_config_file
+from mm_ckpt_migrate.configs.migrate.values import migrate_config
+from mm_ckpt_migrate.configs.read.config import read_config
 from mm_ckpt_migrate.errors import ConfigError, DestinationError
 from mm_ckpt_migrate.mapping.rules.library import Library
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from support.files import old_config
 
-from mm_ckpt_migrate.configs.migrate import is_old, migrate_config
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.migrate.values import is_old, migrate_config
+from mm_ckpt_migrate.configs.read.config import read_config
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.mapping.rules.library import Library
 

@@ -10,9 +10,9 @@ import pytest
 from golden_cases import CASES, few_by_default
 from support.files import new_config, old_config
 
-from mm_ckpt_migrate.configs.migrate import migrate_config
-from mm_ckpt_migrate.configs.migrate_text import migrate_text
-from mm_ckpt_migrate.configs.read import read_config, read_config_text
+from mm_ckpt_migrate.configs.migrate.text import migrate_text
+from mm_ckpt_migrate.configs.migrate.values import migrate_config
+from mm_ckpt_migrate.configs.read.config import read_config, read_config_text
 from mm_ckpt_migrate.mapping.rules.library import Library
 
 # The configs of the others did not change.

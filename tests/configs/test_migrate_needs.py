@@ -11,12 +11,12 @@ import pytest
 from layouts.tables import NEW, OLD, configs, names
 
 from mm_ckpt_migrate.configs.edits import Put
-from mm_ckpt_migrate.configs.migrate import migrate_config
-from mm_ckpt_migrate.configs.migrate_file import migrate_config_file
-from mm_ckpt_migrate.configs.migrate_text import migrate_text
-from mm_ckpt_migrate.configs.needs import needed, open_in
-from mm_ckpt_migrate.configs.read import read_config, read_config_text
-from mm_ckpt_migrate.configs.shipped import shipped_config, shipped_names
+from mm_ckpt_migrate.configs.migrate.file import migrate_config_file
+from mm_ckpt_migrate.configs.migrate.needs import needed, open_in
+from mm_ckpt_migrate.configs.migrate.text import migrate_text
+from mm_ckpt_migrate.configs.migrate.values import migrate_config
+from mm_ckpt_migrate.configs.read.config import read_config, read_config_text
+from mm_ckpt_migrate.configs.read.shipped import shipped_config, shipped_names
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.mapping.rules.library import Library
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from make_old_models import load
 
-from mm_ckpt_migrate.configs.migrate import migrate_config
+from mm_ckpt_migrate.configs.migrate.values import migrate_config
 from mm_ckpt_migrate.errors import ConfigError, ExitCode
 from mm_ckpt_migrate.mapping.rules.library import Library
 

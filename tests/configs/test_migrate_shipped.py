@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from make_old_models import MASKS, load
 
-from mm_ckpt_migrate.configs.migrate import migrate_config
-from mm_ckpt_migrate.configs.read import read_config
-from mm_ckpt_migrate.configs.shipped import shipped_config
+from mm_ckpt_migrate.configs.migrate.values import migrate_config
+from mm_ckpt_migrate.configs.read.config import read_config
+from mm_ckpt_migrate.configs.read.shipped import shipped_config
 from mm_ckpt_migrate.mapping.rules.library import Library
 
 OLD = load(*MASKS)

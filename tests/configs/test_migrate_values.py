@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from old_style import DECODER, ENCODER, LAYER, decoder_of, encoder, old_config
 
-from mm_ckpt_migrate.configs.migrate import migrate_config
+from mm_ckpt_migrate.configs.migrate.values import migrate_config
 from mm_ckpt_migrate.errors import ConfigError, ExitCode
 from mm_ckpt_migrate.mapping.rules.library import Library
 

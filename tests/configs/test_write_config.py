@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.files import new_configs, old_configs
 
-from mm_ckpt_migrate.configs.read import read_config, read_config_text
-from mm_ckpt_migrate.configs.write import UnwritableError, config_source, value_source
+from mm_ckpt_migrate.configs.read.config import read_config, read_config_text
+from mm_ckpt_migrate.configs.write.plain import UnwritableError, config_source, value_source
 
 scalars = (
     st.none()

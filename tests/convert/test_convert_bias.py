@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from golden_cases import CASES, load, run, statuses
 
-from mm_ckpt_migrate.configs.read import read_config, read_config_text
+from mm_ckpt_migrate.configs.read.config import read_config, read_config_text
 from mm_ckpt_migrate.errors import ConfigError, TargetMismatchError
 
 BIAS = "backbone.patch_embed.projection.bias"

@@ -11,7 +11,7 @@ from golden_cases import CASES, LOGGED, Case, few_by_default, load, same_bytes, 
 from support.equal import same
 from support.training import new_name, new_order
 
-from mm_ckpt_migrate.configs.read import read_config_text
+from mm_ckpt_migrate.configs.read.config import read_config_text
 from mm_ckpt_migrate.configs.values import lookup
 from mm_ckpt_migrate.files.archive.source import Source
 from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint

@@ -11,7 +11,7 @@ import pytest
 from golden_cases import CASES, Case, edited, load, run, same_bytes, sha256, statuses
 from support.equal import same
 
-from mm_ckpt_migrate.configs.read import read_config, read_config_text
+from mm_ckpt_migrate.configs.read.config import read_config, read_config_text
 from mm_ckpt_migrate.convert.api import convert
 from mm_ckpt_migrate.convert.options import Options, Purpose
 from mm_ckpt_migrate.errors import ExitCode, FamilyError, PlanError, TargetMismatchError

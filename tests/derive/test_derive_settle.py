@@ -9,7 +9,7 @@ from golden_cases import CASES, Case
 from layout_pairs import layouts_of, plan_of, schema
 from support.releases import NO_OLD_RELEASE, old_python
 
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.read.config import read_config
 from mm_ckpt_migrate.convert.options import Options
 from mm_ckpt_migrate.convert.target_config import open_target, read_target_config
 from mm_ckpt_migrate.derive.assignment import Derivation, Evidence, Layouts, Level

@@ -13,7 +13,7 @@ from support.files import write
 from support.streams import mapping, text
 from toys import toy
 
-from mm_ckpt_migrate.configs.read import read_config, read_config_text
+from mm_ckpt_migrate.configs.read.config import read_config, read_config_text
 from mm_ckpt_migrate.errors import ConfigError, ExitCode
 
 HOSTILE: dict[str, str] = module("configs/test_config_hostile.py").HOSTILE

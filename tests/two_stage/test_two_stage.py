@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mm_ckpt_migrate.configs.read import read_config_text
+from mm_ckpt_migrate.configs.read.config import read_config_text
 from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.convert.api import convert
 from mm_ckpt_migrate.convert.options import EMBEDDED, Options

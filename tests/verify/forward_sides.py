@@ -6,7 +6,7 @@ from pathlib import Path
 
 from golden_cases import CASES, Case
 
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.read.config import read_config
 from mm_ckpt_migrate.files.archive.source import Source
 from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.mapping.plan import Plan, make_plan

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from golden_cases import CASES
 
-from mm_ckpt_migrate.configs.read import read_config, read_config_text
+from mm_ckpt_migrate.configs.read.config import read_config, read_config_text
 from mm_ckpt_migrate.convert.api import convert
 from mm_ckpt_migrate.convert.options import EMBEDDED, Options
 from mm_ckpt_migrate.errors import MissingSoftwareError

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from migrated_files import Migrated
 
-from mm_ckpt_migrate.configs.read import read_config_text
+from mm_ckpt_migrate.configs.read.config import read_config_text
 from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.releases.old.environment import auto
 from mm_ckpt_migrate.releases.process import ReleaseProcess

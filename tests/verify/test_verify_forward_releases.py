@@ -13,7 +13,7 @@ from forward_sides import CASE, planned, side
 from golden_cases import CASES, load, run
 from support.releases import NO_OLD_RELEASE, old_python
 
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.read.config import read_config
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.releases.process import ReleaseProcess

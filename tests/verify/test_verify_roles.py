@@ -11,7 +11,7 @@ import pytest
 from golden_cases import CASES, FAMILIES, Case
 from layouts.tables import OLD, layout
 
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.read.config import read_config
 from mm_ckpt_migrate.convert.checks.roles import check_roles, contradicts, fits, planned_attentions
 from mm_ckpt_migrate.mapping.plan import Move, Plan, make_plan
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet

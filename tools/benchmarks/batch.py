@@ -105,7 +105,7 @@ def one_page_script(made: Sequence[tuple[Path, str]], new: Path) -> float:
         if path.parent.name == SEGMENTORS:
             family = "1" if config.startswith("maskformer") else "2"
             name = f"mmseg::{config}"
-            from mm_ckpt_migrate.configs.find import find_config
+            from mm_ckpt_migrate.configs.read.find import find_config
 
             line: list[str | Path] = [
                 HERE / "one_page_script.py",

@@ -127,7 +127,7 @@ def main() -> None:
         old, migrated, new = (Path(folder) / f"{name}.pth" for name in ("old", "migrated", "new"))
         make = [sys.executable, str(HERE / "make_checkpoint.py"), str(old)]
         subprocess.run([*make, "--training"] if args.training else make, check=True)
-        from mm_ckpt_migrate.configs.find import find_config
+        from mm_ckpt_migrate.configs.read.find import find_config
         from mm_ckpt_migrate.files.archive.digest import PROGRAM
 
         os.environ["DIGEST_PROGRAM"] = PROGRAM

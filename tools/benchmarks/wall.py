@@ -9,7 +9,7 @@ import argparse
 import statistics
 from pathlib import Path
 
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.read.config import read_config
 from mm_ckpt_migrate.releases.allowed.request import make_request
 from mm_ckpt_migrate.releases.child import Child
 

@@ -21,8 +21,8 @@ from typing import Any, Final
 import yaml
 from fuzz_reference import Names, load, made_of, same
 
-from mm_ckpt_migrate.configs.data import load_json, load_yaml
-from mm_ckpt_migrate.configs.read import read_config_text
+from mm_ckpt_migrate.configs.read.config import read_config_text
+from mm_ckpt_migrate.configs.read.data import load_json, load_yaml
 from mm_ckpt_migrate.configs.static.budget import Budget, UnreadableError
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError, RuleError
 from mm_ckpt_migrate.files.archive.dtypes import ITEM_SIZES

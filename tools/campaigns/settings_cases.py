@@ -18,7 +18,7 @@ from typing import Any, Final
 from settings_parts import ALONGSIDE, REGISTRIES
 from settings_watch import MARK
 
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.read.config import read_config
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.releases.allowed.classes import table
 

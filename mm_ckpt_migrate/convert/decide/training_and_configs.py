@@ -25,7 +25,7 @@ from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.schema import TargetModel
 
 if TYPE_CHECKING:
-    from mm_ckpt_migrate.configs.migrate_text import MigratedText
+    from mm_ckpt_migrate.configs.migrate.text import MigratedText
 
 _OF_MMCV_1: Final = "meta.config"
 
@@ -134,7 +134,7 @@ def _configs(
     if not texts:
         return {}, ()
     # Not at the top: it takes a while to import, and many files have no config inside.
-    from mm_ckpt_migrate.configs.migrate_text import migrate_text
+    from mm_ckpt_migrate.configs.migrate.text import migrate_text
 
     done: dict[str, MigratedText] = {}
     migrated: dict[EntryPath, str] = {}

@@ -83,7 +83,7 @@ def embedded_config(checkpoint: Checkpoint) -> tuple[Config | None, str | None]:
     """The config inside a checkpoint, where there is one, or why it cannot be read."""
     if checkpoint.config is None:
         return None, None
-    from mm_ckpt_migrate.configs.read import read_config_text  # where there is something to read
+    from mm_ckpt_migrate.configs.read.config import read_config_text  # where there is something to read
 
     try:
         return read_config_text(checkpoint.config, "the config inside the checkpoint"), None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.read.config import read_config
 from mm_ckpt_migrate.configs.values import Config, custom_imports
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.releases.allowed.parts import evaluation_config, training_text

@@ -16,7 +16,7 @@ from golden_cases import CASES
 from typer.testing import CliRunner
 
 from mm_ckpt_migrate.cli.main import app
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.read.config import read_config
 from mm_ckpt_migrate.errors import ConfigError, ExitCode
 from mm_ckpt_migrate.releases.allowed.literal import literal
 from mm_ckpt_migrate.releases.allowed.request import make_request

@@ -15,7 +15,7 @@ import pytest
 from golden_cases import CASES, run
 from support.releases import old_python
 
-from mm_ckpt_migrate.configs.read import read_config
+from mm_ckpt_migrate.configs.read.config import read_config
 from mm_ckpt_migrate.errors import ConfigError, ExitCode, MissingSoftwareError
 from mm_ckpt_migrate.releases.process import ReleaseProcess
 from mm_ckpt_migrate.verify.raw_outputs import Side, model_request

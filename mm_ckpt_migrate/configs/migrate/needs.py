@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mm_ckpt_migrate.configs.edits import Put
-from mm_ckpt_migrate.configs.rule_edits import of_kind
+from mm_ckpt_migrate.configs.migrate.settings import of_kind
 from mm_ckpt_migrate.configs.values import Config, lookup
 from mm_ckpt_migrate.mapping.rules.detect import matches_any
 from mm_ckpt_migrate.mapping.rules.ruleset import Need, RuleSet

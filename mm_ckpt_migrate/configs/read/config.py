@@ -15,22 +15,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from mm_ckpt_migrate.configs.data import load_json, load_yaml
-from mm_ckpt_migrate.configs.merge import merge
-from mm_ckpt_migrate.configs.shipped import shipped_config
-from mm_ckpt_migrate.configs.source import parse_source, read_source
+from mm_ckpt_migrate.configs.read.data import load_json, load_yaml
+from mm_ckpt_migrate.configs.read.merge import merge
+from mm_ckpt_migrate.configs.read.shipped import shipped_config
+from mm_ckpt_migrate.configs.read.source import parse_source, read_source
+from mm_ckpt_migrate.configs.read.templates import (
+    fill_base_templates,
+    fill_file_templates,
+    mark_base_templates,
+    refuse_environment,
+)
 from mm_ckpt_migrate.configs.static.budget import MAX_BASE_DEPTH, Budget, OverBudgetError, UnreadableError
 from mm_ckpt_migrate.configs.static.evaluator import Evaluator
 from mm_ckpt_migrate.configs.static.handlers import HANDLERS
 from mm_ckpt_migrate.configs.static.references import BASE_KEY
 from mm_ckpt_migrate.configs.static.statements import base_assignment, execute
 from mm_ckpt_migrate.configs.static.tree import BaseDict, plain_dict
-from mm_ckpt_migrate.configs.templates import (
-    fill_base_templates,
-    fill_file_templates,
-    mark_base_templates,
-    refuse_environment,
-)
 from mm_ckpt_migrate.configs.values import Config, ConfigValue
 from mm_ckpt_migrate.errors import ConfigError
 

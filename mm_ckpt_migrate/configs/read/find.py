@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from mm_ckpt_migrate.configs.shipped import (
+from mm_ckpt_migrate.configs.read.shipped import (
     SCOPES,
     Scope,
     config_root,

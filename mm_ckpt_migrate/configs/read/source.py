@@ -8,7 +8,7 @@ import stat
 import warnings
 from pathlib import Path
 
-from mm_ckpt_migrate.configs.encoding import check_encoding
+from mm_ckpt_migrate.configs.read.encoding import check_encoding
 from mm_ckpt_migrate.configs.static.budget import MAX_BYTES, Budget, UnreadableError
 
 

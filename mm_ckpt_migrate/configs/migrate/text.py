@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from mm_ckpt_migrate.configs.edit_source import edited_source
-from mm_ckpt_migrate.configs.literals import NotEditableError
-from mm_ckpt_migrate.configs.migrate import MigratedConfig, migrate_config
-from mm_ckpt_migrate.configs.read import read_config_text
+from mm_ckpt_migrate.configs.migrate.values import MigratedConfig, migrate_config
+from mm_ckpt_migrate.configs.read.config import read_config_text
 from mm_ckpt_migrate.configs.static.budget import UnreadableError
 from mm_ckpt_migrate.configs.values import Config
-from mm_ckpt_migrate.configs.write import UnwritableError, config_source
+from mm_ckpt_migrate.configs.write.edit_source import edited_source
+from mm_ckpt_migrate.configs.write.literals import NotEditableError
+from mm_ckpt_migrate.configs.write.plain import UnwritableError, config_source
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 

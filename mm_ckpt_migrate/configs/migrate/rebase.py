@@ -6,9 +6,9 @@ import ast
 import os
 from pathlib import Path
 
-from mm_ckpt_migrate.configs.literals import NotEditableError, Source
-from mm_ckpt_migrate.configs.source import parse_source
+from mm_ckpt_migrate.configs.read.source import parse_source
 from mm_ckpt_migrate.configs.static.statements import base_assignment
+from mm_ckpt_migrate.configs.write.literals import NotEditableError, Source
 
 
 def rebased_source(text: str, old: Path, new: Path) -> str:

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from mm_ckpt_migrate.configs.migrate import migrate_config
-from mm_ckpt_migrate.configs.migrate_text import MigratedText, written
-from mm_ckpt_migrate.configs.read import config_files, read_config, read_config_as
-from mm_ckpt_migrate.configs.rebase import rebased_source
-from mm_ckpt_migrate.configs.source import SourceError, read_source
+from mm_ckpt_migrate.configs.migrate.rebase import rebased_source
+from mm_ckpt_migrate.configs.migrate.text import MigratedText, written
+from mm_ckpt_migrate.configs.migrate.values import migrate_config
+from mm_ckpt_migrate.configs.read.config import config_files, read_config, read_config_as
+from mm_ckpt_migrate.configs.read.source import SourceError, read_source
 from mm_ckpt_migrate.configs.static.budget import Budget
 from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.errors import ConfigError, DestinationError

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from mm_ckpt_migrate.configs.edits import Become, Drop, Edit, Path, by_path
-from mm_ckpt_migrate.configs.literals import (
+from mm_ckpt_migrate.configs.read.source import parse_source
+from mm_ckpt_migrate.configs.values import ConfigValue
+from mm_ckpt_migrate.configs.write.literals import (
     Literal,
     NotEditableError,
     Setting,
@@ -20,9 +22,7 @@ from mm_ckpt_migrate.configs.literals import (
     literal_of,
     take_apart,
 )
-from mm_ckpt_migrate.configs.source import parse_source
-from mm_ckpt_migrate.configs.values import ConfigValue
-from mm_ckpt_migrate.configs.write import block_source, value_source
+from mm_ckpt_migrate.configs.write.plain import block_source, value_source
 
 
 def edited_source(text: str, edits: Iterable[Edit]) -> str:

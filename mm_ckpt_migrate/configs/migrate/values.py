@@ -8,9 +8,9 @@ from pathlib import Path as FilePath
 from typing import Final
 
 from mm_ckpt_migrate.configs.edits import Edit, Path, dotted, edited_config
-from mm_ckpt_migrate.configs.needs import needed
-from mm_ckpt_migrate.configs.relocate import relocated
-from mm_ckpt_migrate.configs.rule_edits import (
+from mm_ckpt_migrate.configs.migrate.needs import needed
+from mm_ckpt_migrate.configs.migrate.relocate import relocated
+from mm_ckpt_migrate.configs.migrate.settings import (
     ORDER_KEY,
     NoCounterpartError,
     edits_of_dict,

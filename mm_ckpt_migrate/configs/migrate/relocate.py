@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 from mm_ckpt_migrate.configs.edits import Drop, Edit, Path, Put, dotted
-from mm_ckpt_migrate.configs.rule_edits import NoCounterpartError, unscoped
+from mm_ckpt_migrate.configs.migrate.settings import NoCounterpartError, unscoped
 from mm_ckpt_migrate.configs.values import Config, lookup
 from mm_ckpt_migrate.mapping.rules.ruleset import ABSENT, Relocation
 

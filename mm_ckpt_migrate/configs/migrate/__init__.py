@@ -1,0 +1,1 @@
+"""Configs of an old release turned into ones for the current release."""

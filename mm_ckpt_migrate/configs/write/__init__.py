@@ -1,0 +1,1 @@
+"""Config source: edited where its dicts are written out, or written anew."""
