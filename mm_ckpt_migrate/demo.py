@@ -22,8 +22,8 @@ from mm_ckpt_migrate.releases.current.resolve import Target
 from mm_ckpt_migrate.releases.process import ReleaseProcess
 from mm_ckpt_migrate.resources import resource_folder
 from mm_ckpt_migrate.verdicts import ConvertReport, Rung, Verdict
-from mm_ckpt_migrate.verify.forward import Recorded, Side, check_forward, control_names
 from mm_ckpt_migrate.verify.raw_outputs import model_request
+from mm_ckpt_migrate.verify.rungs.forward import Recorded, Side, check_forward, control_names
 
 # Small ones, of three families and both containers; pyproject.toml puts them into the wheel.
 SHIPPED: Final = ("detr_r18", "mask2former_panoptic_r18", "maskformer_r18")

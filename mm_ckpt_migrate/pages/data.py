@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mm_ckpt_migrate.verdicts import Rung, Verdict
-from mm_ckpt_migrate.verify.metric import ClassScore, Sample
 from mm_ckpt_migrate.verify.raw_outputs import OutputDifference
 from mm_ckpt_migrate.verify.reference import Reference
+from mm_ckpt_migrate.verify.rungs.metric import ClassScore, Sample
 
 __all__ = [
     "ClassScore",

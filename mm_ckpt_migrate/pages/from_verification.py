@@ -8,10 +8,10 @@ from typing import Final
 from mm_ckpt_migrate import __version__
 from mm_ckpt_migrate.pages.data import ForwardData, MetricData, ReportData
 from mm_ckpt_migrate.pages.folding import fold_renames
-from mm_ckpt_migrate.verify.forward import TOLERANCE, ForwardResult
-from mm_ckpt_migrate.verify.metric import MetricResult
 from mm_ckpt_migrate.verify.reference import METRIC
 from mm_ckpt_migrate.verify.result import Verification
+from mm_ckpt_migrate.verify.rungs.forward import TOLERANCE, ForwardResult
+from mm_ckpt_migrate.verify.rungs.metric import MetricResult
 
 # What a scatter plot shows: more points make the page heavy, and look the same.
 _SHOWN_POINTS: Final = 2000

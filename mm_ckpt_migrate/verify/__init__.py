@@ -1,1 +1,1 @@
-"""The ladder of proof, one file per rung."""
+"""The ladder of proof: a finished file held against its source, rung by rung."""

@@ -9,9 +9,9 @@ from typing import Any
 from mm_ckpt_migrate.errors import ExitCode, MigrateError
 from mm_ckpt_migrate.mapping.plan import Plan
 from mm_ckpt_migrate.verdicts import Rung, Status, Verdict, exit_code, rung_code
-from mm_ckpt_migrate.verify.forward import ForwardResult
-from mm_ckpt_migrate.verify.metric import MetricResult
-from mm_ckpt_migrate.verify.resume import ResumeResult
+from mm_ckpt_migrate.verify.rungs.forward import ForwardResult
+from mm_ckpt_migrate.verify.rungs.metric import MetricResult
+from mm_ckpt_migrate.verify.rungs.resume import ResumeResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,15 +18,16 @@ from mm_ckpt_migrate.releases.old.environment import LegacyEnvironment
 from mm_ckpt_migrate.releases.refusals import notice
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.verdicts import Rung
-from mm_ckpt_migrate.verify import metric_rung, running_rungs, static_rungs, written
+from mm_ckpt_migrate.verify import written
 from mm_ckpt_migrate.verify.files import Files, open_files, palette
-from mm_ckpt_migrate.verify.forward import ForwardResult
 from mm_ckpt_migrate.verify.ladder import Ladder
-from mm_ckpt_migrate.verify.metric import MetricResult
-from mm_ckpt_migrate.verify.metric_rung import Progress
 from mm_ckpt_migrate.verify.options import VerifyOptions
 from mm_ckpt_migrate.verify.result import Verification
-from mm_ckpt_migrate.verify.resume import ResumeResult
+from mm_ckpt_migrate.verify.rungs import metric_rung, running_rungs, static_rungs
+from mm_ckpt_migrate.verify.rungs.forward import ForwardResult
+from mm_ckpt_migrate.verify.rungs.metric import MetricResult
+from mm_ckpt_migrate.verify.rungs.metric_rung import Progress
+from mm_ckpt_migrate.verify.rungs.resume import ResumeResult
 from mm_ckpt_migrate.verify.sides import Releases, find_old_release, open_releases, require_device
 
 _SHOWN: Final = 20

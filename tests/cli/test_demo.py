@@ -13,8 +13,8 @@ from mm_ckpt_migrate.configs.read.config import read_config
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.releases.process import ReleaseProcess
 from mm_ckpt_migrate.verdicts import Rung, Status, Verdict
-from mm_ckpt_migrate.verify.forward import Side
 from mm_ckpt_migrate.verify.raw_outputs import model_request
+from mm_ckpt_migrate.verify.rungs.forward import Side
 
 CASE = CASES["mask2former_panoptic_r18"]
 

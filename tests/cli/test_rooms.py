@@ -162,6 +162,7 @@ WITHIN = {
     "mapping": ("rules", "plan"),
     "configs": ("values", "edits", "compare", "contradict", "static", "read", "write", "migrate"),
     "identify": ("layouts", "diagnosis", "survey"),
+    "verify": ("raw_outputs", "reference", "files", "options", "sides", "whole", "rungs", "result", "run"),
     "convert": ("training", "checks", "decide", "write", "run", "api"),
 }
 

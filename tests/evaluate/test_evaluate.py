@@ -8,8 +8,8 @@ import pytest
 from evaluations import MEASURED, NAMES, RECORDED
 
 from mm_ckpt_migrate.verdicts import Status
-from mm_ckpt_migrate.verify.metric import judge_metric
 from mm_ckpt_migrate.verify.reference import choose_reference
+from mm_ckpt_migrate.verify.rungs.metric import judge_metric
 
 pytestmark = pytest.mark.mm
 both = pytest.mark.parametrize("name", NAMES)

@@ -11,8 +11,8 @@ from evaluations import RECORDED
 
 from mm_ckpt_migrate.errors import ConfigError, ExitCode, MigrateError
 from mm_ckpt_migrate.verdicts import Status, Verdict
-from mm_ckpt_migrate.verify.metric import check_answer, judge_metric
 from mm_ckpt_migrate.verify.reference import Reference, choose_reference
+from mm_ckpt_migrate.verify.rungs.metric import check_answer, judge_metric
 
 OLD: dict[str, Any] = RECORDED["maskformer_scenes"]["result"]
 BUILDING = 1

@@ -24,8 +24,8 @@ from mm_ckpt_migrate.mapping.plan import make_plan
 from mm_ckpt_migrate.mapping.rules.library import family_named, load_rules
 from mm_ckpt_migrate.releases.process import ReleaseProcess
 from mm_ckpt_migrate.verdicts import Rung, Status
-from mm_ckpt_migrate.verify.forward import Recorded, Side, check_forward, control_names
 from mm_ckpt_migrate.verify.raw_outputs import model_request
+from mm_ckpt_migrate.verify.rungs.forward import Recorded, Side, check_forward, control_names
 
 pytestmark = [pytest.mark.thorough, pytest.mark.mm]
 HERE = Path(__file__).parent

@@ -12,8 +12,8 @@ from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.mapping.plan import Plan, make_plan
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.releases.process import ReleaseProcess
-from mm_ckpt_migrate.verify.forward import Side, control_names
 from mm_ckpt_migrate.verify.raw_outputs import model_request
+from mm_ckpt_migrate.verify.rungs.forward import Side, control_names
 
 CASE = CASES["mask2former_swin"]
 

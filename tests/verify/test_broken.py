@@ -20,8 +20,8 @@ from mm_ckpt_migrate.errors import PlanError
 from mm_ckpt_migrate.mapping.rules.library import load_rules
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.verdicts import Status, Verdict
-from mm_ckpt_migrate.verify import static_rungs
 from mm_ckpt_migrate.verify.files import open_files
+from mm_ckpt_migrate.verify.rungs import static_rungs
 
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.thorough, pytest.mark.mm]

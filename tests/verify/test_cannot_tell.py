@@ -21,10 +21,10 @@ from mm_ckpt_migrate.convert.options import EMBEDDED, Options
 from mm_ckpt_migrate.errors import MissingSoftwareError
 from mm_ckpt_migrate.releases.process import ReleaseProcess
 from mm_ckpt_migrate.verdicts import Status
-from mm_ckpt_migrate.verify.both_sides import images_for
-from mm_ckpt_migrate.verify.forward import check_forward
 from mm_ckpt_migrate.verify.raw_outputs import Image, Side, model_request
-from mm_ckpt_migrate.verify.resume import ResumeResult, check_resume
+from mm_ckpt_migrate.verify.rungs.both_sides import images_for
+from mm_ckpt_migrate.verify.rungs.forward import check_forward
+from mm_ckpt_migrate.verify.rungs.resume import ResumeResult, check_resume
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.mm
@@ -288,7 +288,7 @@ def test_an_old_release_that_dies_and_a_current_one(
 def test_float64_decides(
     largest64: float | None, control64: float | None, largest: float, status: Status
 ) -> None:
-    from mm_ckpt_migrate.verify.resume import _judge
+    from mm_ckpt_migrate.verify.rungs.resume import _judge
 
     result = ResumeResult(
         old=(1.0,),

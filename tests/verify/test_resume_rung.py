@@ -19,7 +19,7 @@ from mm_ckpt_migrate.releases.old.environment import auto
 from mm_ckpt_migrate.releases.process import ReleaseProcess
 from mm_ckpt_migrate.verdicts import Status
 from mm_ckpt_migrate.verify.raw_outputs import Side, model_request
-from mm_ckpt_migrate.verify.resume import TOLERANCE, check_resume
+from mm_ckpt_migrate.verify.rungs.resume import TOLERANCE, check_resume
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.mm

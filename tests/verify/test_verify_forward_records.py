@@ -15,8 +15,8 @@ from mm_ckpt_migrate.errors import CheckpointError, DestinationError
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.releases.process import ReleaseProcess
 from mm_ckpt_migrate.verdicts import Status
-from mm_ckpt_migrate.verify.forward import Image, Recorded, check_forward
 from mm_ckpt_migrate.verify.raw_outputs import record_outputs
+from mm_ckpt_migrate.verify.rungs.forward import Image, Recorded, check_forward
 
 pytestmark = pytest.mark.mm
 RECORD = CASE.folder / "reference.npz"

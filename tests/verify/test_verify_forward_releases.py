@@ -18,8 +18,8 @@ from mm_ckpt_migrate.errors import CheckpointError, ConfigError
 from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.releases.process import ReleaseProcess
 from mm_ckpt_migrate.verdicts import Status, Verdict
-from mm_ckpt_migrate.verify.forward import ForwardResult, Image, Side, check_forward
 from mm_ckpt_migrate.verify.raw_outputs import model_request
+from mm_ckpt_migrate.verify.rungs.forward import ForwardResult, Image, Side, check_forward
 
 pytestmark = pytest.mark.mm
 HERE = Path(__file__).parent

@@ -12,8 +12,8 @@ import pytest
 from mm_ckpt_migrate.mapping.plan import ModuleMove, Move, Plan
 from mm_ckpt_migrate.releases.allowed.request import TargetRequest
 from mm_ckpt_migrate.verdicts import Status
-from mm_ckpt_migrate.verify.forward import Recorded, Side, check_forward
-from mm_ckpt_migrate.verify.forward_measure import module_names
+from mm_ckpt_migrate.verify.rungs.forward import Recorded, Side, check_forward
+from mm_ckpt_migrate.verify.rungs.forward_measure import module_names
 
 MODEL = TargetRequest(model="{}", scope="mmseg", imports=(), packages=(), needs=(), source="config.py")
 

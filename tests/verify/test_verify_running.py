@@ -8,8 +8,8 @@ import pytest
 
 from mm_ckpt_migrate.errors import CheckpointError, ConfigError, MissingSoftwareError
 from mm_ckpt_migrate.verdicts import Rung, Status
-from mm_ckpt_migrate.verify.both_sides import CannotRunError, images_for, on_an_image
 from mm_ckpt_migrate.verify.raw_outputs import Image
+from mm_ckpt_migrate.verify.rungs.both_sides import CannotRunError, images_for, on_an_image
 
 USUAL = Image(3, (128, 192))
 OF_MODEL = ConfigError("c.py", "the model cannot be built or run: RuntimeError: 97 is not 17")

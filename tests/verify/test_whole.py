@@ -23,10 +23,10 @@ from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.mapping.rules.library import load_rules
 from mm_ckpt_migrate.names import STAMP_KEY
 from mm_ckpt_migrate.verdicts import Rung, Status, Verdict
-from mm_ckpt_migrate.verify import static_rungs
 from mm_ckpt_migrate.verify.files import open_files
 from mm_ckpt_migrate.verify.options import VerifyOptions
 from mm_ckpt_migrate.verify.run import verify
+from mm_ckpt_migrate.verify.rungs import static_rungs
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.mm

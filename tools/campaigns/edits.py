@@ -51,8 +51,8 @@ from mm_ckpt_migrate.mapping.rules.library import Library, load_rules
 from mm_ckpt_migrate.names import is_buffer
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.verdicts import Status
-from mm_ckpt_migrate.verify import static_rungs
 from mm_ckpt_migrate.verify.files import files_of
+from mm_ckpt_migrate.verify.rungs import static_rungs
 
 _TITLE = "Edits of genuine migrated files"
 _TESTS: Final = Path(__file__).resolve().parents[2] / "tests"

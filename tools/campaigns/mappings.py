@@ -45,10 +45,10 @@ from mm_ckpt_migrate.mapping.rules.library import load_rules
 from mm_ckpt_migrate.releases.process import ReleaseProcess
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.verdicts import Status
-from mm_ckpt_migrate.verify import static_rungs
 from mm_ckpt_migrate.verify.files import Files, open_files
-from mm_ckpt_migrate.verify.forward import TOLERANCE, Image, Side
 from mm_ckpt_migrate.verify.raw_outputs import compare, largest_of, model_request
+from mm_ckpt_migrate.verify.rungs import static_rungs
+from mm_ckpt_migrate.verify.rungs.forward import TOLERANCE, Image, Side
 
 _TITLE = "Wrong mappings of genuine models"
 GOLDEN = Path(__file__).resolve().parents[2] / "tests" / "golden"

@@ -22,8 +22,8 @@ from mm_ckpt_migrate.files.checkpoint.checkpoint import Checkpoint
 from mm_ckpt_migrate.files.checkpoint.open import open_checkpoint
 from mm_ckpt_migrate.files.pickles.emit import emit
 from mm_ckpt_migrate.mapping.rules.library import load_rules
-from mm_ckpt_migrate.verify import static_rungs
-from mm_ckpt_migrate.verify.whole import Compared
+from mm_ckpt_migrate.verify.rungs import static_rungs
+from mm_ckpt_migrate.verify.whole.compare import Compared
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.thorough

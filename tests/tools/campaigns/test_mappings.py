@@ -16,9 +16,9 @@ from mm_ckpt_migrate.convert.checks import integrity
 from mm_ckpt_migrate.convert.options import Options
 from mm_ckpt_migrate.mapping.rules.library import load_rules
 from mm_ckpt_migrate.schema import TargetModel
-from mm_ckpt_migrate.verify import static_rungs
 from mm_ckpt_migrate.verify.files import open_files
-from mm_ckpt_migrate.verify.whole import Compared
+from mm_ckpt_migrate.verify.rungs import static_rungs
+from mm_ckpt_migrate.verify.whole.compare import Compared
 
 pytestmark = pytest.mark.thorough
 

@@ -20,7 +20,7 @@ from mm_ckpt_migrate.releases.current.resolve import Target
 from mm_ckpt_migrate.schema import TargetModel
 from mm_ckpt_migrate.verdicts import Rung, Status, Verdict, failed, passed, skipped
 from mm_ckpt_migrate.verify.files import Files
-from mm_ckpt_migrate.verify.whole import Compared, compare_whole
+from mm_ckpt_migrate.verify.whole.compare import Compared, compare_whole
 
 
 def integrity(files: Files, target: TargetModel | None) -> Verdict:

@@ -8,13 +8,13 @@ from pathlib import Path
 from mm_ckpt_migrate.convert.target_config import TargetConfig
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.verdicts import Rung, Verdict, skipped
-from mm_ckpt_migrate.verify.both_sides import images_for
 from mm_ckpt_migrate.verify.files import Files
-from mm_ckpt_migrate.verify.forward import ForwardResult, check_forward, control_names
-from mm_ckpt_migrate.verify.forward_measure import Recorded
 from mm_ckpt_migrate.verify.options import VerifyOptions
 from mm_ckpt_migrate.verify.raw_outputs import Image, Side, record_outputs
-from mm_ckpt_migrate.verify.resume import ResumeResult, check_resume
+from mm_ckpt_migrate.verify.rungs.both_sides import images_for
+from mm_ckpt_migrate.verify.rungs.forward import ForwardResult, check_forward, control_names
+from mm_ckpt_migrate.verify.rungs.forward_measure import Recorded
+from mm_ckpt_migrate.verify.rungs.resume import ResumeResult, check_resume
 from mm_ckpt_migrate.verify.sides import Releases, require_old
 
 

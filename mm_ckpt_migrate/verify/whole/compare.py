@@ -21,10 +21,10 @@ from mm_ckpt_migrate.files.pickles.nodes import Node, Persistent, walk
 from mm_ckpt_migrate.mapping.plan import Plan
 from mm_ckpt_migrate.names import STAMP_KEY, fold, safe_text
 from mm_ckpt_migrate.schema import TargetModel
-from mm_ckpt_migrate.verify.borrowed import borrowed_models
 from mm_ckpt_migrate.verify.files import Files
-from mm_ckpt_migrate.verify.nodes import Content, Difference, Path, differences, shown
-from mm_ckpt_migrate.verify.remake import Remade, Way, remake, strings_node, ways
+from mm_ckpt_migrate.verify.whole.borrowed import borrowed_models
+from mm_ckpt_migrate.verify.whole.nodes import Content, Difference, Path, differences, shown
+from mm_ckpt_migrate.verify.whole.remake import Remade, Way, remake, strings_node, ways
 
 # What a stamp says of its maker; since the second and the third are noted, it says all that the
 # content depends on.

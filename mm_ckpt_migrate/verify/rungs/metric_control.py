@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mm_ckpt_migrate.verify.both_sides import NOTHING
-from mm_ckpt_migrate.verify.metric import same_digits
 from mm_ckpt_migrate.verify.reference import METRIC, Answer, metrics_of
+from mm_ckpt_migrate.verify.rungs.both_sides import NOTHING
+from mm_ckpt_migrate.verify.rungs.metric import same_digits
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from mm_ckpt_migrate.mapping.rules.ruleset import RuleSet
 from mm_ckpt_migrate.names import fold
 from mm_ckpt_migrate.schema import Schema
 from mm_ckpt_migrate.verdicts import Rung, Status, Verdict, failed, passed, skipped
-from mm_ckpt_migrate.verify.both_sides import NOTHING, CannotRunError, on_an_image
-from mm_ckpt_migrate.verify.forward_measure import (
+from mm_ckpt_migrate.verify.raw_outputs import Image, OutputDifference, Side, largest_of
+from mm_ckpt_migrate.verify.rungs.both_sides import NOTHING, CannotRunError, on_an_image
+from mm_ckpt_migrate.verify.rungs.forward_measure import (
     CLOSER,
     ForwardResult,
     Recorded,
@@ -28,7 +29,6 @@ from mm_ckpt_migrate.verify.forward_measure import (
     measure,
     measure_record,
 )
-from mm_ckpt_migrate.verify.raw_outputs import Image, OutputDifference, Side, largest_of
 
 # On the machine that made the record the difference is 0.0; other processors sum in other orders.
 TOLERANCE: Final = 1e-5

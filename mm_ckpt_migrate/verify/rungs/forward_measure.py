@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from mm_ckpt_migrate.errors import CheckpointError, MigrateError
 from mm_ckpt_migrate.mapping.plan import Plan
-from mm_ckpt_migrate.verify.both_sides import CannotRunError, answers_of, on_an_image
 from mm_ckpt_migrate.verify.raw_outputs import Image, OutputDifference, Side, compare, largest_of
+from mm_ckpt_migrate.verify.rungs.both_sides import CannotRunError, answers_of, on_an_image
 
 # Of the class logits of the last layer, relative to the largest.
 _ALIVE: Final = 1e-4

@@ -16,8 +16,14 @@ from mm_ckpt_migrate.configs.values import Config
 from mm_ckpt_migrate.errors import ConfigError
 from mm_ckpt_migrate.releases.allowed.parts import training_text
 from mm_ckpt_migrate.verdicts import Rung, Verdict, failed, passed, skipped
-from mm_ckpt_migrate.verify.both_sides import NOTHING, CannotRunError, answers_of, images_for, on_an_image
 from mm_ckpt_migrate.verify.raw_outputs import Image, Side
+from mm_ckpt_migrate.verify.rungs.both_sides import (
+    NOTHING,
+    CannotRunError,
+    answers_of,
+    images_for,
+    on_an_image,
+)
 
 STEPS: Final = 5
 SEED: Final = 4000

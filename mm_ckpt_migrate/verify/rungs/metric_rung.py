@@ -14,11 +14,11 @@ from mm_ckpt_migrate.releases.allowed.literal import literal
 from mm_ckpt_migrate.releases.allowed.parts import evaluation_config
 from mm_ckpt_migrate.verdicts import Rung, Status, Verdict, failed, skipped
 from mm_ckpt_migrate.verify.files import Files
-from mm_ckpt_migrate.verify.metric import EvaluationError, MetricResult, check_answer, judge_metric
-from mm_ckpt_migrate.verify.metric_control import MetricControl, proves_nothing
 from mm_ckpt_migrate.verify.options import VerifyOptions
 from mm_ckpt_migrate.verify.raw_outputs import Side
 from mm_ckpt_migrate.verify.reference import choose_reference, write_record
+from mm_ckpt_migrate.verify.rungs.metric import EvaluationError, MetricResult, check_answer, judge_metric
+from mm_ckpt_migrate.verify.rungs.metric_control import MetricControl, proves_nothing
 from mm_ckpt_migrate.verify.sides import Releases, require_old
 
 Progress: TypeAlias = Callable[[str, Mapping[str, Any]], None]

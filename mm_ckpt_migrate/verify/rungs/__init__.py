@@ -1,0 +1,1 @@
+"""The rungs of the ladder: those that run no model, forward and resume, and the metric."""
